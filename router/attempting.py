@@ -1,0 +1,99 @@
+"""One engine call as it runs: it collects the chunks and ends as an attempt, whatever happened."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Literal
+
+from router.errors import EngineFailure, EngineProtocolError
+from router.ports import Engine
+from router.types import Attempt, Choice, Chunk, EngineCall, Failure, FinishReason, Generation, Reason, Tier, Token, Usage
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """What has come of one choice."""
+
+    texts: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
+    finish_reason: FinishReason | None = None
+    chunks: int = 0
+
+    def add(self, chunk: Chunk) -> None:
+        self.texts.append(chunk.text)
+        self.reasoning.append(chunk.reasoning)
+        self.tokens.extend(chunk.tokens)
+        self.chunks += bool(chunk.text)
+        self.finish_reason = chunk.finish_reason or self.finish_reason
+
+    def choice(self) -> Choice:
+        return Choice("".join(self.texts), self.finish_reason or "stop", tuple(self.tokens), "".join(self.reasoning))
+
+
+@dataclass(slots=True)
+class Running:
+    """An attempt under way; `clock` is in seconds."""
+
+    tier: Tier
+    kind: Literal["try", "repair"]
+    engine: Engine
+    call: EngineCall
+    clock: Callable[[], float]
+    started: float = 0.0
+    pieces: dict[int, _Pieces] = field(default_factory=dict)
+    usage: Usage | None = None
+    error: EngineFailure | None = None
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """The engine's chunks; its failure ends them and stays in `error`. Closing stops the engine."""
+        self.started = self.clock()
+        try:
+            async with aclosing(self.engine.stream(self.call)) as chunks:
+                async for chunk in chunks:
+                    self._add(chunk)
+                    yield chunk
+            self._finished()
+        except EngineFailure as error:
+            self.error = error
+
+    def attempt(self, *, cancelled: bool = False) -> Attempt:
+        """What is known now, unjudged: the generation if it is whole, else the failure, or neither if it was cancelled."""
+        usage = self.usage or self._counted()
+        whole = self.error is None and not cancelled
+        return Attempt(
+            tier=self.tier.name,
+            kind=self.kind,
+            generation=self._generation(usage) if whole else None,
+            failure=self._failure(),
+            deferral=self._deferral(),
+            seconds=self.clock() - self.started,
+            usage=usage,
+            cost=self.tier.price.of(usage),
+            cancelled=cancelled,
+        )
+
+    def _add(self, chunk: Chunk) -> None:
+        self.pieces.setdefault(chunk.index, _Pieces()).add(chunk)
+        self.usage = chunk.usage or self.usage
+
+    def _finished(self) -> None:
+        done = len(self.pieces) == self.call.sampling.n and all(piece.finish_reason for piece in self.pieces.values())
+        if not done:
+            raise EngineProtocolError("the engine's answer ended before it was finished")
+
+    def _generation(self, usage: Usage) -> Generation:
+        return Generation(tuple(self.pieces[index].choice() for index in sorted(self.pieces)), usage)
+
+    def _counted(self) -> Usage:
+        """Tokens of an answer whose engine never told: a chunk without token details counts as one."""
+        completion = sum(max(len(piece.tokens), piece.chunks) for piece in self.pieces.values())
+        return Usage(self.engine.prompt_tokens(self.call), completion)
+
+    def _failure(self) -> Failure | None:
+        return None if self.error is None else Failure(self.error.code, self.error.message, self.error.retryable)
+
+    def _deferral(self) -> Reason | None:
+        if self.error is None:
+            return None
+        return "timeout" if self.error.code == "timeout" else "engine_error"

@@ -1,0 +1,224 @@
+"""The loop: decide, try, verify, keep or climb; one commit point, one outcome, and JSON is a fold of the stream."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from router.attempting import Running
+from router.errors import ClientGone, SmallfirstError
+from router.gate import TierState, decide
+from router.policy import GiveUp, Repair, Return, Try, is_last, next_step
+from router.ports import Engine
+from router.repair import complaint
+from router.route import Route
+from router.types import Attempt, Chunk, Decision, Draft, EngineCall, Generation, GenerationRequest, Message, Outcome, Tier, Verdict
+from router.verification import evidence, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """From here the client sees it; `generation` is whole when the draft was judged first, `None` when deltas follow live."""
+
+    tier: str
+    so_far: Outcome
+    generation: Generation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A live piece of the committed answer."""
+
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of every request: with the answer, or with the error that the client gets."""
+
+    outcome: Outcome
+    generation: Generation | None = None
+    error: SmallfirstError | None = None
+
+
+Event = Committed | Delta | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """Runs requests over one route; `observe` sees every outcome exactly once, cancelled and failed ones too. `clock` is in seconds."""
+
+    route: Route
+    engines: Mapping[str, Engine]
+    clock: Callable[[], float]
+    observe: Callable[[GenerationRequest, Outcome], None] = field(default=lambda request, outcome: None)
+    available: Callable[[str], bool] = field(default=lambda engine: True)
+
+    async def run(self, request: GenerationRequest) -> Finished:
+        """The whole answer at once: a fold of `stream`."""
+        async with aclosing(self.stream(request)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    return event
+        raise RuntimeError("a stream ended without Finished")
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Nothing before `Committed`, nothing after `Finished`; a request that fails has no `Committed`, or an error in its `Finished`."""
+        run = _Run(self, request, self.clock())
+        finished: Finished | None = None
+        code = ClientGone.code
+        try:
+            async with aclosing(run.events()) as events:
+                async for event in events:
+                    finished = event if isinstance(event, Finished) else None
+                    yield event
+        except Exception:
+            code = SmallfirstError.code
+            raise
+        finally:
+            self.observe(request, finished.outcome if finished else run.outcome(code=code))
+
+
+@dataclass(slots=True)
+class _Run:
+    """One request on its way up."""
+
+    cascade: Cascade
+    request: GenerationRequest
+    started: float
+    decision: Decision = field(default=Decision(()))
+    attempts: list[Attempt] = field(default_factory=list)
+    running: Running | None = None
+    first_token: float | None = None
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        try:
+            self.decision = self._decide()
+        except SmallfirstError as refusal:
+            yield self._failed(refusal)
+            return
+        while True:
+            match self._next():
+                case Return(index):
+                    self.first_token = self._elapsed()
+                    generation = self.attempts[index].generation
+                    yield Committed(self.attempts[index].tier, self.outcome(answer=index), generation)
+                    yield Finished(self.outcome(answer=index), generation)
+                    return
+                case GiveUp(error):
+                    yield self._failed(error)
+                    return
+                case Try(tier) if self._live(tier):
+                    async with aclosing(self._live_attempt(tier)) as events:
+                        async for event in events:
+                            yield event
+                    if self.first_token is not None:
+                        return
+                case Try(tier):
+                    await self._attempt(tier, "try", self.request.messages)
+                case Repair(tier):
+                    await self._attempt(tier, "repair", complaint(self.request.messages, self.attempts[-1]))
+
+    def outcome(self, *, answer: int | None = None, code: str = "ok") -> Outcome:
+        """The record as of now; an attempt still running stands in it as a cancelled one."""
+        pending = [self.running.attempt(cancelled=True)] if self.running else []
+        return Outcome(
+            self.request.id,
+            self.cascade.route.name,
+            self.decision,
+            (*self.attempts, *pending),
+            answer,
+            code,
+            self._elapsed(),
+            self.first_token if self.request.stream else None,
+            stream=self.request.stream,
+        )
+
+    def _decide(self) -> Decision:
+        route, request = self.cascade.route, self.request
+        tiers = route.tiers if request.pinned else route.candidates
+        learned = request.pinned is None and route.difficulty is not None and route.difficulty.hopeless(request)
+        return decide(request, tiers, {tier.name: self._state(tier) for tier in tiers}, hopeless=learned)
+
+    def _state(self, tier: Tier) -> TierState:
+        engine = self.cascade.engines[tier.engine]
+        tokens = engine.prompt_tokens(self._call(self.request.messages)) if tier.context is not None else 0
+        return TierState(tokens, self.cascade.available(tier.engine), engine.supports(self.request.contract))
+
+    def _next(self) -> Try | Repair | Return | GiveUp:
+        spent = sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)
+        return next_step(self.request, self.decision, self.attempts, self.cascade.route.rules, spent=spent, elapsed=self._elapsed())
+
+    def _live(self, tier: str) -> bool:
+        request = self.request
+        prose = request.contract.kind == "none" and request.sampling.n == 1
+        return request.stream and prose and is_last(tier, self.decision) and self.cascade.route.live_text
+
+    async def _attempt(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> None:
+        running = self._start(tier, kind, messages)
+        async with aclosing(running.chunks()) as chunks:
+            async for _ in chunks:
+                pass
+        await self._record(running)
+
+    async def _live_attempt(self, tier: str) -> AsyncGenerator[Event, None]:
+        """Text shown as it comes; a failure before the first of it is an attempt like any other, and nothing was committed."""
+        running = self._start(tier, "try", self.request.messages)
+        async with aclosing(running.chunks()) as chunks:
+            async for chunk in chunks:
+                if self.first_token is None:
+                    self.first_token = self._elapsed()
+                    yield Committed(tier, self.outcome())
+                yield Delta(chunk)
+        await self._record(running)
+        if self.first_token is not None:
+            yield self._ended(running)
+
+    def _ended(self, running: Running) -> Finished:
+        if running.error:
+            return self._failed(running.error)
+        index = len(self.attempts) - 1
+        return Finished(self.outcome(answer=index), self.attempts[index].generation)
+
+    def _start(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> Running:
+        rung = self.cascade.route.tier(tier)
+        last = is_last(tier, self.decision)
+        call = self._call(messages, last=last, live=self._live(tier))
+        self.running = Running(rung, kind, self.cascade.engines[rung.engine], call, self.cascade.clock, self.cascade.clock())
+        return self.running
+
+    async def _record(self, running: Running) -> None:
+        attempt = running.attempt()
+        if attempt.generation is not None:
+            attempt = await self._judged(attempt, attempt.generation)
+        self.attempts.append(attempt)
+        self.running = None
+
+    async def _judged(self, attempt: Attempt, generation: Generation) -> Attempt:
+        """Every choice must pass; the first that does not ends it."""
+        verdicts: tuple[Verdict, ...] = ()
+        for choice in generation.choices:
+            draft = Draft(
+                self.request, attempt.tier, choice, attempt.generation.samples, self._repairs(attempt), is_last(attempt.tier, self.decision)
+            )
+            found = await verify(self.cascade.route.verifiers, draft, self.cascade.route.rules)
+            verdicts += found.verdicts
+            if found.deferral is not None:
+                return replace(attempt, verdicts=verdicts, deferral=found.deferral)
+        return replace(attempt, verdicts=verdicts)
+
+    def _repairs(self, attempt: Attempt) -> int:
+        return sum(earlier.tier == attempt.tier for earlier in self.attempts)
+
+    def _call(self, messages: tuple[Message, ...], *, last: bool = False, live: bool = False) -> EngineCall:
+        request = self.request
+        needed = evidence(self.cascade.route.verifiers, last=last)
+        deadline = request.budget.deadline
+        left = None if deadline is None else max(0.0, deadline - self._elapsed())
+        return EngineCall(request.id, messages, request.contract, request.sampling, needed, live, left)
+
+    def _failed(self, error: SmallfirstError) -> Finished:
+        return Finished(self.outcome(code=error.code), error=error)
+
+    def _elapsed(self) -> float:
+        return self.cascade.clock() - self.started

@@ -1,0 +1,82 @@
+"""Before any generation: which tiers may answer this request, and where to start."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from router.errors import CascadeExhausted, ContextTooLong, InvalidRequest, ResidencyForbidden, SmallfirstError, UnsupportedParameter
+from router.types import Decision, GenerationRequest, Reason, Skip, Tier
+
+_ERRORS: dict[Reason, tuple[type[SmallfirstError], str, str | None]] = {
+    "residency": (ResidencyForbidden, "every tier of this route lies where this request's data may not go", None),
+    "modality": (UnsupportedParameter, "no tier of this route reads this kind of content", "messages"),
+    "context": (ContextTooLong, "the conversation and its answer do not fit the context of any tier", "messages"),
+    "contract": (UnsupportedParameter, "no tier of this route can be held to this form of answer", "response_format"),
+    "breaker_open": (CascadeExhausted, "no engine of this route is healthy", None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TierState:
+    """What is known of a tier when a request arrives: the prompt's tokens, whether its engine is up and can be held to the contract."""
+
+    prompt_tokens: int
+    available: bool = True
+    supported: bool = True
+
+
+def decide(request: GenerationRequest, tiers: Sequence[Tier], states: Mapping[str, TierState], *, hopeless: bool = False) -> Decision:
+    """The permitted tiers in order.
+
+    `hopeless` says that the learned difficulty sees no use in the first tier; it never closes the last one. A pinned tier is the only candidate.
+    Raises the error of the table in DESIGN's "Errors" that names why none is left.
+    """
+    candidates = _candidates(request, tiers)
+    skipped = [Skip(tier.name, reason) for tier in candidates if (reason := _obstacle(request, tier, states[tier.name]))]
+    closed = {skip.tier for skip in skipped}
+    permitted = [tier.name for tier in candidates if tier.name not in closed]
+    if not permitted:
+        raise _error(skipped)
+    if hopeless and len(permitted) > 1:
+        skipped.append(Skip(permitted.pop(0), "gate"))
+    return Decision(tuple(permitted), tuple(skipped), _why(permitted, skipped, request))
+
+
+def _candidates(request: GenerationRequest, tiers: Sequence[Tier]) -> Sequence[Tier]:
+    if request.pinned is None:
+        return tiers
+    chosen = [tier for tier in tiers if tier.name == request.pinned]
+    if not chosen:
+        raise InvalidRequest(f"the route has no tier {request.pinned!r}", param="model")
+    return chosen
+
+
+def _obstacle(request: GenerationRequest, tier: Tier, state: TierState) -> Reason | None:
+    if request.inside_only and tier.location == "outside":
+        return "residency"
+    if not request.modalities <= tier.modalities:
+        return "modality"
+    if not state.supported:
+        return "contract"
+    if tier.context is not None and state.prompt_tokens + _answer_tokens(request) > tier.context:
+        return "context"
+    return None if state.available else "breaker_open"
+
+
+def _answer_tokens(request: GenerationRequest) -> int:
+    return request.sampling.max_tokens or 1
+
+
+def _error(skipped: Sequence[Skip]) -> SmallfirstError:
+    """The obstacle that a change of the request would remove last speaks for all."""
+    reasons = {skip.reason for skip in skipped}
+    kind, message, param = next(
+        _ERRORS[reason] for reason in ("breaker_open", "context", "contract", "modality", "residency") if reason in reasons
+    )
+    return kind(message, param=param)
+
+
+def _why(permitted: Sequence[str], skipped: Sequence[Skip], request: GenerationRequest) -> str:
+    if request.pinned is not None:
+        return f"pinned to {request.pinned}"
+    passed = ", ".join(f"{skip.tier} skipped ({skip.reason})" for skip in skipped)
+    return f"start on {permitted[0]}" + (f"; {passed}" if passed else "")

@@ -1,0 +1,128 @@
+"""What to do next, as one pure function of what has happened so far."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from router.errors import (
+    CascadeExhausted,
+    DeadlineExceeded,
+    EngineFailure,
+    EngineOverloaded,
+    EngineRejected,
+    EngineTimeout,
+    MaxTokensTooSmall,
+    SmallfirstError,
+)
+from router.types import Attempt, Budget, Decision, GenerationRequest
+
+_FAILURES: dict[str, type[EngineFailure]] = {"timeout": EngineTimeout, "overloaded": EngineOverloaded}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The operator's choices for a route; `repair` is the number of further tries a tier gets when told its violations."""
+
+    repair: int = 1
+    when_all_abstain: Literal["defer", "accept"] = "defer"
+    when_exhausted: Literal["best", "error"] = "best"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Ask this tier afresh."""
+
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Ask the same tier once more, told what was wrong with the last attempt."""
+
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Give the client the attempt of this index."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """There is nothing left to try and nothing worth giving."""
+
+    error: SmallfirstError
+
+
+Step = Try | Repair | Return | GiveUp
+
+
+def next_step(
+    request: GenerationRequest, decision: Decision, attempts: Sequence[Attempt], rules: Rules, *, spent: float = 0.0, elapsed: float = 0.0
+) -> Step:
+    """The next step after `attempts`, `spent` dollars and `elapsed` seconds.
+
+    It ends: each permitted tier is tried once and repaired at most `rules.repair` times.
+    """
+    if not attempts:
+        return Try(decision.permitted[0])
+    last = attempts[-1]
+    if last.deferral is None:
+        return Return(len(attempts) - 1)
+    if _spent(request.budget, attempts, spent, elapsed):
+        return _exhausted(request, attempts, rules, elapsed)
+    if _worth_repairing(attempts, rules):
+        return Repair(last.tier)
+    rest = decision.permitted[decision.permitted.index(last.tier) + 1 :]
+    return Try(rest[0]) if rest else _exhausted(request, attempts, rules, elapsed)
+
+
+def is_last(tier: str, decision: Decision) -> bool:
+    """Whether there is nothing to defer to after this tier, so that only the hard gates may reject."""
+    return tier == decision.permitted[-1]
+
+
+def _spent(budget: Budget, attempts: Sequence[Attempt], spent: float, elapsed: float) -> bool:
+    return (
+        (budget.max_cost is not None and spent >= budget.max_cost)
+        or (budget.max_attempts is not None and len(attempts) >= budget.max_attempts)
+        or _late(budget, elapsed)
+    )
+
+
+def _late(budget: Budget, elapsed: float) -> bool:
+    return budget.deadline is not None and elapsed >= budget.deadline
+
+
+def _worth_repairing(attempts: Sequence[Attempt], rules: Rules) -> bool:
+    """A violation that can be named can be repaired; a cut-off answer or an engine's failure would only happen again."""
+    last = attempts[-1]
+    repairs = sum(attempt.tier == last.tier and attempt.kind == "repair" for attempt in attempts)
+    return last.deferral in ("contract", "function") and bool(last.violations) and last.generation is not None and repairs < rules.repair
+
+
+def _exhausted(request: GenerationRequest, attempts: Sequence[Attempt], rules: Rules, elapsed: float) -> Step:
+    best = _best(attempts)
+    if best is not None and rules.when_exhausted == "best":
+        return Return(best)
+    return GiveUp(_reason(request, attempts, elapsed))
+
+
+def _best(attempts: Sequence[Attempt]) -> int | None:
+    """The attempt that satisfies the contract with the highest confidence; of equals, the one of the larger tier."""
+    fit = [index for index, attempt in enumerate(attempts) if attempt.satisfies_contract]
+    return max(fit, key=lambda index: (attempts[index].confidence or 0.0, index)) if fit else None
+
+
+def _reason(request: GenerationRequest, attempts: Sequence[Attempt], elapsed: float) -> SmallfirstError:
+    if _late(request.budget, elapsed):
+        return DeadlineExceeded("the deadline passed before an answer could be kept")
+    if request.sampling.max_tokens is not None and all(attempt.deferral == "length" for attempt in attempts):
+        return MaxTokensTooSmall("no tier could finish an answer of the required form within max_tokens", param="max_tokens")
+    failure = attempts[-1].failure
+    if failure is None:
+        return CascadeExhausted("no tier gave an answer of the required form")
+    kind = _FAILURES.get(failure.code, EngineFailure if failure.retryable else EngineRejected)
+    return kind(failure.message)

@@ -1,0 +1,41 @@
+"""A route: the named cascade of the configuration, with its rungs, its judges and its rules."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from router.policy import Rules
+from router.ports import Verifier
+from router.types import GenerationRequest, Tier
+from router.verification import applicable
+
+
+class Difficulty(Protocol):
+    """Learned before generation: whether the first tier has no chance on this request."""
+
+    def hopeless(self, request: GenerationRequest) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`tiers` are ordered from small to large, `verifiers` from cheap to dear; `off` sends everything to the last tier."""
+
+    name: str
+    tiers: tuple[Tier, ...]
+    verifiers: tuple[Verifier, ...]
+    rules: Rules = Rules()
+    difficulty: Difficulty | None = None
+    mode: Literal["off", "active"] = "active"
+
+    def tier(self, name: str) -> Tier:
+        """The tier of that name; the name comes from this route's own decision."""
+        return next(tier for tier in self.tiers if tier.name == name)
+
+    @property
+    def candidates(self) -> tuple[Tier, ...]:
+        """The tiers that an unpinned request may use at all."""
+        return self.tiers[-1:] if self.mode == "off" else self.tiers
+
+    @property
+    def live_text(self) -> bool:
+        """Whether prose of the last tier may be shown before it is whole: only the form is checked there, and prose has none."""
+        return all(verifier.kind in ("contract", "function") for verifier in applicable(self.verifiers, last=True))

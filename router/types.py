@@ -1,0 +1,430 @@
+"""The nouns: frozen records that every other module speaks in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, Flag, auto
+from typing import Literal
+
+Schema = Mapping[str, object]
+"""A JSON Schema, or any JSON object that only passes through."""
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+Reason = Literal[
+    "contract",
+    "function",
+    "confidence",
+    "grounded",
+    "agreement",
+    "judge",
+    "rule",
+    "guard",
+    "abstain",
+    "length",
+    "engine_error",
+    "timeout",
+    "context",
+    "modality",
+    "gate",
+    "breaker_open",
+    "residency",
+]
+"""Why a draft was not kept or a tier not tried: the closed set that headers, metrics and logs share."""
+
+
+class Ruling(Enum):
+    """What a verifier says of a draft; the two abstentions differ: `UNABLE` should have ruled and could not."""
+
+    ACCEPT = "accept"
+    DEFER = "defer"
+    NOT_APPLICABLE = "not_applicable"
+    UNABLE = "unable"
+
+
+class Evidence(Flag):
+    """What an engine must return for the scores in use."""
+
+    NONE = 0
+    LOGPROBS = auto()
+    SAMPLES = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One content part of a message; `payload` holds the client's own JSON of a part that is not text."""
+
+    kind: Literal["text", "image", "audio", "file"]
+    text: str = ""
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a function; `arguments` is JSON text, as OpenAI's protocol has it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of the conversation."""
+
+    role: Role
+    parts: tuple[Part, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text parts joined; other modalities are left out."""
+        return "".join(part.text for part in self.parts if part.kind == "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the request offers; `parameters` is the JSON Schema of its arguments."""
+
+    name: str
+    parameters: Schema
+    description: str = ""
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """`named` restricts the calls to `names` and demands at least one."""
+
+    mode: Literal["auto", "none", "required", "named"] = "auto"
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn; `None` leaves the engine its default. `extra` holds engine-specific fields as (name, JSON text)."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    n: int = 1
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    logprobs: bool = False
+    top_logprobs: int = 0
+    extra: tuple[tuple[str, str], ...] = ()
+
+
+ContractKind = Literal["none", "json_object", "json_schema", "regex", "choice", "grammar", "tools"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What the answer must look like; compiled once by `router.contract`, obeyed by engines, checked by verifiers.
+
+    `text` is the canonical JSON of `schema` (kinds json_object, json_schema, tools), the pattern (regex) or the grammar; two contracts
+    with the same text are equal and share one compiled validator. Under `tools` the schema is the one of the whole answer: an object
+    with `tool_calls` or `message`.
+    """
+
+    kind: ContractKind = "none"
+    text: str = ""
+    schema: Schema | None = field(default=None, compare=False)
+    name: str = ""
+    choices: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = field(default=(), compare=False)
+    tool_choice: ToolChoice = ToolChoice()
+    parallel: bool = True
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One way in which an answer breaks its contract; `path` is a JSON pointer, "" for the whole."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one request may spend: dollars, seconds from its arrival, attempts; `None` is no limit."""
+
+    max_cost: float | None = None
+    deadline: float | None = None
+    max_attempts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One request as the cascade sees it, validated; `pinned` names the only tier that may answer, `metadata` is the client's own."""
+
+    id: str
+    route: str
+    messages: tuple[Message, ...]
+    contract: Contract = Contract()
+    sampling: Sampling = Sampling()
+    budget: Budget = Budget()
+    pinned: str | None = None
+    stream: bool = False
+    inside_only: bool = False
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        """What a tier must be able to read."""
+        return frozenset(part.kind for message in self.messages for part in message.parts) | {"text"}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCall:
+    """What an engine is asked: `messages` are those of the request, or longer on a repair; `live` wants chunks as they come.
+
+    `seconds` is the time left for the whole call, `None` for the engine's own limit.
+    """
+
+    request_id: str
+    messages: tuple[Message, ...]
+    contract: Contract = Contract()
+    sampling: Sampling = Sampling()
+    evidence: Evidence = Evidence.NONE
+    live: bool = False
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the engine counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another token that could have stood at a position, with its natural-log probability before the grammar mask."""
+
+    text: str
+    logprob: float
+    admissible: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token.
+
+    `logprob` is the natural-log probability under the distribution it was drawn from (after a grammar mask, if any), `raw_logprob` before the
+    mask; `free` says whether the grammar admitted more than one token here. Each is `None` where the engine does not say.
+    """
+
+    text: str
+    logprob: float | None = None
+    raw_logprob: float | None = None
+    free: bool | None = None
+    top: tuple[Alternative, ...] = ()
+    masked_top: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One finished answer of an engine, in the contract's own form: tool calls stand in `text` as the compiled JSON."""
+
+    text: str
+    finish_reason: FinishReason
+    tokens: tuple[Token, ...] = ()
+    reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What one attempt of an engine gave: `choices` for the client (n of them), `samples` only for scores."""
+
+    choices: tuple[Choice, ...]
+    usage: Usage
+    samples: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a running generation: text and tokens of choice `index`; the last one of a choice has its finish reason, usage comes once."""
+
+    index: int = 0
+    text: str = ""
+    tokens: tuple[Token, ...] = ()
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars per million tokens."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+
+    def of(self, usage: Usage) -> float:
+        """Dollars for the usage."""
+        return (usage.prompt_tokens * self.prompt + usage.completion_tokens * self.completion) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One rung of a route; rungs are ordered by their place in the route. `context` is in tokens."""
+
+    name: str
+    engine: str
+    price: Price = Price()
+    context: int | None = None
+    modalities: frozenset[str] = frozenset({"text"})
+    location: Literal["inside", "outside"] = "inside"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A finished choice that a verifier is asked about, with the request that it answers."""
+
+    request: GenerationRequest
+    tier: str
+    choice: Choice
+    samples: tuple[Choice, ...] = ()
+    repairs: int = 0
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A tier that is not tried for this request, and why."""
+
+    tier: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where to start and which rungs are open: the permitted tiers in order, those passed over, and a sentence for people."""
+
+    permitted: tuple[str, ...]
+    skipped: tuple[Skip, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one verifier said of one draft; `confidence` is P(correct) where it has one, `cost` in dollars."""
+
+    verifier: str
+    ruling: Ruling
+    reason: str = ""
+    confidence: float | None = None
+    cost: float = 0.0
+    violations: tuple[Violation, ...] = ()
+    score: float | None = None
+    usage: Usage = field(default=Usage())
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An engine's error as a value."""
+
+    code: str
+    message: str
+    retryable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One generation on one tier with what was said of it; `deferral` is why it was not kept, `None` if it was."""
+
+    tier: str
+    kind: Literal["try", "repair"]
+    generation: Generation | None
+    failure: Failure | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    deferral: Reason | None = None
+    seconds: float = 0.0
+    usage: Usage = Usage()
+    cost: float = 0.0
+    joules: float | None = None
+    cancelled: bool = False
+
+    @property
+    def confidence(self) -> float | None:
+        """The last calibrated confidence any verifier gave."""
+        return next((v.confidence for v in reversed(self.verdicts) if v.confidence is not None), None)
+
+    @property
+    def satisfies_contract(self) -> bool:
+        """Whether no hard gate (contract, function, guard) objected; such an answer may serve as the best one seen."""
+        hard = [v for v in self.verdicts if v.verifier in HARD_GATES]
+        return self.generation is not None and all(v.ruling in (Ruling.ACCEPT, Ruling.NOT_APPLICABLE) for v in hard)
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        return tuple(violation for v in self.verdicts for violation in v.violations)
+
+
+HARD_GATES = frozenset({"contract", "function", "guard"})
+"""Verifiers that rule on the last permitted tier too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that happened to one request: the one record that metrics, logs, store and answer observe."""
+
+    request_id: str
+    route: str
+    decision: Decision
+    attempts: tuple[Attempt, ...]
+    answer: int | None
+    code: str = "ok"
+    seconds: float = 0.0
+    first_token_seconds: float | None = None
+    extra_cost: float = 0.0
+    stream: bool = False
+
+    @property
+    def kept(self) -> Attempt | None:
+        """The attempt whose text the client got."""
+        return None if self.answer is None else self.attempts[self.answer]
+
+    @property
+    def cost(self) -> float:
+        """Dollars of everything: attempts, verifiers, repairs, and what was added afterwards."""
+        return self.extra_cost + sum(a.cost + sum(v.cost for v in a.verdicts) for a in self.attempts)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all attempts."""
+        return sum((a.usage for a in self.attempts), Usage())
+
+    @property
+    def deferrals(self) -> tuple[Reason, ...]:
+        """Reasons in the order they arose, skipped tiers first."""
+        return (*(s.reason for s in self.decision.skipped), *(a.deferral for a in self.attempts if a.deferral is not None))
+
+    @property
+    def joules(self) -> float | None:
+        """Joules of all attempts, `None` where any attempt went unmeasured."""
+        measured = [a.joules for a in self.attempts if a.joules is not None]
+        return sum(measured) if self.attempts and len(measured) == len(self.attempts) else None

@@ -1,0 +1,60 @@
+"""Verifiers in order, cheapest first, until one rules against the draft."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast, get_args
+
+from router.policy import Rules
+from router.ports import Verifier
+from router.types import HARD_GATES, Draft, Evidence, Reason, Ruling, Verdict
+
+_REASONS = frozenset(get_args(Reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """All verdicts given, and why the draft is not kept (`None`: it is)."""
+
+    verdicts: tuple[Verdict, ...]
+    deferral: Reason | None
+
+
+async def verify(verifiers: Sequence[Verifier], draft: Draft, rules: Rules) -> Verification:
+    """Ask each verifier in turn; the first `DEFER` or `UNABLE` ends the walk, an accept only lets the next one speak.
+
+    With nothing left to defer to (`draft.last`) only the hard gates are asked.
+    """
+    verdicts: list[Verdict] = []
+    for verifier in applicable(verifiers, last=draft.last):
+        verdict = await verifier.judge(draft)
+        verdicts.append(verdict)
+        if verdict.ruling in (Ruling.DEFER, Ruling.UNABLE):
+            return Verification(tuple(verdicts), reason(verdict, draft))
+    return Verification(tuple(verdicts), _abstained(verdicts, draft, rules))
+
+
+def applicable(verifiers: Sequence[Verifier], *, last: bool) -> list[Verifier]:
+    """Those that may speak: all of them, or on the last permitted tier the hard gates alone."""
+    return [verifier for verifier in verifiers if not last or verifier.kind in HARD_GATES]
+
+
+def evidence(verifiers: Sequence[Verifier], *, last: bool) -> Evidence:
+    """The union of what those verifiers need, asked of the engine once."""
+    needed = Evidence.NONE
+    for verifier in applicable(verifiers, last=last):
+        needed |= verifier.needs
+    return needed
+
+
+def reason(verdict: Verdict, draft: Draft) -> Reason:
+    """The closed-set name of a ruling against a draft: its verifier's, `length` for an answer cut short, `abstain` for one that could not rule."""
+    if verdict.ruling is Ruling.UNABLE:
+        return "abstain"
+    if verdict.verifier == "contract" and draft.choice.finish_reason == "length":
+        return "length"
+    return cast(Reason, verdict.verifier) if verdict.verifier in _REASONS else "rule"
+
+
+def _abstained(verdicts: Sequence[Verdict], draft: Draft, rules: Rules) -> Reason | None:
+    spoke = any(verdict.ruling is Ruling.ACCEPT for verdict in verdicts)
+    return None if spoke or draft.last or rules.when_all_abstain == "accept" else "abstain"
