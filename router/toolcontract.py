@@ -1,0 +1,221 @@
+"""Tools as one JSON Schema of the whole answer: `{"tool_calls": [{"name", "arguments"}, …]}`, or `{"message"}` as a further arm."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+
+from router.errors import InvalidRequest
+from router.schema import DATA, NAMED, Limits, admit, canonical, clip, every, remembered, shown, violations
+from router.types import Contract, Schema, Tool, ToolChoice, Violation
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_AROUND = 5
+"""Levels of the answer's schema above the arguments' own."""
+_NO_ARGUMENTS: Schema = {"type": "object", "properties": {}, "additionalProperties": False}
+MESSAGE: Schema = {
+    "type": "object",
+    "properties": {"message": {"type": "string", "minLength": 1}},
+    "required": ["message"],
+    "additionalProperties": False,
+}
+
+
+def compiled(tools: tuple[Tool, ...], choice: ToolChoice, parallel: bool, limits: Limits) -> Contract:
+    """The contract of a request's tools; kind `none` where they may not be called. Clients send the same tools again and again."""
+    try:
+        text = json.dumps([[tool.name, tool.parameters, tool.description, tool.strict] for tool in tools], allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return _made(tools, choice, parallel, limits)
+    return _remade(text, choice, parallel, limits)
+
+
+@remembered
+def _remade(text: str, choice: ToolChoice, parallel: bool, limits: Limits) -> Contract:
+    return _made(tuple(Tool(*fields) for fields in json.loads(text)), choice, parallel, limits)
+
+
+def _made(tools: tuple[Tool, ...], choice: ToolChoice, parallel: bool, limits: Limits) -> Contract:
+    _check_names(tools, limits)
+    for index, tool in enumerate(tools):
+        _check_parameters(tool, f"tools[{index}].function.parameters", replace(limits, depth=limits.depth - _AROUND))
+    offered = _chosen(tools, choice)
+    if not offered:
+        return Contract()
+    schema = answer_schema(offered, choice.mode == "auto", parallel)
+    text = canonical(schema, "tools", replace(limits, bytes=4 * limits.bytes))
+    return Contract("tools", text, schema, tools=offered, tool_choice=choice, parallel=parallel, strict=all(t.strict for t in offered))
+
+
+def _check_names(tools: tuple[Tool, ...], limits: Limits) -> None:
+    if len(tools) > limits.tools:
+        raise InvalidRequest(f"Too many tools: {len(tools)}, the limit is {limits.tools}.", param="tools")
+    seen: set[str] = set()
+    for index, tool in enumerate(tools):
+        param = f"tools[{index}].function.name"
+        if not _NAME.fullmatch(tool.name):
+            raise InvalidRequest(f"Invalid {param!r}: does not match the pattern '^[a-zA-Z0-9_-]{{1,64}}$'.", param=param)
+        if tool.name in seen:
+            raise InvalidRequest(f"Duplicate function name {tool.name!r}.", param=param)
+        seen.add(tool.name)
+
+
+def _check_parameters(tool: Tool, param: str, limits: Limits) -> None:
+    schema = tool.parameters
+    if schema is None or (isinstance(schema, Mapping) and not schema):
+        return
+    if isinstance(schema, Mapping) and schema.get("type", "object") != "object":
+        kind = clip(shown(schema["type"]))
+        raise InvalidRequest(f"Invalid schema for function {tool.name!r}: schema must be of type 'object', got {kind}.", param=param)
+    admit(schema, param, limits)
+    if tool.strict:
+        check_strict(schema, f"function {tool.name!r}", param, optional=True)
+
+
+def check_strict(schema: Schema, owner: str, param: str, *, optional: bool = False) -> None:
+    """InvalidRequest unless every object is closed and (but for `optional`) requires all its properties, as OpenAI's strict mode demands.
+
+    Functions may keep optional arguments: a decoder that is held to the schema itself needs no null in their place.
+    """
+    for path, below in every(schema):
+        properties = below.get("properties")
+        if not isinstance(properties, Mapping) and below.get("type") != "object":
+            continue
+        where = f"Invalid schema for {owner}: In context=({', '.join(map(repr, path))}),"
+        if below.get("additionalProperties") is not False:
+            raise InvalidRequest(f"{where} 'additionalProperties' is required to be supplied and to be false.", param=param)
+        required = below.get("required")
+        listed = required if isinstance(required, list) else []
+        missing = [name for name in properties if name not in listed] if isinstance(properties, Mapping) else []
+        if missing and not optional:
+            message = "'required' is required to be supplied and to be an array including every key in properties."
+            raise InvalidRequest(f"{where} {message} Missing {clip(missing[0])!r}.", param=param)
+
+
+def _chosen(tools: tuple[Tool, ...], choice: ToolChoice) -> tuple[Tool, ...]:
+    """The tools that may be called; InvalidRequest where the choice is impossible."""
+    if choice.mode == "none":
+        return ()
+    if not tools and choice.mode != "auto":
+        raise InvalidRequest("'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice")
+    if choice.mode != "named":
+        return tools
+    unknown = [name for name in choice.names if name not in {tool.name for tool in tools}]
+    if unknown or not choice.names:
+        name = clip(unknown[0]) if unknown else ""
+        raise InvalidRequest(f"Tool choice: function {name!r} not found in 'tools'.", param="tool_choice")
+    return tuple(tool for tool in tools if tool.name in choice.names)
+
+
+def answer_schema(tools: tuple[Tool, ...], message: bool, parallel: bool) -> Schema:
+    """The schema of the whole answer; a tool's own references go on resolving, its definitions stand under `#/$defs/<tool>`."""
+    definitions: dict[str, object] = {}
+    arms = [_arm(tool, definitions) for tool in tools]
+    calls: dict[str, object] = {"type": "array", "items": arms[0] if len(arms) == 1 else {"anyOf": arms}, "minItems": 1}
+    calls |= {} if parallel else {"maxItems": 1}
+    answer: Schema = _closed({"tool_calls": calls})
+    root: dict[str, object] = {"anyOf": [answer, MESSAGE]} if message else dict(answer)
+    return {**_drafts(tools), **root, **({"$defs": definitions} if definitions else {})}
+
+
+def _closed(properties: Mapping[str, object]) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _arm(tool: Tool, definitions: dict[str, object]) -> Schema:
+    schema = arguments_schema(tool)
+    if any("$ref" in below for _, below in every(schema)):
+        definitions[tool.name] = _moved(schema, f"#/$defs/{tool.name}", str(schema.get("$id") or schema.get("id") or ""))
+        schema = {"$ref": f"#/$defs/{tool.name}"}
+    else:
+        schema = {keyword: value for keyword, value in schema.items() if keyword not in _HEADER}
+    return _closed({"name": {"const": tool.name}, "arguments": schema})
+
+
+_HEADER = frozenset({"$schema", "$id", "id"})
+
+
+def _moved(schema: Schema, to: str, base: str) -> Schema:
+    """A schema whose own root now lies at the pointer `to`; `$ref`s to the root or below it follow."""
+
+    top = {keyword: value for keyword, value in schema.items() if keyword not in _HEADER}
+    return {keyword: _followed(keyword, value, to, base) for keyword, value in top.items()}
+
+
+def _followed(keyword: str, value: object, to: str, base: str) -> object:
+    """The value of a keyword with the references below it redirected; data, and resources with an own `$id`, stay as they are."""
+    if keyword == "$ref" and isinstance(value, str):
+        return _redirected(value, to, base)
+    if keyword in DATA:
+        return value
+    if isinstance(value, list):
+        return [_followed("", item, to, base) for item in value]
+    if not isinstance(value, Mapping) or isinstance(value.get("$id"), str):
+        return value
+    named = keyword in NAMED
+    return {key: _followed("" if named else key, item, to, base) for key, item in value.items()}
+
+
+def _redirected(reference: str, to: str, base: str) -> str:
+    local = reference.removeprefix(base.rstrip("#")) if base else reference
+    if local in ("", "#"):
+        return to
+    return to + local[1:] if local.startswith("#/") else reference
+
+
+def _drafts(tools: tuple[Tool, ...]) -> Schema:
+    """Tools that agree on a draft give it to the whole; otherwise a comment keeps contracts with other drafts apart."""
+    stated = [str(tool.parameters["$schema"]) if tool.parameters and "$schema" in tool.parameters else "" for tool in tools]
+    if len(set(stated)) == 1:
+        return {"$schema": stated[0]} if stated[0] else {}
+    return {"$comment": " ".join(stated)}
+
+
+def arguments_schema(tool: Tool) -> Schema:
+    """What the arguments must be: always an object, an empty one for a tool without parameters."""
+    if not tool.parameters:
+        return _NO_ARGUMENTS
+    return tool.parameters if "type" in tool.parameters else {"type": "object", **tool.parameters}
+
+
+@lru_cache(maxsize=64)
+def argument_texts(contract: Contract) -> Mapping[str, str]:
+    """The JSON text of each offered tool's arguments schema, by name."""
+    wide = Limits(depth=1_000, bytes=1 << 30)
+    return {tool.name: canonical(arguments_schema(tool), "tools", wide) for tool in contract.tools}
+
+
+def check(contract: Contract, value: object) -> tuple[Violation, ...]:
+    """In what a parsed answer breaks a contract of kind `tools`."""
+    auto = contract.tool_choice.mode == "auto"
+    if not isinstance(value, dict):
+        return (Violation("", "must be an object with tool_calls" + (" or message" if auto else "")),)
+    if "message" in value and auto:
+        return violations(_MESSAGE_TEXT, value)
+    unknown = [name for name in value if name != "tool_calls"]
+    if unknown or "tool_calls" not in value:
+        return (Violation("", f"unknown properties: {clip(unknown[0], 40)}" if unknown else "tool_calls is missing"),)
+    return _check_calls(contract, value["tool_calls"])
+
+
+_MESSAGE_TEXT = canonical(MESSAGE, "message", Limits())
+
+
+def _check_calls(contract: Contract, calls: object) -> tuple[Violation, ...]:
+    if not isinstance(calls, list) or not calls:
+        return (Violation("/tool_calls", "must be an array of at least one call"),)
+    many = (Violation("/tool_calls", "only one call is allowed"),) if len(calls) > 1 and not contract.parallel else ()
+    texts = argument_texts(contract)
+    return (*many, *(found for index, call in enumerate(calls) for found in _check_call(texts, call, f"/tool_calls/{index}")))[:16]
+
+
+def _check_call(texts: Mapping[str, str], call: object, path: str) -> tuple[Violation, ...]:
+    if not isinstance(call, dict) or call.keys() != {"name", "arguments"}:
+        return (Violation(path, "must be an object with name and arguments only"),)
+    name = call["name"]
+    if not isinstance(name, str) or name not in texts:
+        return (Violation(f"{path}/name", f"no such function: {shown(name)}"),)
+    return violations(texts[name], call["arguments"], f"{path}/arguments")

@@ -1,0 +1,1 @@
+"""One verifier a file: each judges a draft and says why."""

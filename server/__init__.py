@@ -1,0 +1,1 @@
+"""The gateway: all the I/O around the pure router."""
