@@ -1,0 +1,176 @@
+"""The shapes of what servers answer, checked while the JSON is parsed: complete answers and the chunks of a stream alike."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from router.errors import EngineProtocolError
+from router.types import FinishReason, Usage
+
+FINISHES: dict[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class Candidate(_Shape):
+    """A token that could have stood at a position."""
+
+    token: str
+    logprob: float | None = None
+
+
+class Position(Candidate):
+    """A generated token with its alternatives."""
+
+    top_logprobs: list[Candidate] | None = None
+
+
+class Logprobs(_Shape):
+    """The log-probabilities of a choice or a delta."""
+
+    content: list[Position] | None = None
+
+
+class Function(_Shape):
+    """The function of a call, or a piece of it."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class Call(_Shape):
+    """A tool call, or a piece of one."""
+
+    index: int | None = None
+    id: str | None = None
+    function: Function = Function()
+
+
+class Said(_Shape):
+    """A message or a delta; servers name the reasoning either way."""
+
+    content: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[Call] | None = None
+
+    @property
+    def thought(self) -> str:
+        return self.reasoning_content or self.reasoning or ""
+
+
+def _finish(value: Any) -> Any:
+    return value or None
+
+
+class Part(_Shape):
+    """A choice of a complete answer (`message`) or of a chunk (`delta`)."""
+
+    index: int = 0
+    message: Said | None = None
+    delta: Said | None = None
+    finish_reason: Annotated[str | None, BeforeValidator(_finish)] = None
+    logprobs: Logprobs | None = None
+
+    @property
+    def said(self) -> Said | None:
+        return self.message or self.delta
+
+    @property
+    def positions(self) -> list[Position]:
+        return (self.logprobs.content if self.logprobs else None) or []
+
+    @property
+    def finish(self) -> FinishReason | None:
+        """The finish reason in the gateway's words; raises EngineProtocolError on one that stands for an abort or nothing known."""
+        if self.finish_reason is None:
+            return None
+        if self.finish_reason not in FINISHES:
+            raise EngineProtocolError(f"the engine ended its answer with {self.finish_reason[:40]!r}")
+        return FINISHES[self.finish_reason]
+
+
+class PromptDetails(_Shape):
+    """What of the prompt came from a cache."""
+
+    cached_tokens: int | None = None
+
+
+class CompletionDetails(_Shape):
+    """What of the completion was thought."""
+
+    reasoning_tokens: int | None = None
+
+
+class Counted(_Shape):
+    """Tokens as the server counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+    reasoning_tokens: int | None = None
+
+    @property
+    def usage(self) -> Usage:
+        cached = self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else None
+        thought = self.completion_tokens_details.reasoning_tokens if self.completion_tokens_details else self.reasoning_tokens
+        return Usage(self.prompt_tokens, self.completion_tokens or 0, cached or 0, thought or 0)
+
+
+class Answer(_Shape):
+    """A complete answer, a chunk of one, or an error in its place."""
+
+    choices: list[Part] | None = None
+    usage: Counted | None = None
+    error: Any = None
+    kind: Any = Field(default=None, alias="object")
+    message: Any = None
+    detail: Any = None
+    code: Any = None
+    type: Any = None
+
+    @property
+    def fault(self) -> Any:
+        """The error that this body is, `None` where it is an answer."""
+        if self.error:
+            return self.error
+        if self.kind == "error" or (self.choices is None and (self.detail or self.message)):
+            return {"message": self.message or self.detail, "code": self.code, "type": self.type}
+        return None
+
+
+def parse(body: str | bytes) -> Answer:
+    """The answer in this JSON text; raises EngineProtocolError on invalid UTF-8, invalid JSON and wrong shapes."""
+    try:
+        return Answer.model_validate_json(body)
+    except ValidationError as error:
+        raise EngineProtocolError(_wrong(body, error)) from None
+
+
+def _wrong(body: str | bytes, error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    if first["type"] != "json_invalid":
+        return f"the engine's answer has a wrong shape at {'.'.join(map(str, first['loc'])) or 'its root'}"
+    if isinstance(body, bytes) and not _is_text(body):
+        return "the engine sent invalid UTF-8"
+    start = body.lstrip()[:1]
+    return "the engine answered with a page, not with JSON" if start in ("<", b"<") else "the engine's answer is no valid JSON"
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,155 @@
+"""The engine over HTTP: sends a call to one of its replicas, reads the answer as chunks, and names whatever goes wrong."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from router.errors import ConfigError, EngineFailure
+from router.types import Chunk, Contract, EngineCall
+from server.engines.openai.client import AiohttpClient, Client, Exchange, Interrupted
+from server.engines.openai.errors import of_trouble
+from server.engines.openai.flavours import FLAVOURS
+from server.engines.openai.logprobs import Reading
+from server.engines.openai.opening import Opener, Order, health_after, health_after_trouble, now
+from server.engines.openai.options import OpenAIOptions
+from server.engines.openai.reading import Reader
+from server.engines.openai.replicas import Replica, Replicas, beginning
+from server.engines.openai.retry import Retry
+from server.engines.openai.sse import Decoder
+from server.engines.openai.wire import Dialect
+
+HEALTH_SECONDS = 5.0
+LEFTOVER_SECONDS = 0.25
+OK = 200
+
+
+@dataclass(slots=True)
+class OpenAIEngine:
+    """Runs one model on servers that speak OpenAI's protocol; made by `create`, closed by `close`."""
+
+    name: str
+    options: OpenAIOptions
+    client: Client
+    replicas: Replicas
+    dialect: Dialect
+    opener: Opener
+    key: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def create(cls, options: OpenAIOptions, environment: Mapping[str, str]) -> "OpenAIEngine":
+        """The engine with its own client; raises ConfigError where its key is not in the environment or `supports` says too much."""
+        key, flavour = _key(options, environment), FLAVOURS[options.flavour]
+        if beyond := sorted((options.supports or frozenset()) - flavour.kinds):
+            raise ConfigError(f"an engine of flavour {flavour.name} cannot be held to {', '.join(beyond)}", param="supports")
+        client = AiohttpClient(options.timeouts, options.max_connections, options.max_response_bytes)
+        replicas = Replicas(tuple(Replica(url) for url in options.base_url))
+        opener = Opener(client, replicas, Retry(repeats=options.retries), key)
+        return cls(options.name, options, client, replicas, Dialect(options, flavour), opener, key)
+
+    @property
+    def context(self) -> int | None:
+        return self.options.context
+
+    @property
+    def available(self) -> bool:
+        """Whether any replica takes calls now: its last health check was good and its breaker is not open."""
+        return self.replicas.available(now())
+
+    async def stream(self, call: EngineCall) -> AsyncGenerator[Chunk, None]:
+        """The answer's chunks, the usage in the last; closing closes the connection upstream at once. Raises EngineFailure alone."""
+        order, reader = self._order(call), self._reader(call)
+        leased = await self.opener.open(order)
+        health: bool | None = None
+        try:
+            async with aclosing(_bodies(leased.exchange)) as bodies:
+                async for body in bodies:
+                    for chunk in reader.read(body):
+                        yield chunk
+            yield reader.end()
+            health = True
+            await leased.exchange.finish(LEFTOVER_SECONDS)
+        except Interrupted as interrupted:
+            health = health_after_trouble(interrupted.trouble, order)
+            raise of_trouble(interrupted.trouble) from None
+        except EngineFailure as failure:
+            health = health_after(failure)
+            raise
+        finally:
+            leased.end(health)
+
+    def prompt_tokens(self, call: EngineCall) -> int:
+        """An estimate from the text's length: see `Dialect.prompt_tokens`."""
+        return self.dialect.prompt_tokens(call)
+
+    def supports(self, contract: Contract) -> bool:
+        """Whether the server can be held to this form while it decodes; native tools are a matter of its own parser."""
+        kinds = self.dialect.flavour.kinds if self.options.supports is None else self.options.supports | {"none"}
+        return contract.kind in kinds
+
+    async def healthy(self) -> bool:
+        """Ask every replica; those that do not answer get no calls until they do."""
+        found = await asyncio.gather(*(self._check(replica) for replica in self.replicas.members))
+        return any(found)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.client.close()
+
+    def _order(self, call: EngineCall) -> Order:
+        total = self.options.timeouts.total
+        seconds = total if call.seconds is None else min(total, call.seconds)
+        body, streamed = self.dialect.request(call), self.dialect.streams(call)
+        return Order(body, self._headers(call), beginning(call), now() + seconds, own=seconds == total, streamed=streamed)
+
+    def _reader(self, call: EngineCall) -> Reader:
+        reading = Reading(call.contract.kind != "none", self.options.logprobs or self.dialect.flavour.mask)
+        return Reader(reading, call.sampling.n, self.dialect.native(call), self.key)
+
+    def _headers(self, call: EngineCall) -> dict[str, str]:
+        sane = "".join(letter for letter in call.request_id if letter.isascii() and letter.isprintable())
+        return {**self._authorization(), "x-request-id": sane[:128]}
+
+    def _authorization(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.key}"} if self.key else {}
+
+    async def _check(self, replica: Replica) -> bool:
+        path = self.dialect.flavour.health
+        url = _root(replica.url) + path if path.startswith("/") else f"{replica.url}/{path}"
+        try:
+            exchange = await self.client.get(url, self._authorization(), deadline=now() + HEALTH_SECONDS)
+        except Interrupted:
+            replica.up = False
+        else:
+            replica.up = exchange.status == OK
+            exchange.close()
+        return replica.up
+
+
+async def _bodies(exchange: Exchange) -> AsyncGenerator[str | bytes, None]:
+    """The JSON texts of an answer: one an event, or the whole body, which a server may give to a request for a stream too."""
+    if exchange.content_type != "text/event-stream":
+        yield await exchange.body()
+        return
+    decoder = Decoder()
+    async with aclosing(exchange.pieces()) as pieces:
+        async for piece in pieces:
+            for event in decoder.feed(piece):
+                if event.data.strip() == "[DONE]":
+                    return
+                yield event.data
+
+
+def _key(options: OpenAIOptions, environment: Mapping[str, str]) -> str | None:
+    if options.api_key_env is None:
+        return None
+    key = environment.get(options.api_key_env, "").strip()
+    if not key:
+        raise ConfigError(f"the environment variable {options.api_key_env} is not set", param="api_key_env")
+    return key
+
+
+def _root(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/v1')}"

@@ -1,0 +1,148 @@
+"""From a request's body to an answer that has begun: choosing a replica, trying again where that is safe, and keeping the books."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import random
+
+from router.errors import EngineFailure, EngineOverloaded, EngineRejected
+from server.engines.openai.client import Client, Exchange, Interrupted
+from server.engines.openai.errors import of_status, of_trouble
+from server.engines.openai.replicas import Replica, Replicas
+from server.engines.openai.retry import Retry, Trouble
+
+ERROR_BYTES = 16 * 1024
+SUCCESS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be sent: `prefix` chooses the replica, `deadline` is the loop's time for all of it, `own` says it is the engine's."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    prefix: str
+    deadline: float
+    own: bool
+    streamed: bool
+
+
+@dataclass(slots=True)
+class Leased:
+    """An answer under way on a replica; `end` must be called once."""
+
+    replica: Replica
+    exchange: Exchange
+
+    def end(self, health: bool | None) -> None:
+        """The call is over; `health` is what it said of the server, `None` for nothing. Ends the exchange upstream where it still runs."""
+        self.exchange.close()
+        settle(self.replica, health)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A try without an answer."""
+
+    failure: EngineFailure
+    cause: Trouble | int
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """Sends orders; `chance` is uniform in [0, 1), for jitter; `secret` is cut out of error texts."""
+
+    client: Client
+    replicas: Replicas
+    retry: Retry
+    secret: str | None = field(default=None, repr=False)
+    chance: Callable[[], float] = random
+
+    async def open(self, order: Order) -> Leased:
+        """The first answer that is one, after as many tries as are safe; raises the last try's EngineFailure."""
+        tried: list[str] = []
+        last: EngineFailure | None = None
+        while True:
+            replica = self.replicas.choose(order.prefix, now(), tried)
+            if replica is None:
+                raise last or EngineFailure("no server of this engine is available")
+            tried.append(replica.url)
+            found = await self._try(replica, order)
+            if isinstance(found, Leased):
+                return found
+            last = found.failure
+            await self._pause(found, order, tried)
+
+    async def _pause(self, found: _Failed, order: Order, tried: list[str]) -> None:
+        """Wait until the next try, or raise where there is none."""
+        elsewhere = self._elsewhere(order.prefix, tried)
+        wait = self.retry.delay(len(tried), found.cause, retry_after=found.retry_after, elsewhere=elsewhere, chance=self.chance())
+        if wait is None or now() + wait >= order.deadline:
+            raise found.failure
+        await asyncio.sleep(wait)
+
+    async def _try(self, replica: Replica, order: Order) -> Leased | _Failed:
+        """One exchange up to its status."""
+        replica.inflight += 1
+        replica.breaker = replica.breaker.sent()
+        exchange: Exchange | None = None
+        health: bool | None = None
+        leased = False
+        try:
+            exchange = await self._post(replica, order)
+            if exchange.status == SUCCESS:
+                leased = True
+                return Leased(replica, exchange)
+            failure = of_status(exchange.status, await _error_body(exchange), self.secret)
+            health = health_after(failure)
+            return _Failed(failure, exchange.status, exchange.retry_after)
+        except Interrupted as interrupted:
+            health = health_after_trouble(interrupted.trouble, order)
+            return _Failed(of_trouble(interrupted.trouble), interrupted.trouble)
+        finally:
+            if not leased:
+                if exchange is not None:
+                    exchange.close()
+                settle(replica, health)
+
+    async def _post(self, replica: Replica, order: Order) -> Exchange:
+        url = f"{replica.url}/chat/completions"
+        return await self.client.post(url, order.body, order.headers, deadline=order.deadline, streamed=order.streamed)
+
+    def _elsewhere(self, prefix: str, tried: list[str]) -> bool:
+        other = self.replicas.choose(prefix, now(), tried)
+        return other is not None and other.url not in tried
+
+
+def settle(replica: Replica, health: bool | None) -> None:
+    """Book the end of a call."""
+    replica.inflight -= 1
+    if health is None:
+        replica.breaker = replica.breaker.released()
+    else:
+        replica.breaker = replica.breaker.succeeded() if health else replica.breaker.failed(now())
+
+
+def health_after(failure: EngineFailure) -> bool | None:
+    """A refusal is the answer of a healthy server, an overload says nothing, the rest speaks against it."""
+    if isinstance(failure, EngineRejected):
+        return True
+    return None if isinstance(failure, EngineOverloaded) else False
+
+
+def health_after_trouble(trouble: Trouble, order: Order) -> bool | None:
+    """A client's own short deadline, or a pool that is full until then, says nothing of the server."""
+    return None if trouble == "total_timeout" and not order.own else False
+
+
+def now() -> float:
+    """The event loop's clock, by which deadlines are kept."""
+    return asyncio.get_running_loop().time()
+
+
+async def _error_body(exchange: Exchange) -> bytes:
+    try:
+        return await exchange.body(ERROR_BYTES)
+    except Interrupted:
+        return b""

@@ -1,0 +1,87 @@
+"""What a server answers, piece by piece, as chunks: one reader for a call, for streams and complete answers alike."""
+
+from dataclasses import dataclass, field
+
+from router.errors import EngineProtocolError
+from router.types import Chunk, Token, Usage
+from server.engines.openai.answers import Part, Said, parse
+from server.engines.openai.errors import of_body
+from server.engines.openai.logprobs import Reading, within
+from server.engines.openai.tools import Writer
+
+_NOTHING = Said()
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one call's answer of `n` choices; `native` says that tool calls come as the server's own, `secret` is cut out of errors."""
+
+    reading: Reading
+    n: int
+    native: bool = False
+    secret: str | None = field(default=None, repr=False)
+    usage: Usage | None = None
+    _writers: dict[int, Writer] = field(default_factory=dict)
+    _finished: set[int] = field(default_factory=set)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every choice has its finish reason."""
+        return len(self._finished) == self.n
+
+    def read(self, body: str | bytes) -> list[Chunk]:
+        """The chunks that one event or one complete body stands for; raises the EngineFailure that it is instead."""
+        answer = parse(body)
+        if answer.fault is not None:
+            raise of_body(answer.fault, self.secret)
+        if answer.choices is None:
+            raise EngineProtocolError("the engine's answer has no choices")
+        if answer.usage is not None:
+            self.usage = answer.usage.usage
+        return [chunk for part in answer.choices if (chunk := self._chunk(part)) is not None]
+
+    def end(self) -> Chunk:
+        """The last chunk of all, with the usage where the server told it; raises EngineProtocolError where a choice has no end."""
+        if not self.finished:
+            raise EngineProtocolError("the engine's answer ended before it was finished")
+        return Chunk(usage=self.usage)
+
+    def _chunk(self, part: Part) -> Chunk | None:
+        if not 0 <= part.index < self.n:
+            raise EngineProtocolError("the engine answered with a choice that nobody asked for")
+        if part.index in self._finished:
+            _refuse_more(part)
+            return None
+        said, finish = part.said or _NOTHING, part.finish
+        if finish is not None:
+            self._finished.add(part.index)
+        text = self._text(part.index, said, last=finish is not None)
+        tokens = self._tokens(part, said)
+        if not (text or tokens or said.thought or finish):
+            return None
+        if finish == "tool_calls" and not self.native:
+            raise EngineProtocolError("the engine called functions that it was not offered")
+        return Chunk(part.index, text, tokens, finish, None, said.thought)
+
+    def _text(self, index: int, said: Said, *, last: bool) -> str:
+        if not self.native:
+            return said.content or said.refusal or ""
+        writer = self._writers.setdefault(index, Writer())
+        text = writer.add(said)
+        return text + writer.end() if last else text
+
+    def _tokens(self, part: Part, said: Said) -> tuple[Token, ...]:
+        """The answer's own tokens: not those of a thought, nor the stop token."""
+        tokens = self.reading.tokens(part.positions)
+        if self.native:
+            return tokens
+        if part.message is not None:
+            return within(tokens, said.content or "")
+        return () if not said.content and (said.thought or part.finish_reason) else tokens
+
+
+def _refuse_more(part: Part) -> None:
+    """Some servers repeat an empty delta after the finish reason; text there is a fault."""
+    said = part.said
+    if said is not None and (said.content or said.tool_calls):
+        raise EngineProtocolError("the engine went on after the end of its answer")

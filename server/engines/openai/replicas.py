@@ -1,0 +1,61 @@
+"""Several servers of one model: the least loaded one, unless the one that knows the conversation's beginning is nearly as free."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from router.types import EngineCall
+from server.engines.openai.breaker import Breaker
+
+BEGINNING = 2048
+"""Characters of a conversation that choose its replica: enough for a prefix cache to pay."""
+
+
+@dataclass(slots=True)
+class Replica:
+    """One address with what is known of it: calls in flight, its breaker, and the last health check."""
+
+    url: str
+    inflight: int = 0
+    breaker: Breaker = field(default_factory=Breaker)
+    up: bool = True
+
+    def admits(self, now: float) -> bool:
+        return self.up and self.breaker.admits(now)
+
+
+@dataclass(slots=True)
+class Replicas:
+    """Chooses among the members; `slack` is how many more calls than the least loaded one a conversation's own replica may have."""
+
+    members: tuple[Replica, ...]
+    slack: int = 2
+
+    def choose(self, prefix: str, now: float, tried: Collection[str] = ()) -> Replica | None:
+        """The replica for a conversation that begins with `prefix`: untried ones first; `None` where none admits a call."""
+        admitted = [replica for replica in self.members if replica.admits(now)]
+        fresh = [replica for replica in admitted if replica.url not in tried] or admitted
+        if len(fresh) < 2:
+            return fresh[0] if fresh else None
+        least = min(replica.inflight for replica in fresh)
+        own = max(fresh, key=lambda replica: _weight(prefix, replica.url))
+        return own if own.inflight <= least + self.slack else min(fresh, key=lambda replica: replica.inflight)
+
+    def available(self, now: float) -> bool:
+        """Whether any replica admits a call."""
+        return any(replica.admits(now) for replica in self.members)
+
+
+def beginning(call: EngineCall) -> str:
+    """The start of the conversation, which all its turns share: everything up to the first answer, bounded."""
+    texts: list[str] = []
+    for message in call.messages:
+        if message.role == "assistant":
+            break
+        texts.append(message.text[:BEGINNING])
+    return "\x00".join(texts)[:BEGINNING]
+
+
+def _weight(prefix: str, url: str) -> bytes:
+    """Rendezvous hashing (Thaler and Ravishankar 1998): a replica that goes moves only its own conversations."""
+    return blake2b(f"{url}\x00{prefix}".encode(errors="replace"), digest_size=8).digest()

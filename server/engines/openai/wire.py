@@ -1,0 +1,151 @@
+"""An engine call as the JSON of a chat completion request; pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic_core import to_json
+
+from router.errors import EngineRejected
+from router.types import EngineCall, Evidence, Message, Part, Sampling, Tool
+from server.engines.openai.flavours import Fields, Flavour
+from server.engines.openai.options import OpenAIOptions
+from server.engines.prompt import offered, render
+
+CHARACTERS_PER_TOKEN = 3.5
+MESSAGE_TOKENS = 4
+PART_TOKENS = 800
+TOP = 5
+"""Alternatives asked for where scores need log-probabilities: two tell freedom, five make a margin and an entropy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one engine is spoken to: its options and what its flavour knows."""
+
+    options: OpenAIOptions
+    flavour: Flavour
+
+    def native(self, call: EngineCall) -> bool:
+        """Whether this call's tools go as the server's own `tools`."""
+        return self.options.tools == "native" and call.contract.kind == "tools"
+
+    def streams(self, call: EngineCall) -> bool:
+        """Whether chunks are asked for: where they are wanted and the server can give what goes with them."""
+        lame = self.native(call) and logprobs_wanted(call) and not self.flavour.streams_tool_logprobs
+        return call.live and not lame
+
+    def request(self, call: EngineCall) -> bytes:
+        """The body to post; raises EngineRejected on what the server would drop in silence."""
+        if call.contract.kind not in self.flavour.kinds:
+            raise EngineRejected(f"an engine of flavour {self.flavour.name} cannot be held to a {call.contract.kind} contract")
+        self._refuse(call.sampling)
+        stream: Fields = {"stream": True, "stream_options": {"include_usage": True}} if self.streams(call) else {"stream": False}
+        fields: Fields = {"model": self.options.model, "messages": self._messages(call), **stream}
+        fields |= self._sampling(call.sampling) | self._logprobs(call)
+        fields |= self._tools(call) if self.native(call) else self.flavour.form(call.contract)
+        fields |= {name: json.loads(text) for name, text in call.sampling.extra}
+        return to_json(fields, fallback=_plain)
+
+    def prompt_tokens(self, call: EngineCall) -> int:
+        """An estimate: 3.5 characters a token, 4 tokens a message for its role and marks, 800 for a part that is not text."""
+        messages = call.messages if self._raw(call) else render(call, self.options.tools_prompt)
+        tools = sum(len(to_json(_tool(tool), fallback=_plain)) for tool in offered(call.contract)) if self.native(call) else 0
+        characters = tools + sum(_characters(message) for message in messages)
+        others = sum(part.kind != "text" for message in messages for part in message.parts)
+        return round(characters / CHARACTERS_PER_TOKEN) + MESSAGE_TOKENS * (len(messages) + 1) + PART_TOKENS * others
+
+    def _refuse(self, sampling: Sampling) -> None:
+        unknown = [name for name, _ in sampling.extra if name not in self.flavour.extras]
+        if sampling.n > 1 and "n" in self.flavour.lacks:
+            unknown.append("n")
+        if sampling.logit_bias and "logit_bias" in self.flavour.lacks:
+            unknown.append("logit_bias")
+        if unknown:
+            raise EngineRejected(f"an engine of flavour {self.flavour.name} does not know {', '.join(unknown)}", param=unknown[0])
+
+    def _raw(self, call: EngineCall) -> bool:
+        """Messages go as they are where tools are the server's own business."""
+        return self.options.tools == "native" and call.contract.kind in ("tools", "none")
+
+    def _messages(self, call: EngineCall) -> list[Fields]:
+        messages = call.messages if self._raw(call) else render(call, self.options.tools_prompt)
+        return [_message(message, developer=self.flavour.developer) for message in messages]
+
+    def _sampling(self, sampling: Sampling) -> Fields:
+        fields: Fields = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": sampling.seed,
+            "presence_penalty": sampling.presence_penalty,
+            "frequency_penalty": sampling.frequency_penalty,
+            self.flavour.length_field: sampling.max_tokens,
+            "stop": list(sampling.stop) or None,
+            "n": sampling.n if sampling.n > 1 else None,
+            "logit_bias": {str(token): bias for token, bias in sampling.logit_bias} or None,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def _logprobs(self, call: EngineCall) -> Fields:
+        if not logprobs_wanted(call):
+            return {}
+        top = max(call.sampling.top_logprobs, TOP if Evidence.LOGPROBS in call.evidence else 0)
+        return {"logprobs": True, "top_logprobs": min(top, self.flavour.most_top)}
+
+    def _tools(self, call: EngineCall) -> Fields:
+        """A named choice becomes the named functions alone with `required`: the object form is not known to all."""
+        tools, choice = offered(call.contract), call.contract.tool_choice.mode
+        if not tools:
+            return {}
+        mode = "auto" if choice == "auto" else "required"
+        single: Fields = {} if call.contract.parallel else {"parallel_tool_calls": False}
+        return {"tools": [_tool(tool) for tool in tools], "tool_choice": mode, **single}
+
+
+def logprobs_wanted(call: EngineCall) -> bool:
+    """Whether anybody asked for log-probabilities."""
+    return call.sampling.logprobs or Evidence.LOGPROBS in call.evidence
+
+
+def _message(message: Message, *, developer: bool) -> Fields:
+    role = "system" if message.role == "developer" and not developer else message.role
+    fields: Fields = {"role": role, "content": _content(message)}
+    if message.name:
+        fields["name"] = message.name
+    if message.tool_call_id is not None:
+        fields["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        fields["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}} for call in message.tool_calls
+        ]
+    return fields
+
+
+def _content(message: Message) -> str | list[object] | None:
+    if all(part.kind == "text" for part in message.parts):
+        return message.text if message.parts or not message.tool_calls else None
+    return [_part(part) for part in message.parts]
+
+
+def _part(part: Part) -> object:
+    return {"type": "text", "text": part.text} if part.kind == "text" else json.loads(part.payload)
+
+
+def _tool(tool: Tool) -> Fields:
+    described: Fields = {"name": tool.name, "parameters": tool.parameters}
+    if tool.description:
+        described["description"] = tool.description
+    if tool.strict:
+        described["strict"] = True
+    return {"type": "function", "function": described}
+
+
+def _characters(message: Message) -> int:
+    return len(message.text) + sum(len(call.name) + len(call.arguments) for call in message.tool_calls)
+
+
+def _plain(value: object) -> object:
+    """A mapping that is no dict, as one."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

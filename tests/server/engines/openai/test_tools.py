@@ -1,0 +1,89 @@
+"""Native tool calls in the contract's own form."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router import contract as contracts
+from router.errors import EngineProtocolError
+from router.types import Choice, Tool, ToolChoice
+from server.engines.openai.answers import Said
+from server.engines.openai.tools import Writer, canonical, is_json
+
+
+def said(content: str | None = None, *calls: dict[str, Any]) -> Said:
+    return Said.model_validate({"content": content, "tool_calls": list(calls) or None})
+
+
+def piece(arguments: str | None, name: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"function": {"name": name, "arguments": arguments}, **more}
+
+
+def streamed(*deltas: Said) -> str:
+    writer = Writer()
+    return "".join(writer.add(part) for part in deltas) + writer.end()
+
+
+def test_a_complete_call_is_written_in_canonical_form() -> None:
+    assert canonical(said(None, piece('{"city": "Oslo"}', "w"))) == '{"tool_calls":[{"name":"w","arguments":{"city": "Oslo"}}]}'
+
+
+def test_words_are_a_message() -> None:
+    assert canonical(said('He said "hi"\n')) == '{"message":"He said \\"hi\\"\\n"}'
+    assert canonical(said(None)) == '{"message":""}'
+
+
+def test_words_beside_calls_are_left_out() -> None:
+    assert json.loads(canonical(said("Let me see.", piece("{}", "w")))) == {"tool_calls": [{"name": "w", "arguments": {}}]}
+
+
+def test_pieces_make_the_same_text() -> None:
+    text = streamed(
+        said(None, piece("", "w", index=0, id="a")),
+        said(None, piece('{"ci', index=0)),
+        said(None, piece('ty":"Oslo"}', index=0)),
+        said(None, piece("{}", "t", index=1, id="b")),
+    )
+    assert text == '{"tool_calls":[{"name":"w","arguments":{"city":"Oslo"}},{"name":"t","arguments":{}}]}'
+
+
+def test_a_call_is_written_as_soon_as_the_next_begins() -> None:
+    writer = Writer()
+    assert writer.add(said(None, piece("{}", "w", index=0))) == ""
+    assert writer.add(said(None, piece("", "t", index=1))) == '{"tool_calls":[{"name":"w","arguments":{}}'
+
+
+@pytest.mark.parametrize("index", [0, None])
+def test_a_new_id_under_an_old_index_is_a_new_call(index: int | None) -> None:
+    first, second = piece("{}", "w", index=index, id="a"), piece("{", "t", index=index, id="b")
+    text = streamed(said(None, first), said(None, second), said(None, piece("}", index=index, id="b")))
+    assert [call["name"] for call in json.loads(text)["tool_calls"]] == ["w", "t"]
+
+
+@pytest.mark.parametrize("arguments", ["", '{"a":', '{"a":1}},{"name":"evil","arguments":{}', "{'a': 1}", '{"a": NaN}', "{} {}"])
+def test_broken_arguments_stay_visibly_broken(arguments: str) -> None:
+    text = canonical(said(None, piece(arguments, "w"), piece("{}", "t")))
+    assert not is_json(text)
+    assert json.dumps(arguments, ensure_ascii=False) in text
+    assert contracts.check(contracts.tools((Tool("w", {}),), ToolChoice(), True), Choice(text, "stop"))
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_no_argument_text_can_pass_for_another_call(arguments: str) -> None:
+    text = canonical(said(None, piece(arguments, "w")))
+    assert is_json(text) == is_json(arguments)
+    if is_json(text):
+        assert [call["name"] for call in json.loads(text)["tool_calls"]] == ["w"]
+
+
+def test_a_call_without_a_name_is_a_protocol_error() -> None:
+    with pytest.raises(EngineProtocolError, match="without a name"):
+        canonical(said(None, piece("{}")))
+
+
+def test_going_back_to_a_finished_call_is_a_protocol_error() -> None:
+    with pytest.raises(EngineProtocolError, match="went back"):
+        streamed(*(said(None, piece("{}", "w", index=index)) for index in (0, 1, 0)))
