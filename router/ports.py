@@ -1,7 +1,7 @@
 """What the pure core asks of the world: engines that generate, verifiers that judge, scores that measure doubt."""
 
-from collections.abc import AsyncGenerator
-from typing import ClassVar, Protocol
+from collections.abc import AsyncGenerator, Mapping
+from typing import ClassVar, Protocol, runtime_checkable
 
 from router.types import Chunk, Contract, Draft, EngineCall, Evidence, Verdict
 
@@ -38,6 +38,7 @@ class Verifier(Protocol):
     async def judge(self, draft: Draft) -> Verdict: ...
 
 
+@runtime_checkable
 class Score(Protocol):
     """Raw uncertainty of a draft: higher is less sure; `None` where the evidence it needs is not there."""
 
@@ -47,3 +48,32 @@ class Score(Protocol):
     def needs(self) -> Evidence: ...
 
     def measure(self, draft: Draft) -> float | None: ...
+
+
+class CannotPost(Exception):
+    """Nothing came back: no connection, too slow, or longer than may be read."""
+
+
+class Post(Protocol):
+    """Sends one body to a configured address: no redirects, no proxies; `timeout` is in seconds for all of it; raises only CannotPost."""
+
+    async def __call__(self, url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> tuple[int, bytes]: ...  # noqa: ASYNC109
+
+
+class Services(Protocol):
+    """What components may ask of the process that they run in; a name that it does not know is a ConfigError."""
+
+    @property
+    def post(self) -> Post: ...
+
+    def engine(self, name: str) -> Engine: ...
+
+    def outside(self, engine: str) -> bool:
+        """Whether data leaves the building with a call of this engine."""
+        ...
+
+    def secret(self, env_name: str) -> str: ...
+
+    def load(self, dotted: str) -> object:
+        """The object at `package.module:name`."""
+        ...

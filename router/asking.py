@@ -1,0 +1,97 @@
+"""One short question to an engine: the whole answer, or its failure, as a value with what it cost."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, with_config
+
+from router.calibration.words import STOP
+from router.errors import EngineFailure, EngineTimeout
+from router.ports import Engine
+from router.types import Choice, Draft, EngineCall, FinishReason, Price, Usage
+
+_WORD = re.compile(r"[^\W_]+(?:[.,@'-][^\W_]+)*")
+_LONGEST = 200
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """An option: dollars per million tokens."""
+
+    prompt: Dollars
+    completion: Dollars
+
+    def of(self, usage: Usage) -> float:
+        """Dollars for the usage."""
+        return Price(self.prompt, self.completion).of(usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an engine answered, or why it did not; the tokens count either way."""
+
+    choice: Choice | None
+    usage: Usage
+    failure: EngineFailure | None = None
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What has come so far."""
+
+    text: str = ""
+    count: int = 0
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+
+
+async def ask(engine: Engine, call: EngineCall) -> Said:
+    """The engine's only choice; never raises an engine's failure. `call.seconds` bounds the whole of it."""
+    heard = _Heard()
+    try:
+        async with asyncio.timeout(call.seconds):
+            await _listen(engine, call, heard)
+    except TimeoutError:
+        return _failed(engine, call, heard, EngineTimeout("the engine was too slow"))
+    except EngineFailure as failure:
+        return _failed(engine, call, heard, failure)
+    usage = heard.usage or Usage(engine.prompt_tokens(call), heard.count)
+    return Said(Choice(heard.text, heard.finish_reason or "length"), usage)
+
+
+async def _listen(engine: Engine, call: EngineCall, heard: _Heard) -> None:
+    async with aclosing(engine.stream(call)) as chunks:
+        async for chunk in chunks:
+            heard.text += chunk.text
+            heard.count += len(chunk.tokens) or bool(chunk.text)
+            heard.finish_reason = chunk.finish_reason or heard.finish_reason
+            heard.usage = chunk.usage or heard.usage
+
+
+def _failed(engine: Engine, call: EngineCall, heard: _Heard, failure: EngineFailure) -> Said:
+    """As an attempt of the cascade counts it: the prompt was sent, and what came was generated."""
+    return Said(None, heard.usage or Usage(engine.prompt_tokens(call), heard.count), failure)
+
+
+def discreet(reason: str, draft: Draft) -> str:
+    """A judge's own words without the values of a draft that nobody may see: words that only the answer has become an ellipsis."""
+    asked = {word.casefold() for message in draft.request.messages for word in _WORD.findall(message.text)}
+    values = {word.casefold() for word in _WORD.findall(draft.choice.text)} - asked - _PLAIN
+    return masked(reason, lambda word: word.casefold() in values)
+
+
+def masked(reason: str, secret: Callable[[str], bool]) -> str:
+    """At most 200 characters on one line, secret words replaced."""
+    text = " ".join(reason.split())[:_LONGEST]
+    return _WORD.sub(lambda found: "…" if secret(found.group()) else found.group(), text)
+
+
+_PLAIN = STOP | {"answer", "argument", "arguments", "call", "calls", "does", "false", "invalid", "message", "missing", "name", "required"}
+_PLAIN |= {"request", "tool", "tool_calls", "true", "unknown", "user", "value", "was", "wrong", "correct", "incorrect"}
+"""Words that tell nothing of an answer."""

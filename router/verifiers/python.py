@@ -1,0 +1,63 @@
+"""The operator's own function as judge."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, SkipValidation
+
+from router.asking import discreet
+from router.errors import ConfigError
+from router.ports import Services
+from router.registry import resolved, verifiers
+from router.types import Draft, Evidence, Ruling, Verdict
+
+
+@verifiers.register("python")
+@dataclass(frozen=True, slots=True)
+class PythonVerifier:
+    """Calls `call` (`package.module:name`, async or plain) with the draft; it gives a Verdict, or whether to accept.
+
+    A plain function runs in a thread; `timeout` in seconds.
+    """
+
+    kind: ClassVar[str] = "python"
+    services: Annotated[Services, SkipValidation] = field(repr=False)
+    call: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    timeout: Annotated[float, Field(gt=0, le=60)] = 2.0
+
+    def __post_init__(self) -> None:
+        if not callable(resolved("call", self.services.load, self.call)):
+            raise ConfigError(f"{self.call!r} cannot be called", param="call")
+
+    @property
+    def needs(self) -> Evidence:
+        """Nothing beyond the text."""
+        return Evidence.NONE
+
+    async def judge(self, draft: Draft) -> Verdict:
+        """Never raises: whatever the function raises, a timeout, or another kind of result is `UNABLE`."""
+        try:
+            async with asyncio.timeout(self.timeout):
+                found = await self._called(draft)
+        except TimeoutError:
+            return Verdict(self.kind, Ruling.UNABLE, "timeout")
+        except Exception as error:  # noqa: BLE001  # the operator's code may raise anything, and none of it may keep a draft or end a request
+            return Verdict(self.kind, Ruling.UNABLE, f"raised {type(error).__name__}")
+        return self._told(found, draft)
+
+    async def _called(self, draft: Draft) -> object:
+        function: Callable[[Draft], Any] = self.services.load(self.call)  # type: ignore[assignment]  # checked to be callable at start-up
+        if inspect.iscoroutinefunction(function):
+            return await function(draft)
+        found = await asyncio.to_thread(function, draft)
+        return await found if inspect.isawaitable(found) else found
+
+    def _told(self, found: object, draft: Draft) -> Verdict:
+        if isinstance(found, bool):
+            return Verdict(self.kind, Ruling.ACCEPT if found else Ruling.DEFER)
+        if not isinstance(found, Verdict):
+            return Verdict(self.kind, Ruling.UNABLE, f"gave {type(found).__name__}")
+        return replace(found, verifier=self.kind, reason=discreet(found.reason, draft))
