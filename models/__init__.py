@@ -1,0 +1,1 @@
+"""The bundled pair of tiny models: their data, their training, their files."""
