@@ -11,8 +11,22 @@ from router.gate import TierState, decide
 from router.policy import GiveUp, Repair, Return, Try, is_last, next_step
 from router.ports import Engine
 from router.repair import complaint
+from router.retrieval import asked_text, narrow, none_fits
 from router.route import Route
-from router.types import Attempt, Chunk, Decision, Draft, EngineCall, Generation, GenerationRequest, Message, Outcome, Tier, Verdict
+from router.types import (
+    Attempt,
+    Chunk,
+    Contract,
+    Decision,
+    Draft,
+    EngineCall,
+    Generation,
+    GenerationRequest,
+    Message,
+    Outcome,
+    Tier,
+    Verdict,
+)
 from router.verification import evidence, verify
 
 
@@ -90,9 +104,12 @@ class _Run:
     attempts: list[Attempt] = field(default_factory=list)
     running: Running | None = None
     first_token: float | None = None
+    guarded: frozenset[str] = frozenset()
+    guarding: float = 0.0
 
     async def events(self) -> AsyncGenerator[Event, None]:
         try:
+            await self._guard()
             self.decision = self._decide()
         except SmallfirstError as refusal:
             yield self._failed(refusal)
@@ -131,8 +148,16 @@ class _Run:
             code,
             self._elapsed(),
             self.first_token if self.request.stream else None,
-            stream=self.request.stream,
+            self.guarding,
+            self.request.stream,
         )
+
+    async def _guard(self) -> None:
+        names = [tier.name for tier in self.cascade.route.tiers]
+        for guard in self.cascade.route.guards:
+            found = await guard.inspect(self.request, names)
+            self.guarded |= found.closed
+            self.guarding += found.cost
 
     def _decide(self) -> Decision:
         route, request = self.cascade.route, self.request
@@ -142,12 +167,21 @@ class _Run:
 
     def _state(self, tier: Tier) -> TierState:
         engine = self.cascade.engines[tier.engine]
-        tokens = engine.prompt_tokens(self._call(self.request.messages)) if tier.context is not None else 0
-        return TierState(tokens, self.cascade.available(tier.engine), engine.supports(self.request.contract))
+        call = self._call(self.request.messages, self.request.contract)
+        tokens = engine.prompt_tokens(call) if tier.context is not None else 0
+        available = self.cascade.available(tier.engine)
+        return TierState(tokens, available, engine.supports(self.request.contract), tier.name in self.guarded)
 
     def _next(self) -> Try | Repair | Return | GiveUp:
-        spent = sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)
-        return next_step(self.request, self.decision, self.attempts, self.cascade.route.rules, spent=spent, elapsed=self._elapsed())
+        spent = self.guarding + sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)
+        step = next_step(self.request, self.decision, self.attempts, self.cascade.route.rules, spent=spent, elapsed=self._elapsed())
+        return self._shadowed(step) if self.cascade.route.mode == "shadow" else step
+
+    def _shadowed(self, step: Try | Repair | Return | GiveUp) -> Try | Repair | Return | GiveUp:
+        """What would have been kept stands in the record; the last tier answers all the same."""
+        last = self.decision.permitted[-1]
+        kept = isinstance(step, Return) and self.attempts[step.index].deferral is None
+        return Try(last) if kept and all(attempt.tier != last for attempt in self.attempts) else step
 
     def _live(self, tier: str) -> bool:
         request = self.request
@@ -183,7 +217,7 @@ class _Run:
     def _start(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> Running:
         rung = self.cascade.route.tier(tier)
         last = is_last(tier, self.decision)
-        call = self._call(messages, last=last, live=self._live(tier))
+        call = self._call(messages, self._contract(tier), last=last, live=self._live(tier))
         self.running = Running(rung, kind, self.cascade.engines[rung.engine], call, self.cascade.clock, self.cascade.clock())
         return self.running
 
@@ -197,25 +231,29 @@ class _Run:
     async def _judged(self, attempt: Attempt, generation: Generation) -> Attempt:
         """Every choice must pass; the first that does not ends it."""
         verdicts: tuple[Verdict, ...] = ()
+        last, shown = is_last(attempt.tier, self.decision), self._contract(attempt.tier)
         for choice in generation.choices:
-            draft = Draft(
-                self.request, attempt.tier, choice, attempt.generation.samples, self._repairs(attempt), is_last(attempt.tier, self.decision)
-            )
+            draft = Draft(replace(self.request, contract=shown), attempt.tier, choice, generation.samples, self._repairs(attempt), last)
             found = await verify(self.cascade.route.verifiers, draft, self.cascade.route.rules)
             verdicts += found.verdicts
-            if found.deferral is not None:
-                return replace(attempt, verdicts=verdicts, deferral=found.deferral)
+            if found.deferral is not None or none_fits(self.request.contract, shown, choice):
+                return replace(attempt, verdicts=verdicts, deferral=found.deferral or "abstain")
         return replace(attempt, verdicts=verdicts)
 
     def _repairs(self, attempt: Attempt) -> int:
         return sum(earlier.tier == attempt.tier for earlier in self.attempts)
 
-    def _call(self, messages: tuple[Message, ...], *, last: bool = False, live: bool = False) -> EngineCall:
+    def _contract(self, tier: str) -> Contract:
+        """What this tier is held to: of many tools a small tier is shown the likely ones."""
+        keep = None if is_last(tier, self.decision) else self.cascade.route.tier(tier).keep_tools
+        return self.request.contract if keep is None else narrow(self.request.contract, asked_text(self.request), keep)
+
+    def _call(self, messages: tuple[Message, ...], contract: Contract, *, last: bool = False, live: bool = False) -> EngineCall:
         request = self.request
         needed = evidence(self.cascade.route.verifiers, last=last)
         deadline = request.budget.deadline
         left = None if deadline is None else max(0.0, deadline - self._elapsed())
-        return EngineCall(request.id, messages, request.contract, request.sampling, needed, live, left)
+        return EngineCall(request.id, messages, contract, request.sampling, needed, live, left)
 
     def _failed(self, error: SmallfirstError) -> Finished:
         return Finished(self.outcome(code=error.code), error=error)

@@ -3,10 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from router.errors import CascadeExhausted, ContextTooLong, InvalidRequest, ResidencyForbidden, SmallfirstError, UnsupportedParameter
+from router.errors import (
+    AccessDenied,
+    CascadeExhausted,
+    ContextTooLong,
+    InvalidRequest,
+    ResidencyForbidden,
+    SmallfirstError,
+    UnsupportedParameter,
+)
 from router.types import Decision, GenerationRequest, Reason, Skip, Tier
 
 _ERRORS: dict[Reason, tuple[type[SmallfirstError], str, str | None]] = {
+    "guard": (AccessDenied, "a guard of this route lets no tier answer this request", "messages"),
     "residency": (ResidencyForbidden, "every tier of this route lies where this request's data may not go", None),
     "modality": (UnsupportedParameter, "no tier of this route reads this kind of content", "messages"),
     "context": (ContextTooLong, "the conversation and its answer do not fit the context of any tier", "messages"),
@@ -17,18 +26,19 @@ _ERRORS: dict[Reason, tuple[type[SmallfirstError], str, str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class TierState:
-    """What is known of a tier when a request arrives: the prompt's tokens, whether its engine is up and can be held to the contract."""
+    """What is known of a tier for one request: the prompt's tokens, whether its engine is up, can be held to the contract, may see it."""
 
     prompt_tokens: int
     available: bool = True
     supported: bool = True
+    guarded: bool = False
 
 
 def decide(request: GenerationRequest, tiers: Sequence[Tier], states: Mapping[str, TierState], *, hopeless: bool = False) -> Decision:
-    """The permitted tiers in order.
+    """The permitted tiers in order; raises the error that names why none is left.
 
-    `hopeless` says that the learned difficulty sees no use in the first tier; it never closes the last one. A pinned tier is the only candidate.
-    Raises the error of the table in DESIGN's "Errors" that names why none is left.
+    `hopeless` says that the learned difficulty sees no use in the first tier; it never closes the last one. A pinned tier is the only
+    candidate.
     """
     candidates = _candidates(request, tiers)
     skipped = [Skip(tier.name, reason) for tier in candidates if (reason := _obstacle(request, tier, states[tier.name]))]
@@ -53,6 +63,8 @@ def _candidates(request: GenerationRequest, tiers: Sequence[Tier]) -> Sequence[T
 def _obstacle(request: GenerationRequest, tier: Tier, state: TierState) -> Reason | None:
     if request.inside_only and tier.location == "outside":
         return "residency"
+    if state.guarded:
+        return "guard"
     if not request.modalities <= tier.modalities:
         return "modality"
     if not state.supported:
@@ -70,7 +82,7 @@ def _error(skipped: Sequence[Skip]) -> SmallfirstError:
     """The obstacle that a change of the request would remove last speaks for all."""
     reasons = {skip.reason for skip in skipped}
     kind, message, param = next(
-        _ERRORS[reason] for reason in ("breaker_open", "context", "contract", "modality", "residency") if reason in reasons
+        _ERRORS[reason] for reason in ("breaker_open", "context", "contract", "modality", "guard", "residency") if reason in reasons
     )
     return kind(message, param=param)
 

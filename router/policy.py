@@ -16,6 +16,8 @@ from router.errors import (
 )
 from router.types import Attempt, Budget, Decision, GenerationRequest
 
+REFUSED = "refused"
+"""The reason of a guard's verdict that no other tier may answer either."""
 _FAILURES: dict[str, type[EngineFailure]] = {"timeout": EngineTimeout, "overloaded": EngineOverloaded}
 
 
@@ -71,6 +73,8 @@ def next_step(
     last = attempts[-1]
     if last.deferral is None:
         return Return(len(attempts) - 1)
+    if last.deferral == "guard" and last.verdicts[-1].reason == REFUSED:
+        return GiveUp(CascadeExhausted("a guard of this route refuses the answer"))
     if _spent(request.budget, attempts, spent, elapsed):
         return _exhausted(request, attempts, rules, elapsed)
     if _worth_repairing(attempts, rules):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from router.guards import PromptGuard
 from router.policy import Rules
 from router.ports import Verifier
 from router.types import GenerationRequest, Tier
@@ -17,14 +18,18 @@ class Difficulty(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`tiers` are ordered from small to large, `verifiers` from cheap to dear; `off` sends everything to the last tier."""
+    """`tiers` are ordered from small to large, `verifiers` from cheap to dear; `off` sends everything to the last tier.
+
+    `shadow` tries the smaller tiers, records what would have been kept, and serves the last tier; `evaluate` serves as `active` does.
+    """
 
     name: str
     tiers: tuple[Tier, ...]
     verifiers: tuple[Verifier, ...]
     rules: Rules = Rules()
     difficulty: Difficulty | None = None
-    mode: Literal["off", "active"] = "active"
+    mode: Literal["off", "shadow", "evaluate", "active"] = "active"
+    guards: tuple[PromptGuard, ...] = ()
 
     def tier(self, name: str) -> Tier:
         """The tier of that name; the name comes from this route's own decision."""

@@ -233,8 +233,8 @@ class Alternative:
 class Token:
     """One generated token.
 
-    `logprob` is the natural-log probability under the distribution it was drawn from (after a grammar mask, if any), `raw_logprob` before the
-    mask; `free` says whether the grammar admitted more than one token here. Each is `None` where the engine does not say.
+    `logprob` is the natural-log probability under the distribution it was drawn from (after a grammar mask, if any), `raw_logprob`
+    before the mask; `free` says whether the grammar admitted more than one token. Each is `None` where the engine does not say.
     """
 
     text: str
@@ -266,7 +266,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a running generation: text and tokens of choice `index`; the last one of a choice has its finish reason, usage comes once."""
+    """A piece of a running generation; the last one of choice `index` has its finish reason, usage comes once."""
 
     index: int = 0
     text: str = ""
@@ -290,7 +290,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One rung of a route; rungs are ordered by their place in the route. `context` is in tokens."""
+    """One rung of a route; rungs are ordered by their place in the route.
+
+    `context` is in tokens; of more than `keep_tools` tools only the likeliest are shown to this tier, unless it is the last.
+    """
 
     name: str
     engine: str
@@ -298,6 +301,7 @@ class Tier:
     context: int | None = None
     modalities: frozenset[str] = frozenset({"text"})
     location: Literal["inside", "outside"] = "inside"
+    keep_tools: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

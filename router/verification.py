@@ -47,7 +47,7 @@ def evidence(verifiers: Sequence[Verifier], *, last: bool) -> Evidence:
 
 
 def reason(verdict: Verdict, draft: Draft) -> Reason:
-    """The closed-set name of a ruling against a draft: its verifier's, `length` for an answer cut short, `abstain` for one that could not rule."""
+    """The closed-set name of a ruling against a draft: its verifier's, `length` for a cut, `abstain` for what could not be ruled on."""
     if verdict.ruling is Ruling.UNABLE:
         return "abstain"
     if verdict.verifier == "contract" and draft.choice.finish_reason == "length":

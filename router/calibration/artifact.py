@@ -1,0 +1,157 @@
+"""A fitted calibration at work: features of a draft to P(correct), and whether its threshold keeps it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from router.calibration.asked import request_features
+from router.calibration.family import family
+from router.calibration.features import FEATURES, HEAD_FEATURES, features, grams, vector
+from router.calibration.maps import sigmoid
+from router.calibration.stored import Certificate, Ensemble, Signal, Stored, dump, parse
+from router.calibration.thresholds import Threshold
+from router.calibration.trees import Forest
+from router.errors import ConfigError
+from router.ports import Score
+from router.registry import scores
+from router.types import Draft, Evidence, GenerationRequest
+
+LEARNED = "learned"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the artifact says of a draft: `confidence` is P(correct) by the raw `score`, `order` is held against the threshold of `group`.
+
+    `threshold` is `None` where nothing was certified; then nothing is kept.
+    """
+
+    confidence: float
+    score: float
+    order: float
+    group: str
+    threshold: Threshold | None
+
+    @property
+    def keep(self) -> bool:
+        return self.threshold is not None and self.order <= self.threshold.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """The fitted calibration of one route: pure, immutable, safe to share between requests."""
+
+    stored: Stored
+    parts: tuple[Forest, ...]
+    gain: tuple[Forest, ...]
+    raw: Mapping[str, Score]
+
+    @classmethod
+    def of(cls, stored: Stored) -> "Artifact":
+        """Compile a stored artifact; raises ValueError where its parts do not fit together."""
+        unknown = set(stored.features) - set(FEATURES)
+        if unknown:
+            raise ValueError(f"features: {', '.join(sorted(unknown))} unknown to this release")
+        width = len(stored.features)
+        raw = {name: scores.build({"kind": name}, "signals") for name in stored.signals if name != LEARNED}
+        return cls(stored, _forests(stored.parts, width), _forests(stored.gain, width), raw)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Artifact":
+        """Read an artifact; raises ConfigError naming the file and what is wrong with it."""
+        try:
+            return cls.of(parse(Path(path).read_text(encoding="utf-8"), str(path)))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: {error}", param="calibration") from error
+
+    def save(self, path: str | Path) -> None:
+        """Write the artifact."""
+        Path(path).write_text(dump(self.stored), encoding="utf-8")
+
+    @property
+    def certificate(self) -> Certificate:
+        """What was promised, on which labels."""
+        return self.stored.certificate
+
+    def certified(self, signal: str = LEARNED) -> bool:
+        """Whether any group of the signal has a threshold at all; without one everything escalates."""
+        found = self.stored.signals[signal]
+        return any(threshold is not None for threshold in (found.pooled, found.rest, *found.groups.values()))
+
+    def needs(self, signal: str = LEARNED) -> Evidence:
+        """What an engine must return for this signal."""
+        if signal != LEARNED:
+            return self.raw[signal].needs
+        evidence = Evidence.LOGPROBS if self.certificate.logprobs else Evidence.NONE
+        return evidence | Evidence.SAMPLES if self.certificate.samples else evidence
+
+    def covers(self, draft: Draft) -> bool:
+        """Whether such drafts were among the labels: the form of the answer, and the functions offered where those were a closed list."""
+        contract, known = draft.request.contract, self.certificate.functions
+        return contract.kind in self.certificate.kinds and (known is None or all(tool.name in known for tool in contract.tools))
+
+    def confidence(self, draft: Draft, signal: str = LEARNED) -> float | None:
+        """P(correct); `None` where the evidence is missing or the case is not covered."""
+        judgement = self.judge(draft, signal)
+        return None if judgement is None else judgement.confidence
+
+    def judge(self, draft: Draft, signal: str = LEARNED) -> Judgement | None:
+        """Confidence and threshold for a draft; `None` where the evidence is missing or the case is not covered."""
+        if not self.covers(draft) or not self._evidence(draft, signal):
+            return None
+        group = family(draft.request)
+        if signal == LEARNED:
+            return self.rate(features(draft, samples=self.certificate.samples), grams(draft.request), group)
+        score = self.raw[signal].measure(draft)
+        return None if score is None else self.place(score, group, signal)
+
+    def rate(self, found: Mapping[str, float], words: Sequence[str], group: str = "") -> Judgement:
+        """The learned judgement of named features; `words` are the request's words and pairs, empty where its text was not kept."""
+        row = vector(dict(found) | self.heads(found, words), self.stored.features)
+        wrong = _mean(self.parts, row)
+        return self.place(wrong, group, order=by_gain(wrong, _mean(self.gain, row)) if self.gain else None)
+
+    def place(self, score: float, group: str, signal: str = LEARNED, *, order: float | None = None) -> Judgement:
+        """A raw score as a judgement, ordered by itself unless `order` is given."""
+        known = self.stored.signals[signal]
+        return Judgement(1.0 - known.error(score), score, score if order is None else order, *ruling(known, group))
+
+    def heads(self, found: Mapping[str, float], words: Sequence[str]) -> dict[str, float]:
+        """Log-odds before generation that small and large are right, as features."""
+        pair = self.stored.heads or ()
+        return {name: head.score(found, words) for name, head in zip(HEAD_FEATURES, pair, strict=False) if head is not None}
+
+    def hopeless(self, request: GenerationRequest) -> bool:
+        """Whether the first tier is not worth trying, judged before any generation."""
+        if self.stored.heads is None or self.stored.hopeless_below is None:
+            return False
+        if request.contract.kind not in self.certificate.kinds:
+            return False
+        odds = self.stored.heads[0].score(request_features(request), grams(request))
+        return sigmoid(odds) < self.stored.hopeless_below
+
+    def _evidence(self, draft: Draft, signal: str) -> bool:
+        needed = self.needs(signal)
+        seen = any(token.logprob is not None or token.raw_logprob is not None for token in draft.choice.tokens)
+        return (Evidence.LOGPROBS not in needed or seen) and (Evidence.SAMPLES not in needed or bool(draft.samples))
+
+
+def ruling(signal: Signal, group: str) -> tuple[str, Threshold | None]:
+    """The group whose threshold rules for `group`, and that threshold."""
+    if group in signal.groups:
+        return group, signal.groups[group]
+    return ("rest", signal.rest) if group in signal.pooled_groups else ("pooled", signal.pooled)
+
+
+def by_gain(wrong: float, large: float) -> float:
+    """P(large right) - P(small right) of two log-odds; without any map, so that thresholds may be tested on the labels of the maps."""
+    return sigmoid(large) - sigmoid(-wrong)
+
+
+def _forests(ensembles: Sequence[Ensemble], width: int) -> tuple[Forest, ...]:
+    return tuple(Forest.of(part.trees, width, part.bias, part.mean) for part in ensembles)
+
+
+def _mean(parts: Sequence[Forest], row: Sequence[float]) -> float:
+    return math.fsum(part.score(row) for part in parts) / max(len(parts), 1)

@@ -1,0 +1,84 @@
+"""What an answer says once parsed: calls, an object, or plain words; the same for live drafts, samples and recorded outputs."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from router.types import Choice, Contract
+
+Json = object
+"""Any parsed JSON value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One function call, or the one object of a JSON answer (then `name` is empty)."""
+
+    name: str
+    arguments: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`calls` of the answer, or its `message`; `parsed` is false where a form was demanded and the text has none."""
+
+    calls: tuple[Call, ...]
+    message: str | None
+    parsed: bool
+
+
+def read(contract: Contract, choice: Choice) -> Reading:
+    """The answer taken apart; never raises, for an answer may be anything."""
+    return _read(contract.kind, choice.text)
+
+
+@lru_cache(maxsize=1024)
+def _read(kind: str, text: str) -> Reading:
+    if kind not in ("tools", "json_schema", "json_object"):
+        return Reading((), text, parsed=True)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return Reading((), text, parsed=False)
+    if kind != "tools":
+        return Reading((Call("", value),), None, parsed=True) if isinstance(value, dict) else Reading((), text, parsed=True)
+    return _answer(value, text)
+
+
+def _answer(value: Json, text: str) -> Reading:
+    if isinstance(value, dict) and isinstance(value.get("tool_calls"), list):
+        return Reading(tuple(_calls(value["tool_calls"])), None, parsed=True)
+    if isinstance(value, dict) and isinstance(value.get("message"), str):
+        return Reading((), value["message"], parsed=True)
+    return Reading((), text, parsed=False)
+
+
+def _calls(found: list[Json]) -> Iterator[Call]:
+    for call in found:
+        if isinstance(call, dict):
+            arguments = call.get("arguments")
+            yield Call(str(call.get("name")), arguments if isinstance(arguments, dict) else {"": arguments})
+
+
+def leaves(value: Json) -> Iterator[Json]:
+    """All scalars inside a JSON value, depth first."""
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            yield from leaves(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from leaves(inner)
+    else:
+        yield value
+
+
+def normal(value: Json) -> Json:
+    """A hashable form in which 5 and 5.0, letter case, outer spaces and the order of keys do not matter."""
+    if isinstance(value, Mapping):
+        return tuple(sorted((str(key), repr(normal(inner))) for key, inner in value.items()))
+    if isinstance(value, list | tuple):
+        return tuple(normal(inner) for inner in value)
+    if isinstance(value, str):
+        return " ".join(value.casefold().split()).rstrip(".")
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

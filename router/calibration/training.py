@@ -1,0 +1,163 @@
+"""Fitting the models with scikit-learn, and taking them out of it as plain numbers."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router.calibration.asked import REQUEST_FEATURES
+from router.calibration.examples import Example
+from router.calibration.linear import Head, buckets
+from router.calibration.maps import logit
+from router.calibration.stored import Ensemble
+from router.calibration.trees import Tree
+
+Floats = NDArray[np.float64]
+LEAVES, ROUNDS, BAGS, RATE = 15, 100, 2, 0.05
+RANDOM_TREES, RANDOM_LEAVES = 150, 64
+_BEYOND = 1e300
+
+
+def boosted(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, seed: int = 0) -> Ensemble:
+    """Gradient boosting (histograms, 15 leaves, a fifth of the features a split), the mean of two seeds; log-odds."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    trees: list[Tree] = []
+    bias = 0.0
+    for bag in range(BAGS):
+        model: Any = HistGradientBoostingClassifier(
+            max_leaf_nodes=LEAVES,
+            max_iter=ROUNDS,
+            learning_rate=RATE,
+            min_samples_leaf=15,
+            l2_regularization=1.0,
+            max_features=0.2,
+            early_stopping=False,
+            random_state=seed + bag,
+        )
+        model.fit(rows, wrong, sample_weight=weights)
+        bias += float(model._baseline_prediction.ravel()[0]) / BAGS
+        trees += [_boosted_tree(stage[0].nodes, 1 / BAGS) for stage in model._predictors]
+    return Ensemble(tuple(trees), bias, mean=False)
+
+
+def randomised(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, seed: int = 0) -> Ensemble:
+    """Extremely randomised trees (Geurts et al. 2006), which hold better than boosting on a few hundred labels; log-odds of their mean."""
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    model: Any = ExtraTreesClassifier(RANDOM_TREES, max_leaf_nodes=RANDOM_LEAVES, min_samples_leaf=4, max_features=0.3, random_state=seed)
+    model.fit(rows, wrong, sample_weight=weights)
+    return Ensemble(tuple(_random_tree(one.tree_) for one in model.estimators_), 0.0, mean=True)
+
+
+def constant(share: float) -> Ensemble:
+    """What can be said where all labels are alike."""
+    return Ensemble((), logit(share, 1e-3), mean=False)
+
+
+def _boosted_tree(nodes: Any, scale: float) -> Tree:
+    left, right = nodes["left"].astype(int), nodes["right"].astype(int)
+    leaf = nodes["is_leaf"].astype(bool)
+    values = [float(value) * scale for value in nodes["value"]]
+    missing = nodes["missing_go_to_left"].astype(bool)
+    return _tree(
+        leaf.tolist(),
+        nodes["feature_idx"].tolist(),
+        nodes["num_threshold"].tolist(),
+        missing.tolist(),
+        left.tolist(),
+        right.tolist(),
+        values,
+    )
+
+
+def _random_tree(tree: Any) -> Tree:
+    leaf = [int(child) < 0 for child in tree.children_left]
+    shares = [float(value[0][1] / max(value[0].sum(), 1e-12)) for value in tree.value]
+    missing = [bool(left) for left in tree.missing_go_to_left]
+    return _tree(
+        leaf, tree.feature.tolist(), tree.threshold.tolist(), missing, tree.children_left.tolist(), tree.children_right.tolist(), shares
+    )
+
+
+def _tree(
+    leaf: list[bool],
+    features: list[int],
+    thresholds: list[float],
+    missing: list[bool],
+    left: list[int],
+    right: list[int],
+    values: list[float],
+) -> Tree:
+    """Renumber nodes in depth-first order: splits and leaves apart, leaves from left to right."""
+    splits: list[int] = []
+    leaves: list[int] = []
+    stack = [0]
+    while stack:
+        node = stack.pop()
+        (leaves if leaf[node] else splits).append(node)
+        if not leaf[node]:
+            stack += [right[node], left[node]]
+    number = {node: place for place, node in enumerate(splits)} | {node: -1 - place for place, node in enumerate(leaves)}
+    return Tree(
+        tuple(int(features[node]) for node in splits),
+        tuple(_short(min(max(float(thresholds[node]), -_BEYOND), _BEYOND)) for node in splits),
+        tuple(missing[node] for node in splits),
+        tuple(number[left[node]] for node in splits),
+        tuple(number[right[node]] for node in splits),
+        tuple(round(values[node], 6) for node in leaves),
+    )
+
+
+def _short(value: float) -> float:
+    """Nine digits: finer than any feature, half the size in JSON."""
+    return float(f"{value:.9g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Examples as rows for the heads: named request features brought to one size, and hashed words."""
+
+    matrix: Any
+    columns: tuple[str, ...]
+    means: tuple[float, ...]
+    scales: tuple[float, ...]
+    buckets: int
+
+
+def design(examples: Sequence[Example]) -> Design:
+    """Rows of the examples; the number of buckets grows with the labels."""
+    from sklearn.feature_extraction import DictVectorizer
+
+    count = 2 ** min(14, max(10, int(math.log2(len(examples))) + 2))
+    dense = np.array([[one.found.get(name, 0.0) for name in REQUEST_FEATURES] for one in examples])
+    means, scales = dense.mean(axis=0), np.maximum(dense.std(axis=0), 1e-6)
+    scaled = np.clip((dense - means) / scales, -5, 5)
+    used = [buckets(one.grams, count) for one in examples]
+    rows = [
+        {f"d{place}": float(value) for place, value in enumerate(values)} | {str(bucket): 1 / math.sqrt(len(found)) for bucket in found}
+        for values, found in zip(scaled, used, strict=True)
+    ]
+    names = DictVectorizer()
+    matrix = names.fit_transform(rows)
+    return Design(matrix, tuple(names.get_feature_names_out()), tuple(means.tolist()), tuple(scales.tolist()), count)
+
+
+def head(rows: Design, places: NDArray[np.intp], right: NDArray[np.bool_], weights: Floats) -> Head:
+    """Logistic regression on the design's rows at `places`; `right` and `weights` belong to these."""
+    from sklearn.linear_model import LogisticRegression
+
+    model: Any = LogisticRegression(C=0.5, max_iter=300)
+    model.fit(rows.matrix[places], right, sample_weight=weights)
+    learned = dict(zip(rows.columns, model.coef_[0].tolist(), strict=True))
+    return Head(
+        REQUEST_FEATURES,
+        rows.means,
+        rows.scales,
+        tuple(round(learned.get(f"d{place}", 0.0), 6) for place in range(len(REQUEST_FEATURES))),
+        tuple(round(learned.get(str(bucket), 0.0), 4) for bucket in range(rows.buckets)),
+        float(model.intercept_[0]),
+    )

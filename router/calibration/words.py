@@ -1,0 +1,214 @@
+"""Words, numbers and shapes of a text, as the features see them; its cue words are English and say nothing in other languages."""
+
+import re
+from collections.abc import Iterable
+
+WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+QUOTED = re.compile(r"(?<!\w)['\"\u201c\u2018]([^'\"\u2018-\u201d]{1,60})['\"\u201d\u2019](?!\w)")
+CONJUNCTION = re.compile(r"\b(?:and|then|also|plus|finally|afterwards|second|secondly|next|as well|after that|followed by)\b|;")
+CORRECTION = re.compile(r"\b(?:actually|instead|rather|wait|sorry|scratch|i mean|make it|change that|no)\b")
+NEGATION = re.compile(r"\b(?:not|no|never|without|except|don't|dont|doesn't|isn't|won't|can't|nothing|neither|nor)\b")
+RELATIVE = re.compile(r"\b(?:tomorrow|today|tonight|yesterday|next|last|ago|later|earlier|before|after|from now|this)\b")
+REFUSAL = re.compile(r"\b(?:sorry|cannot|can't|can not|unable|none of|no function|not able|don't have|do not have|not possible|n't)\b")
+_PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_SHAPES = ((re.compile(r"[^\W\d_]+"), "a"), (re.compile(r"\d"), "9"), (re.compile(r"\s+"), " "))
+_NUMERALS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
+_OTHERS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100, "thousand": 1000}
+_MORE = {"half": 0.5, "quarter": 0.25, "dozen": 12, "million": 1e6, "once": 1, "twice": 2, "single": 1, "couple": 2, "a": 1, "an": 1}
+NUMERALS: dict[str, float] = {word: float(value) for value, word in enumerate(_NUMERALS)} | _OTHERS | _MORE
+STOP = frozenset(
+    [
+        "a",
+        "about",
+        "after",
+        "again",
+        "all",
+        "also",
+        "am",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "doing",
+        "done",
+        "down",
+        "each",
+        "for",
+        "from",
+        "get",
+        "give",
+        "go",
+        "had",
+        "has",
+        "have",
+        "he",
+        "help",
+        "her",
+        "here",
+        "him",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "just",
+        "kindly",
+        "know",
+        "let",
+        "like",
+        "make",
+        "may",
+        "me",
+        "more",
+        "most",
+        "much",
+        "my",
+        "need",
+        "no",
+        "not",
+        "now",
+        "of",
+        "off",
+        "on",
+        "once",
+        "one",
+        "only",
+        "or",
+        "other",
+        "our",
+        "out",
+        "over",
+        "please",
+        "set",
+        "she",
+        "should",
+        "show",
+        "so",
+        "some",
+        "such",
+        "tell",
+        "than",
+        "thank",
+        "thanks",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "through",
+        "to",
+        "too",
+        "two",
+        "under",
+        "up",
+        "use",
+        "using",
+        "very",
+        "want",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "while",
+        "who",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+        "i'm",
+        "i'd",
+        "i'll",
+        "it's",
+        "that's",
+        "what's",
+        "let's",
+        "first",
+        "second",
+        "third",
+        "find",
+        "using",
+    ]
+)
+
+
+def words(text: str) -> list[str]:
+    """The words of the text in order, lower-cased."""
+    return WORD.findall(text.casefold())
+
+
+def stems(found: Iterable[str]) -> frozenset[str]:
+    """Words cut to six characters, so that inflected forms meet; stop words are left out."""
+    return frozenset(word[:6] for word in found if word not in STOP)
+
+
+def pieces(identifier: str) -> list[str]:
+    """The words of a name such as `getUserName`, `get_user_name` or `geo.distance`."""
+    return [piece.casefold() for piece in _PIECES.findall(identifier)]
+
+
+def number(text: str) -> float:
+    """The value of digits with thousands separators or a decimal comma."""
+    plain = text.replace(",", "") if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", text) else text.replace(",", ".")
+    try:
+        return float(plain)
+    except ValueError:
+        return float(re.sub(r"\D", "", plain)[:15])
+
+
+def numbers(text: str, found: Iterable[str]) -> frozenset[float]:
+    """Numbers written in digits, or as one of `found`, the text's words."""
+    return frozenset([*map(number, NUMBER.findall(text)), *(NUMERALS[word] for word in found if word in NUMERALS)])
+
+
+def shape(text: str) -> str:
+    """The outline of a value: runs of letters become `a`, each digit `9`, so that `2023-04-15` and `1999-12-31` are alike."""
+    for pattern, mark in _SHAPES:
+        text = pattern.sub(mark, text)
+    return text.strip()

@@ -1,0 +1,1 @@
+"""Replay over recorded outcomes, measures, baselines, report."""

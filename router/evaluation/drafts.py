@@ -1,0 +1,86 @@
+"""Records as the calibration sees them: the same code path as live drafts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from router.calibration.agreement import AGREEMENT_FEATURES
+from router.calibration.asked import KINDS, request_features
+from router.calibration.examples import Example, Label, example
+from router.calibration.features import FEATURES, LOGPROB_FEATURES, features, grams
+from router.errors import InvalidRequest
+from router.evaluation.records import Answer, Record
+from router.ports import Score
+from router.types import Draft
+
+SECOND = "second"
+
+
+@dataclass(frozen=True, slots=True)
+class Tiers:
+    """Which recorded tiers play small and large, and whether the second cheap answer is looked at."""
+
+    small: str = "small"
+    large: str = "large"
+    agreement: bool = False
+
+
+def draft(record: Record, tiers: Tiers) -> Draft | None:
+    """The small tier's answer as a draft; `None` where its text was not kept."""
+    choice = record.answers[tiers.small].choice
+    if choice is None:
+        return None
+    second = record.answers.get(SECOND) if tiers.agreement else None
+    samples = () if second is None or second.choice is None else (second.choice,)
+    return Draft(record.request, tiers.small, choice, samples)
+
+
+def found(record: Record, tiers: Tiers) -> dict[str, float]:
+    """Named features of the small tier's answer: from its text, or as recorded, or of the request alone."""
+    recorded = record.answers[tiers.small].features
+    if recorded is not None:
+        return _recorded(record, recorded, tiers)
+    one = draft(record, tiers)
+    return request_features(record.request) if one is None else features(one, samples=tiers.agreement)
+
+
+def _recorded(record: Record, given: Mapping[str, float], tiers: Tiers) -> dict[str, float]:
+    unknown = given.keys() - set(FEATURES)
+    if unknown:
+        raise InvalidRequest(f"record {record.id!r}: unknown feature {min(unknown)!r}")
+    own = request_features(record.request) if record.request.messages else {}
+    known = {name: value for name, value in given.items() if value == value}
+    return own | {name: value for name, value in known.items() if tiers.agreement or name not in AGREEMENT_FEATURES}
+
+
+def words(record: Record) -> Sequence[str]:
+    """The request's words and pairs, empty where its text was not kept."""
+    return grams(record.request)
+
+
+def label(record: Record, tiers: Tiers) -> Label:
+    """How right both tiers were."""
+    large: Answer | None = record.answers.get(tiers.large)
+    right = None if large is None else large.correct
+    return Label(record.answers[tiers.small].correct, right, record.group, record.key, record.source, record.weight)
+
+
+def examples(records: Sequence[Record], tiers: Tiers, scores: Mapping[str, Score]) -> list[Example]:
+    """What a fit is made of."""
+    return [_example(record, tiers, scores) for record in records]
+
+
+def _example(record: Record, tiers: Tiers, scores: Mapping[str, Score]) -> Example:
+    one = draft(record, tiers)
+    if one is not None and record.answers[tiers.small].features is None:
+        return example(one, label(record, tiers), scores, agreement=tiers.agreement)
+    known = found(record, tiers)
+    names = tuple(tool.name for tool in record.request.contract.tools)
+    sampled = bool(known.keys() & set(AGREEMENT_FEATURES))
+    confident = bool(known.keys() & LOGPROB_FEATURES)
+    return Example(label(record, tiers), known, words(record), {}, _kind(record, known), names, confident, sampled)
+
+
+def _kind(record: Record, known: Mapping[str, float]) -> str:
+    """The contract's kind; of a record without its request, the feature that holds it."""
+    place = int(known.get("kind", 0.0))
+    return record.request.contract.kind if record.request.messages or not 0 <= place < len(KINDS) else KINDS[place]

@@ -1,0 +1,261 @@
+"""Replay records: recorded answers of several tiers to one request with their labels, one JSON object a line.
+
+    id, group            an identifier and the family it belongs to; neither is ever a feature, thresholds are fitted by group
+    request              an OpenAI chat request: messages, and tools, response_format or structured_outputs where the task has them;
+                         may be absent where every tier has features
+    tiers                {"small": A, "large": A, ...}: two or more; "second" is another cheap answer, used for agreement
+    A                    {"message"?, "finish_reason", "usage"?, "seconds"?, "logprobs"?, "features"?, "correct": 0..1}
+    label                {"source": "gold" | "feedback" | "audit", "weight": > 0}, gold and 1 if absent
+
+`message` is absent where only the label was recorded; `features` (named numbers, null for unknown) stand in place of text not kept.
+Recorded tools are not held to the wire models: names may have dots, schemas may be odd.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from router.calibration.family import family
+from router.errors import InvalidRequest
+from router.types import Alternative, Choice, Contract, FinishReason, GenerationRequest, Message, Part, Role, Token, Tool, ToolChoice, Usage
+
+Source = Literal["gold", "feedback", "audit"]
+_ROLES: dict[str, Role] = {"system": "system", "developer": "developer", "user": "user", "assistant": "assistant", "tool": "tool"}
+_SPACES = re.compile(r"[\W_]+")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Function(BaseModel):
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class _Tool(BaseModel):
+    function: _Function
+
+
+class _Called(BaseModel):
+    name: str
+    arguments: str
+
+
+class _Call(BaseModel):
+    function: _Called
+
+
+class _Message(BaseModel):
+    role: str
+    content: str | list[Any] | None = None
+    tool_calls: list[_Call] | None = None
+
+
+class _Request(BaseModel):
+    messages: Annotated[list[_Message], Field(min_length=1)]
+    tools: list[_Tool] | None = None
+    tool_choice: Any = None
+    response_format: dict[str, Any] | None = None
+    structured_outputs: dict[str, Any] | None = None
+
+
+class _Top(BaseModel):
+    token: str
+    logprob: float
+
+
+class _Token(_Top):
+    raw_logprob: float | None = None
+    free: bool | None = None
+    top_logprobs: list[_Top] = []
+
+
+class _Logprobs(BaseModel):
+    content: list[_Token] | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: Annotated[int, Field(ge=0)]
+    completion_tokens: Annotated[int, Field(ge=0)]
+
+
+class _Tier(_Strict):
+    message: _Message | None = None
+    finish_reason: FinishReason | None = "stop"
+    usage: _Usage | None = None
+    seconds: Annotated[float, Field(ge=0)] | None = None
+    logprobs: _Logprobs | None = None
+    features: dict[str, float | None] | None = None
+    correct: Annotated[float, Field(ge=0, le=1)]
+
+
+class _Label(_Strict):
+    source: Source = "gold"
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class _Record(_Strict):
+    id: str
+    group: str = ""
+    request: _Request | None = None
+    tiers: Annotated[dict[str, _Tier], Field(min_length=1)]
+    label: _Label = _Label()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One tier's recorded answer; `choice` is `None` where only its features or its label were kept. `correct` is 0 to 1."""
+
+    choice: Choice | None
+    features: Mapping[str, float] | None
+    correct: float
+    usage: Usage | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One request with all its recorded answers; `key` is alike for records that ask the same question."""
+
+    id: str
+    group: str
+    request: GenerationRequest
+    answers: Mapping[str, Answer]
+    source: Source
+    weight: float
+    key: str
+
+
+def read(paths: Iterable[str | Path], tiers: Iterable[str] = ()) -> Iterator[Record]:
+    """Records of the files in order, streamed; each must have the named tiers. Raises InvalidRequest naming file and line."""
+    needed = tuple(tiers)
+    for path in paths:
+        try:
+            with Path(path).open(encoding="utf-8") as lines:
+                yield from _records(Path(path), lines, needed)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidRequest(f"{path}: {error}") from error
+
+
+def _records(path: Path, lines: Iterable[str], needed: tuple[str, ...]) -> Iterator[Record]:
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            where = f"{path}:{number}"
+            record = _parsed(line, where)
+            missing = [tier for tier in needed if tier not in record.tiers]
+            if missing:
+                raise InvalidRequest(f"{where}: there is no tier {missing[0]!r}, only {', '.join(record.tiers)}", param=where)
+            yield _domain(record, where)
+
+
+def _parsed(line: str, where: str) -> _Record:
+    try:
+        return _Record.model_validate(json.loads(line))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "record"
+        raise InvalidRequest(f"{where}: {field}: {first['msg']}", param=where) from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{where}: not JSON: {error}", param=where) from error
+
+
+def _domain(record: _Record, where: str) -> Record:
+    if record.request is None and any(tier.features is None for tier in record.tiers.values() if tier.message):
+        raise InvalidRequest(f"{where}: request: a record without one needs features in place of messages", param=where)
+    request = _request(record)
+    answers = {name: _answer(request.contract, tier) for name, tier in record.tiers.items()}
+    group = record.group or family(request)
+    return Record(record.id, group, request, answers, record.label.source, record.label.weight, _key(record))
+
+
+def _key(record: _Record) -> str:
+    """The question without case, spaces and marks: twins share it, and no split may part them."""
+    if record.request is None:
+        return record.id
+    said = " ".join(_text(message) for message in record.request.messages if message.role == "user")
+    return _SPACES.sub(" ", said).casefold().strip()
+
+
+def _request(record: _Record) -> GenerationRequest:
+    wire = record.request
+    if wire is None:
+        return GenerationRequest(record.id, "", ())
+    messages = tuple(_message(message) for message in wire.messages)
+    return GenerationRequest(record.id, "", messages, _contract(wire), metadata=(("group", record.group),))
+
+
+def _message(message: _Message) -> Message:
+    return Message(_ROLES.get(message.role, "user"), (Part("text", _text(message)),))
+
+
+def _text(message: _Message) -> str:
+    if isinstance(message.content, list):
+        return "".join(str(part.get("text", "")) for part in message.content if isinstance(part, dict))
+    return message.content or ""
+
+
+def _contract(wire: _Request) -> Contract:
+    """The contract as recorded, uncompiled: odd names and schemas only cost the checks that need them."""
+    if wire.tools:
+        tools = tuple(Tool(t.function.name, t.function.parameters or {}, t.function.description or "") for t in wire.tools)
+        text = json.dumps([tool.model_dump() for tool in wire.tools], sort_keys=True)
+        return Contract("tools", text, tools=tools, tool_choice=_tool_choice(wire.tool_choice))
+    outputs, form = wire.structured_outputs or {}, wire.response_format or {}
+    if "choice" in outputs:
+        return Contract("choice", choices=tuple(map(str, outputs["choice"])))
+    schema = outputs.get("json") or form.get("json_schema", {}).get("schema")
+    if isinstance(schema, dict):
+        return Contract("json_schema", json.dumps(schema, sort_keys=True), schema)
+    return Contract("json_object", "{}", {}) if form.get("type") == "json_object" else Contract()
+
+
+def _tool_choice(value: object) -> ToolChoice:
+    if value == "required":
+        return ToolChoice("required")
+    if isinstance(value, dict):
+        return ToolChoice("named", (str(value.get("function", {}).get("name", "")),))
+    return ToolChoice()
+
+
+def _answer(contract: Contract, tier: _Tier) -> Answer:
+    usage = None if tier.usage is None else Usage(tier.usage.prompt_tokens, tier.usage.completion_tokens)
+    named = None if tier.features is None else {name: math.nan if value is None else value for name, value in tier.features.items()}
+    return Answer(_choice(contract, tier), named, tier.correct, usage, tier.seconds)
+
+
+def _choice(contract: Contract, tier: _Tier) -> Choice | None:
+    if tier.message is None:
+        return None
+    content = tier.logprobs.content if tier.logprobs else None
+    tokens = tuple(map(_token, content or ()))
+    return Choice(_answer_text(contract, tier.message), tier.finish_reason or "stop", tokens)
+
+
+def _token(token: _Token) -> Token:
+    top = tuple(Alternative(other.token, other.logprob) for other in token.top_logprobs)
+    return Token(token.token, token.logprob, token.raw_logprob, token.free, top)
+
+
+def _answer_text(contract: Contract, message: _Message) -> str:
+    """The answer in the contract's own form, as engines give it."""
+    if contract.kind != "tools":
+        return _text(message)
+    if not message.tool_calls:
+        return json.dumps({"message": _text(message)})
+    calls = [{"name": call.function.name, "arguments": _loaded(call.function.arguments)} for call in message.tool_calls]
+    return json.dumps({"tool_calls": calls}, ensure_ascii=False, separators=(",", ":"))
+
+
+def _loaded(arguments: str) -> object:
+    try:
+        return json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments

@@ -1,0 +1,165 @@
+"""One self-contained HTML page of a replay: quality against cost with all baselines, risk, reliability, groups, next labels."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router.calibration.stored import Certificate
+from router.calibration.thresholds import upper_bound
+from router.evaluation.labels import coverage_with
+from router.evaluation.measures import apgr, calls_for, ece_of_perfect, quality_curve, reliability, risk_coverage
+from router.evaluation.plots import Line, Plot
+from router.evaluation.replay import Replay, Report, Summary
+
+Floats = NDArray[np.float64]
+POINTS = 120
+OURS = "this calibration"
+_STYLE = (
+    "body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
+    "table{border-collapse:collapse;font-size:13px}"
+    "td,th{border:1px solid #ccc;padding:.2rem .5rem;text-align:right}td:first-child,th:first-child{text-align:left}svg{max-width:100%}"
+    ".warn{color:#a00}"
+)
+_COLUMNS = ("n", "small", "large", "oracle", "auroc", "apgr", "cpt50", "cpt80", "calls95", "ece", "coverage", "kept_error", "certified")
+
+
+def page(title: str, result: Replay, report: Report, orders: Mapping[str, Floats], certificate: Certificate) -> str:
+    """The page; `orders` are the baselines' deferral orders over the same records."""
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        _promise(certificate, report),
+        "<h2>Quality against cost</h2>",
+        _quality(result, orders).svg(),
+        _baseline_table(result, orders),
+        "<h2>Risk against coverage</h2>",
+        _risk(result).svg(),
+        "<h2>Reliability</h2>",
+        _reliability(result),
+        "<h2>Groups</h2>",
+        _groups(report),
+        "<h2>What the next labels would buy</h2>",
+        _next_labels(result),
+    ]
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+
+
+def _promise(certificate: Certificate, report: Report) -> str:
+    target = f"at most {certificate.max_error:.1%} {certificate.loss} among the kept, with {certificate.confidence:.0%} confidence"
+    sources = ", ".join(f"{count} {source}" for source, count in certificate.sources.items())
+    error = report["kept_error"]
+    kept = "nothing is kept" if error is None else f"{report['coverage']:.1%} kept, {error:.2%} of them wrong"
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    lines = [
+        f"<p>Promise: {target}; order by {certificate.objective}. Here, over {report['n']} records: {kept}.</p>",
+        f"<p>Fitted {escape(certificate.created)} on {certificate.records} records ({escape(sources)}), {escape(certificate.method)}, ",
+        f"data <code>{escape(certificate.fingerprint[:23])}</code>. Page of {today}.</p>",
+    ]
+    return "".join(lines) + "".join(f'<p class="warn">{escape(warning)}</p>' for warning in certificate.warnings)
+
+
+def _quality(result: Replay, orders: Mapping[str, Floats]) -> Plot:
+    everything = {OURS: result.order, **orders}
+    lines = [Line(name, _thin(*_cost_quality(result, order)), dashed=name in ("random", "oracle")) for name, order in everything.items()]
+    answered = np.where(result.kept, result.small, result.large)
+    at = float(_spent(result).mean()) if result.costs else float(1 - result.kept.mean())
+    lines.append(Line("at the threshold", [(at, float(answered.mean()))], dots=True))
+    return Plot("Quality against cost", "dollars a request" if result.costs else "share of large calls", "quality", lines)
+
+
+def _spent(result: Replay) -> Floats:
+    if result.costs is None:
+        return np.zeros(0)
+    return result.costs.small * result.tried + result.costs.large * ~result.kept
+
+
+def _cost_quality(result: Replay, order: Floats) -> tuple[Floats, Floats]:
+    curve = quality_curve(order, result.small, result.large)
+    if result.costs is None:
+        return np.linspace(0, 1, len(curve)), curve
+    dear = np.concatenate([[0.0], np.cumsum(result.costs.large[np.argsort(-order, kind="stable")])])
+    return (result.costs.small.sum() + dear) / len(order), curve
+
+
+def _thin(xs: Floats, ys: Floats) -> list[tuple[float, float]]:
+    places = np.unique(np.linspace(0, len(xs) - 1, POINTS).astype(int))
+    return [(float(xs[place]), float(ys[place])) for place in places]
+
+
+def _baseline_table(result: Replay, orders: Mapping[str, Floats]) -> str:
+    rows = []
+    for name, order in {OURS: result.order, **orders}.items():
+        curve = quality_curve(order, result.small, result.large)
+        rows.append([name, _shown(apgr(curve)), _shown(calls_for(curve))])
+    rows += [["always small", "0", ""], ["always large", "", "1"]]
+    return _table(["order", "APGR", "large calls for 95 %"], rows)
+
+
+def _risk(result: Replay) -> Plot:
+    coverage, risk = risk_coverage(result.order, result.wrong)
+    places = np.unique(np.linspace(max(0, int(0.02 * len(risk))), len(risk) - 1, POINTS).astype(int))
+    bound = [
+        (float(coverage[place]), upper_bound(round(risk[place] * (place + 1)), int(place) + 1, result.target["confidence"]))
+        for place in places
+    ]
+    lines = [
+        Line("error among the kept", [(float(coverage[place]), float(risk[place])) for place in places]),
+        Line(f"exact bound, {result.target['confidence']:.0%}", bound, dashed=True),
+    ]
+    if result.kept.any():
+        lines.append(Line("kept by the threshold", [(float(result.kept.mean()), float(result.wrong[result.kept].mean()))], dots=True))
+    return Plot("Risk against coverage", "coverage", "error", lines, ("target", result.target["max_error"]))
+
+
+def _reliability(result: Replay) -> str:
+    known = ~np.isnan(result.confidence)
+    if not known.any():
+        return "<p>No record could be judged.</p>"
+    confidence, correct = result.confidence[known], (~result.wrong[known]).astype(float)
+    bins = reliability(confidence, correct)
+    lines = [
+        Line("perfect", [(bins[0].confidence, bins[0].confidence), (bins[-1].confidence, bins[-1].confidence)], dashed=True),
+        Line("15 bins of equal mass", [(one.confidence, one.accuracy) for one in bins], dots=True),
+    ]
+    limit = ece_of_perfect(confidence)
+    found = sum(one.count * abs(one.confidence - one.accuracy) for one in bins) / len(confidence)
+    note = f"<p>ECE {found:.3f}; a perfectly calibrated model shows up to {limit:.3f} on as many records (95 % quantile).</p>"
+    return Plot("Reliability", "confidence", "accuracy", lines).svg() + note
+
+
+def _groups(report: Report) -> str:
+    rows = [["all", *_cells(report)], *([name, *_cells(group)] for name, group in report["groups"].items())]
+    return _table(["group", *_COLUMNS], rows)
+
+
+def _cells(summary: Summary | Report) -> list[str]:
+    known: Mapping[str, object] = {**summary}
+    return [_shown(known[name]) for name in _COLUMNS]
+
+
+def _next_labels(result: Replay) -> str:
+    known = result.order < 1e8
+    order, wrong, target = result.order[known], result.wrong[known], result.target
+    rows = []
+    for more in (0, 100, 300, 1000):
+        share = coverage_with(order, wrong, more, target["max_error"], target["confidence"])
+        rows.append([f"+{more}" if more else "as many as here", f"{share:.1%}"])
+    note = "<p>Coverage that the test would certify on these records, pooled, if further labels showed the same error rates.</p>"
+    return note + _table(["labels", "certified coverage"], rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{top}</tr>{body}</table>"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return "" if value is None else str(value)

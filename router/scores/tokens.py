@@ -1,0 +1,92 @@
+"""The tokens of an answer that say something about doubt, and per-token quantities; shared by the scores and the learned features.
+
+Under guided decoding most tokens are forced and have probability 1 whatever the model thinks: only free ones count, and of those without
+a known freedom only names, values and words, not the punctuation between them.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+from router.types import Alternative, Draft, Token
+
+_FORMS = frozenset({"tools", "json_schema", "json_object"})
+_KEY = re.compile(r'"(?:[^"\\]|\\.)*"\s*:')
+_NAME = re.compile(r'\{"name":\s*"((?:[^"\\]|\\.)*)"')
+_CERTAIN = -1e-7
+
+
+def meaningful(draft: Draft) -> tuple[Token, ...]:
+    """The free tokens of the answer; all tokens of prose."""
+    tokens = draft.choice.tokens
+    if draft.request.contract.kind not in _FORMS:
+        return tuple(token for token in tokens if token.free is not False)
+    if any(token.free is not None for token in tokens):
+        return tuple(token for token in tokens if token.free)
+    return _values(tokens)
+
+
+def _values(tokens: Sequence[Token]) -> tuple[Token, ...]:
+    """Where freedom is unknown: tokens outside the keys that hold a letter or a digit and were not certain."""
+    text = "".join(token.text for token in tokens)
+    keys = [match.span() for match in _KEY.finditer(text)]
+    kept, at = [], 0
+    for token in tokens:
+        end = at + len(token.text)
+        key = any(start <= at and end <= stop for start, stop in keys)
+        if not key and any(map(str.isalnum, token.text)) and (token.logprob is None or token.logprob < _CERTAIN):
+            kept.append(token)
+        at = end
+    return tuple(kept)
+
+
+def names(draft: Draft) -> tuple[Token, ...]:
+    """The free tokens inside the called functions' names."""
+    tokens = draft.choice.tokens
+    spans = [match.span(1) for match in _NAME.finditer("".join(token.text for token in tokens))]
+    found, at = [], 0
+    for token in tokens:
+        end = at + len(token.text)
+        if token.free is not False and any(at < stop and start < end for start, stop in spans):
+            found.append(token)
+        at = end
+    return tuple(found)
+
+
+def doubts(tokens: Iterable[Token]) -> list[float]:
+    """Log-probabilities, those from before the grammar mask where known; tokens without any are left out."""
+    values = (token.logprob if token.raw_logprob is None else token.raw_logprob for token in tokens)
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def margins(tokens: Iterable[Token]) -> list[float]:
+    """Probability of each token less that of the best other one; tokens without alternatives are left out."""
+    return [_margin(token) for token in tokens if len(token.top) > 1]
+
+
+def _margin(token: Token) -> float:
+    own = doubts([token]) or [token.top[0].logprob]
+    others = [alternative.logprob for alternative in token.top if alternative.text != token.text]
+    return math.exp(own[0]) - math.exp(max(others, default=-math.inf))
+
+
+def entropies(tokens: Iterable[Token]) -> list[float]:
+    """Entropy in nats of the alternatives of each token, renormalised over the admissible ones that are known."""
+    found = (_admissible(token) for token in tokens)
+    return [_entropy(alternatives) for alternatives in found if len(alternatives) > 1]
+
+
+def _admissible(token: Token) -> Sequence[Alternative]:
+    return token.masked_top or [alternative for alternative in token.top if alternative.admissible is not False]
+
+
+def _entropy(alternatives: Sequence[Alternative]) -> float:
+    weights = [math.exp(alternative.logprob) for alternative in alternatives]
+    total = math.fsum(weights) or 1.0
+    return -math.fsum(w / total * math.log(w / total) for w in weights if w > 0)
+
+
+def removed_mass(tokens: Iterable[Token]) -> list[float]:
+    """The probability that the grammar mask took away at each token: 1 - exp(raw - masked)."""
+    pairs = ((token.raw_logprob, token.logprob) for token in tokens)
+    return [min(1.0, max(0.0, 1.0 - math.exp(min(0.0, raw - masked)))) for raw, masked in pairs if raw is not None and masked is not None]

@@ -1,0 +1,78 @@
+"""The compact export says what scikit-learn says, row by row, missing values included."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from router.calibration.training import BAGS, boosted, constant, randomised
+from router.calibration.trees import Forest, Tree
+
+Floats = NDArray[np.float64]
+
+
+def data(rows: int = 400, width: int = 6) -> tuple[Floats, NDArray[np.bool_]]:
+    generator = np.random.default_rng(0)
+    table = generator.normal(size=(rows, width)).astype(np.float32).astype(np.float64)
+    wrong = table[:, 0] + table[:, 1] * table[:, 2] + generator.normal(size=rows) > 0.5
+    table[generator.random(table.shape) < 0.15] = np.nan
+    return table, wrong
+
+
+def test_the_boosted_export_equals_the_mean_of_its_bags() -> None:
+    sklearn = pytest.importorskip("sklearn.ensemble")
+    table, wrong = data()
+    stored = boosted(table, wrong, np.ones(len(table)))
+    forest = Forest.of(stored.trees, table.shape[1], stored.bias, stored.mean)
+    options = {"max_leaf_nodes": 15, "max_iter": 100, "learning_rate": 0.05, "min_samples_leaf": 15, "l2_regularization": 1.0}
+    models = [
+        sklearn.HistGradientBoostingClassifier(**options, max_features=0.2, early_stopping=False, random_state=bag).fit(
+            table, wrong, sample_weight=np.ones(len(table))
+        )
+        for bag in range(BAGS)
+    ]
+    expected = np.mean([model.decision_function(table) for model in models], axis=0)
+    assert [forest.score(row) for row in table] == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+def test_the_randomised_export_equals_the_log_odds_of_the_mean() -> None:
+    sklearn = pytest.importorskip("sklearn.ensemble")
+    table, wrong = data()
+    stored = randomised(table, wrong, np.ones(len(table)))
+    forest = Forest.of(stored.trees, table.shape[1], stored.bias, stored.mean)
+    model = sklearn.ExtraTreesClassifier(150, max_leaf_nodes=64, min_samples_leaf=4, max_features=0.3, random_state=0)
+    model.fit(table, wrong, sample_weight=np.ones(len(table)))
+    p = model.predict_proba(table)[:, 1].clip(1e-4, 1 - 1e-4)
+    assert [forest.score(row) for row in table] == pytest.approx(np.log(p / (1 - p)).tolist(), abs=1e-3)
+
+
+def test_a_constant_says_the_share_whatever_the_row() -> None:
+    stored = constant(0.25)
+    assert Forest.of(stored.trees, 2, stored.bias, stored.mean).score([1.0, math.nan]) == pytest.approx(math.log(1 / 3))
+
+
+STUMP = Tree((0,), (0.5,), (True,), (-1,), (-2,), (-1.0, 1.0))
+
+
+@pytest.mark.parametrize(("row", "said"), [([0.5], -1.0), ([0.6], 1.0), ([math.nan], -1.0), ([math.inf], 1.0), ([-math.inf], -1.0)])
+def test_a_split_sends_equal_and_missing_values_to_the_left(row: list[float], said: float) -> None:
+    assert Forest.of([STUMP], 1).score(row) == said
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        Tree((1,), (0.5,), (True,), (-1,), (-2,), (0.0, 1.0)),
+        Tree((0,), (0.5,), (True,), (-1,), (-1,), (0.0, 1.0)),
+        Tree((0,), (0.5,), (True,), (0,), (-2,), (0.0, 1.0)),
+        Tree((0,), (0.5,), (True,), (-2,), (-1,), (0.0, 1.0)),
+        Tree((0,), (0.5,), (True,), (-1,), (-2,), (0.0,)),
+        Tree((0,), (0.5, 0.6), (True,), (-1,), (-2,), (0.0, 1.0)),
+        Tree((0,) * 64, (0.5,) * 64, (True,) * 64, (-1,) * 64, (-2,) * 64, (0.0,) * 65),
+    ],
+    ids=["feature", "twice", "cycle", "order", "leaves", "lengths", "large"],
+)
+def test_a_tree_that_is_not_sound_is_refused(tree: Tree) -> None:
+    with pytest.raises(ValueError, match=r"tree|leaf|leaves"):
+        Forest.of([tree], 1)
