@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROUTER_MAY = {"numpy", "pydantic", "outlines", "llguidance", "jsonschema_rs", "router"}
+ROUTER_MAY = {"numpy", "pydantic", "outlines", "llguidance", "jsonschema_rs", "cel", "router"}
+FORMS = {"schema", "strictjson", "patterns", "grammars", "toolcontract", "shortest", "alternatives", "jsonprefix", "prefix"}
 LEVELS = [
     {"types", "errors"},
-    {"ports", "registry", "contract", "functions"},
-    {"policy", "gate", "repair", "scores", "verifiers", "calibration"},
+    {"ports", "registry", "contract", "functions", "account"} | FORMS,
+    {"policy", "gate", "repair", "scores", "verifiers", "calibration", "asking", "posting", "guards", "retrieval"},
     {"verification"},
     {"route", "attempting"},
     {"cascade"},

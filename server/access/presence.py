@@ -1,0 +1,39 @@
+"""The client that leaves takes its work with it: no server does this by itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from router.errors import ClientGone
+
+Receive = Callable[[], Awaitable[Any]]
+"""ASGI's `receive`, after the body was read to its end."""
+
+Result = TypeVar("Result")
+
+
+async def while_present(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
+    """The work's result; when the client leaves first, the work is cancelled and done with before ClientGone is raised."""
+    task, watch = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone("the client closed the connection")
+        return task.result()
+    finally:
+        await _stop(watch)
+        await _stop(task)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _stop(task: asyncio.Future[Any]) -> None:
+    """Cancel and wait, so that nothing runs on behind the request; an error that comes now is nobody's any more."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()

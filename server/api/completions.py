@@ -1,0 +1,83 @@
+"""`POST /v1/completions`: the older endpoint, as a chat of one user message."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter, Request, Response
+
+from router.contract import Limits
+from router.types import Chunk, Generation, GenerationRequest, Message, Part
+from server.api import errors
+from server.api.answering import Dialect, answer
+from server.api.deltas import words
+from server.api.naming import RouteFacts, Target
+from server.api.openapi import body_of
+from server.api.render import Json, Stamp, usage
+from server.api.translate import sampling, structured
+from server.api.wire import CompletionRequest
+
+router = APIRouter()
+
+
+@router.post("/v1/completions", responses=errors.documented(), openapi_extra=body_of(CompletionRequest))
+async def completions(request: Request) -> Response:
+    """A text completion, whole or as server-sent events."""
+    return await answer(request, COMPLETIONS)
+
+
+def translate(body: CompletionRequest, target: Target, facts: RouteFacts, request_id: str, limits: Limits) -> GenerationRequest:
+    """The request as the cascade sees it; raises InvalidRequest or UnsupportedParameter naming the field."""
+    return GenerationRequest(
+        id=request_id,
+        route=target.route,
+        messages=(Message("user", (Part("text", body.text),)),),
+        contract=structured(body.structured_outputs, limits),
+        sampling=sampling(body, body.max_tokens, facts, logprobs=False, top=0),
+        budget=facts.budget,
+        pinned=target.pinned,
+        stream=bool(body.stream),
+    )
+
+
+def whole(_request: GenerationRequest, generation: Generation, stamp: Stamp) -> Json:
+    """A text completion; its usage counts this answer alone."""
+    choices = [_choice(index, choice.text, choice.finish_reason) for index, choice in enumerate(generation.choices)]
+    return {**stamp.object("text_completion", choices), "usage": usage(generation.usage)}
+
+
+@dataclass(slots=True)
+class TextDeltas:
+    """Makes the `choices` of each chunk, and knows why each choice ended."""
+
+    request: GenerationRequest
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    def replay(self, generation: Generation) -> Iterator[list[Json]]:
+        """A judged answer in words."""
+        for index, choice in enumerate(generation.choices):
+            self.reasons[index] = choice.finish_reason
+            for word in words(choice.text):
+                yield [_choice(index, word)]
+
+    def open(self) -> Iterator[list[Json]]:
+        """A live answer has no head."""
+        return iter(())
+
+    def live(self, chunk: Chunk) -> Iterator[list[Json]]:
+        """A piece as it came; its end is told only with the outcome."""
+        if chunk.finish_reason is not None:
+            self.reasons[chunk.index] = chunk.finish_reason
+        if chunk.text:
+            yield [_choice(chunk.index, chunk.text)]
+
+    def ends(self) -> Iterator[list[Json]]:
+        """The last piece of each choice."""
+        for index, reason in sorted(self.reasons.items()):
+            yield [_choice(index, "", reason)]
+
+
+COMPLETIONS = Dialect("cmpl-", "text_completion", CompletionRequest, translate, whole, TextDeltas)
+
+
+def _choice(index: int, text: str, reason: str | None = None) -> Json:
+    return {"index": index, "text": text, "logprobs": None, "finish_reason": reason}

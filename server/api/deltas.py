@@ -1,0 +1,76 @@
+"""A committed answer as OpenAI's stream of deltas: a whole one replayed in natural pieces, a live one chunk by chunk."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from router import contract as form
+from router.contract import Answer
+from router.types import Choice, Chunk, Generation, GenerationRequest, Token
+from server.api.render import Json, finish_reason, logprobs, tool_call
+
+_WORD = re.compile(r"\s*\S+|\s+$")
+_ARGUMENTS = re.compile(r".{1,24}", re.DOTALL)
+
+
+@dataclass(slots=True)
+class ChatDeltas:
+    """Makes the `choices` of each chunk, and knows why each choice ended."""
+
+    request: GenerationRequest
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    def replay(self, generation: Generation) -> Iterator[list[Json]]:
+        """A judged answer: text in words, tool calls as their head, then their arguments in pieces."""
+        for index, choice in enumerate(generation.choices):
+            answer = form.answer(self.request.contract, choice)
+            self.reasons[index] = finish_reason(answer, choice)
+            yield [_delta(index, {"role": "assistant", "content": None if answer.tool_calls else ""})]
+            if choice.reasoning:
+                yield [_delta(index, {"reasoning_content": choice.reasoning})]
+            for delta, tokens in self._pieces(answer, choice):
+                yield [_delta(index, delta, self._logprobs(tokens))]
+
+    def open(self) -> Iterator[list[Json]]:
+        """The head of a live answer, which has one choice only."""
+        yield [_delta(0, {"role": "assistant", "content": ""})]
+
+    def live(self, chunk: Chunk) -> Iterator[list[Json]]:
+        """A piece of prose as it came; its end is told only with the outcome."""
+        if chunk.finish_reason is not None:
+            self.reasons[chunk.index] = chunk.finish_reason
+        if chunk.reasoning:
+            yield [_delta(chunk.index, {"reasoning_content": chunk.reasoning})]
+        if chunk.text or (chunk.tokens and self.request.sampling.logprobs):
+            yield [_delta(chunk.index, {"content": chunk.text}, self._logprobs(chunk.tokens))]
+
+    def ends(self) -> Iterator[list[Json]]:
+        """The last delta of each choice."""
+        for index, reason in sorted(self.reasons.items()):
+            yield [{"index": index, "delta": {}, "logprobs": None, "finish_reason": reason}]
+
+    def _logprobs(self, tokens: Sequence[Token]) -> Json | None:
+        return logprobs(tokens, self.request.sampling.top_logprobs) if self.request.sampling.logprobs else None
+
+    def _pieces(self, answer: Answer, choice: Choice) -> Iterable[tuple[Json, Sequence[Token]]]:
+        if answer.tool_calls:
+            return ((piece, ()) for piece in _calls(answer))
+        if self.request.sampling.logprobs and choice.tokens:
+            return (({"content": token.text}, (token,)) for token in choice.tokens)
+        return (({"content": word}, ()) for word in words(answer.content or ""))
+
+
+def words(text: str) -> list[str]:
+    """The text in pieces that join to it again, each a word with the space before it."""
+    return _WORD.findall(text)
+
+
+def _calls(answer: Answer) -> Iterator[Json]:
+    for index, call in enumerate(answer.tool_calls):
+        yield {"tool_calls": [{"index": index, **tool_call(call.id, call.name, "")}]}
+        for piece in _ARGUMENTS.findall(call.arguments):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+
+
+def _delta(index: int, delta: Json, found: Json | None = None) -> Json:
+    return {"index": index, "delta": delta, "logprobs": found, "finish_reason": None}

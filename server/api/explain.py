@@ -1,0 +1,78 @@
+"""The account of a request: headers, and the `smallfirst` object; paths and reasons, never a rejected draft's values."""
+
+from router.types import Attempt, Outcome, Verdict
+
+Json = dict[str, object]
+
+
+def headers(outcome: Outcome, tier: str | None) -> dict[str, str]:
+    """What is known when the response starts; `tier` is the one that answers, `None` where none does."""
+    kept = outcome.kept
+    confidence = kept.confidence if kept else None
+    told = {
+        "x-smallfirst-route": outcome.route,
+        "x-smallfirst-attempts": str(len(outcome.attempts)),
+        "x-smallfirst-deferrals": ",".join(outcome.deferrals),
+        "x-smallfirst-cost-usd": dollars(outcome.cost),
+    }
+    told |= {"x-smallfirst-tier": tier} if tier else {}
+    return told if confidence is None else told | {"x-smallfirst-confidence": f"{confidence:.4f}"}
+
+
+def dollars(cost: float) -> str:
+    """A sum that may be millionths, without exponent."""
+    return f"{cost:.10f}"
+
+
+def totals(outcome: Outcome) -> Json:
+    """What all attempts took together."""
+    kept = outcome.kept
+    return {
+        "route": outcome.route,
+        "tier": kept.tier if kept else None,
+        "attempt_count": len(outcome.attempts),
+        "deferrals": list(outcome.deferrals),
+        "confidence": kept.confidence if kept else None,
+        "cost_usd": outcome.cost,
+        "seconds": round(outcome.seconds, 6),
+        "usage": _tokens(outcome.usage.prompt_tokens, outcome.usage.completion_tokens),
+        "joules": outcome.joules,
+    }
+
+
+def explanation(outcome: Outcome) -> Json:
+    """The totals, the decision and every attempt with its verdicts."""
+    skipped = [{"tier": skip.tier, "reason": skip.reason} for skip in outcome.decision.skipped]
+    decision = {"permitted": list(outcome.decision.permitted), "skipped": skipped, "why": outcome.decision.why}
+    return {**totals(outcome), "decision": decision, "attempts": [_attempt(attempt) for attempt in outcome.attempts]}
+
+
+def _attempt(attempt: Attempt) -> Json:
+    return {
+        "tier": attempt.tier,
+        "kind": attempt.kind,
+        "deferral": attempt.deferral,
+        "error": attempt.failure.code if attempt.failure else None,
+        "cancelled": attempt.cancelled,
+        "verdicts": list(map(_verdict, attempt.verdicts)),
+        "seconds": round(attempt.seconds, 6),
+        "usage": _tokens(attempt.usage.prompt_tokens, attempt.usage.completion_tokens),
+        "cost_usd": attempt.cost,
+        "joules": attempt.joules,
+    }
+
+
+def _verdict(verdict: Verdict) -> Json:
+    """A violation's message may quote the draft, so only its path is told."""
+    return {
+        "verifier": verdict.verifier,
+        "ruling": verdict.ruling.value,
+        "reason": verdict.reason,
+        "confidence": verdict.confidence,
+        "cost_usd": verdict.cost,
+        "violations": [violation.path for violation in verdict.violations],
+    }
+
+
+def _tokens(prompt: int, completion: int) -> Json:
+    return {"prompt_tokens": prompt, "completion_tokens": completion}

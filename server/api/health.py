@@ -1,0 +1,42 @@
+"""Is it alive, can it serve, and what has it counted."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from pydantic_core import to_json
+
+from server.api.errors import NOT_READY, READY
+from server.api.parts import Parts, parts
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+async def healthz() -> Response:
+    """The process answers."""
+    return Response(b'{"status":"ok"}', media_type="application/json")
+
+
+@router.get("/readyz", responses={NOT_READY: {"description": "a route has no healthy engine"}})
+async def readyz(request: Request) -> Response:
+    """Every route has a healthy engine; the body says which engines are up."""
+    known = parts(request)
+    up = await _healthy(known)
+    routes = {name: any(up[tier.engine] for tier in cascade.route.tiers) for name, cascade in known.cascades.items()}
+    body = {"status": "ready" if all(routes.values()) else "not ready", "routes": routes, "engines": up} | (
+        {"watch": dict(watch)} if (watch := known.watch()) else {}
+    )
+    return Response(to_json(body), READY if all(routes.values()) else NOT_READY, media_type="application/json")
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request) -> Response:
+    """Everything counted so far, for Prometheus."""
+    exposition = parts(request).gauges.exposition()
+    return Response(exposition.body, headers={"content-type": exposition.media_type})
+
+
+async def _healthy(known: Parts) -> dict[str, bool]:
+    found = await asyncio.gather(*(engine.healthy() for engine in known.engines.values()))
+    return dict(zip(known.engines, found, strict=True))

@@ -1,0 +1,31 @@
+"""`GET /v1/models`: what `model` may say."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic_core import to_json
+
+from router.errors import UnknownModel
+from server.api import errors
+from server.api.openapi import NAMED_MODEL
+from server.api.parts import parts
+
+router = APIRouter()
+
+
+@router.get("/v1/models", responses=errors.documented())
+async def models(request: Request) -> Response:
+    """Routes, aliases and every `route/tier`."""
+    listed = [_model(name) for name in parts(request).names.listed()]
+    return Response(to_json({"object": "list", "data": listed}), media_type="application/json")
+
+
+@router.get("/v1/models/{model:path}", responses=errors.documented(), openapi_extra=NAMED_MODEL)
+async def model(request: Request) -> Response:
+    """One of them."""
+    name = request.path_params["model"]
+    if name not in parts(request).names.listed():
+        raise UnknownModel(f"the model {name!r} does not exist", param="model")
+    return Response(to_json(_model(name)), media_type="application/json")
+
+
+def _model(name: str) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "smallfirst"}

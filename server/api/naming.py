@@ -1,0 +1,58 @@
+"""What `model` may say: a route's name, an alias, or `route/tier`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from router.errors import UnknownModel
+from router.types import Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A route, and the only tier that may answer where one is pinned."""
+
+    route: str
+    pinned: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFacts:
+    """A route as the API sees it: tiers from small to large, what a request may spend, engine parameters that all tiers know."""
+
+    tiers: tuple[str, ...]
+    budget: Budget = Budget()
+    parameters: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Everything that `model` may name; exact names and aliases win over the reading as `route/tier`."""
+
+    routes: Mapping[str, RouteFacts]
+    aliases: Mapping[str, str]
+    default: str
+
+    def resolve(self, model: str) -> Target:
+        """Raises UnknownModel."""
+        found = self._exactly(model) or (self._tier(self.aliases[model]) if model in self.aliases else self._tier(model))
+        if found is None:
+            raise UnknownModel(f"the model {model!r} does not exist; GET /v1/models lists those that do", param="model")
+        return found
+
+    def listed(self) -> tuple[str, ...]:
+        """Routes, aliases, then every `route/tier`."""
+        auto = () if "auto" in self.routes else ("auto",)
+        pinned = (f"{route}/{tier}" for route, facts in self.routes.items() for tier in facts.tiers)
+        return tuple(dict.fromkeys((*auto, *self.routes, *self.aliases, *pinned)))
+
+    def _exactly(self, model: str) -> Target | None:
+        name = self.aliases.get(model, model) if model not in self.routes else model
+        if name in self.routes:
+            return Target(name)
+        return Target(self.default) if name == "auto" else None
+
+    def _tier(self, name: str) -> Target | None:
+        route, slash, tier = name.partition("/")
+        route = self.default if route == "auto" and "auto" not in self.routes else route
+        known = slash and route in self.routes and tier in self.routes[route].tiers
+        return Target(route, tier) if known else None

@@ -1,0 +1,65 @@
+"""What the handlers work with: made once in `server.build`, handed to `create_app`."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from router.cascade import Cascade
+from router.contract import Limits as SchemaLimits
+from router.ports import Engine
+from server.access.admission import Admission
+from server.api.naming import Names
+from server.api.outcomes import Take
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """What one request may contain."""
+
+    bytes: int = 4_194_304
+    messages: int = 2048
+    choices: int = 16
+    schema: SchemaLimits = field(default_factory=SchemaLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class Exposition:
+    """The metrics as they are scraped."""
+
+    body: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What only the handlers can tell the metrics; what happened to a request they learn from its Outcome."""
+
+    inflight: Callable[[str], AbstractContextManager[object]]
+    refused: Callable[[str, str], None]
+    overhead: Callable[[float], None]
+    exposition: Callable[[], Exposition]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The gateway's parts; `clock` is in seconds and monotonic, `wall` in seconds since the epoch."""
+
+    cascades: Mapping[str, Cascade]
+    engines: Mapping[str, Engine]
+    names: Names
+    admission: Admission
+    gauges: Gauges
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    new_id: Callable[[], str]
+    limits: BodyLimits = field(default_factory=BodyLimits)
+    take: Take | None = None
+    watch: Callable[[], Mapping[str, str]] = dict
+
+
+def parts(request: Request) -> Parts:
+    """The parts of the application that serves this request."""
+    found: Parts = request.app.state.parts
+    return found

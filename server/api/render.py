@@ -1,0 +1,78 @@
+"""From the domain's words back to OpenAI's: pure functions that make plain JSON objects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from router import contract as form
+from router.contract import Answer
+from router.types import Choice, Generation, GenerationRequest, Token, Usage
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What every object of one answer repeats; `created` is in seconds since the epoch."""
+
+    id: str
+    created: int
+    model: str
+
+    def object(self, kind: str, choices: Sequence[Json]) -> Json:
+        """The envelope of an answer or of one of its chunks."""
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model, "choices": choices}
+
+
+def completion(request: GenerationRequest, generation: Generation, stamp: Stamp) -> Json:
+    """A ChatCompletion; its usage counts this answer alone."""
+    choices = [_choice(request, index, choice) for index, choice in enumerate(generation.choices)]
+    return {**stamp.object("chat.completion", choices), "usage": usage(generation.usage)}
+
+
+def usage(counted: Usage) -> Json:
+    """OpenAI's usage object."""
+    return {
+        "prompt_tokens": counted.prompt_tokens,
+        "completion_tokens": counted.completion_tokens,
+        "total_tokens": counted.total_tokens,
+        "prompt_tokens_details": {"cached_tokens": counted.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": counted.reasoning_tokens},
+    }
+
+
+def finish_reason(answer: Answer, choice: Choice) -> str:
+    """Why the answer ended, as the client must be told."""
+    return "tool_calls" if answer.tool_calls else choice.finish_reason
+
+
+def logprobs(tokens: Sequence[Token], top: int) -> Json | None:
+    """Log-probabilities of the distribution the tokens were drawn from; `None` where an engine gave none."""
+    if not tokens or any(token.logprob is None for token in tokens):
+        return None
+    return {"content": [_token(token, top) for token in tokens], "refusal": None}
+
+
+def tool_call(call_id: str, name: str, arguments: str) -> Json:
+    """One call, whole or the head of a streamed one."""
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def _choice(request: GenerationRequest, index: int, choice: Choice) -> Json:
+    answer = form.answer(request.contract, choice)
+    message: Json = {"role": "assistant", "content": answer.content, "refusal": None}
+    if answer.tool_calls:
+        message["tool_calls"] = [tool_call(call.id, call.name, call.arguments) for call in answer.tool_calls]
+    if choice.reasoning:
+        message["reasoning_content"] = choice.reasoning
+    asked = request.sampling.logprobs
+    found = logprobs(choice.tokens, request.sampling.top_logprobs) if asked else None
+    return {"index": index, "message": message, "logprobs": found, "finish_reason": finish_reason(answer, choice)}
+
+
+def _token(token: Token, top: int) -> Json:
+    alternatives = (token.masked_top or token.top)[:top]
+    return {**_entry(token.text, token.logprob), "top_logprobs": [_entry(one.text, one.logprob) for one in alternatives]}
+
+
+def _entry(text: str, logprob: float | None) -> Mapping[str, object]:
+    return {"token": text, "logprob": logprob, "bytes": list(text.encode())}

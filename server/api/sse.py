@@ -1,0 +1,50 @@
+"""Server-sent events: a response that is opened only after the commit, and whose work ends with its client."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractContextManager, aclosing
+
+from pydantic_core import to_json
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from router.errors import ClientGone
+from server.access.presence import while_present
+
+DONE = b"data: [DONE]\n\n"
+
+
+def event(payload: object) -> bytes:
+    """One event with a JSON payload."""
+    return b"data: " + to_json(payload) + b"\n\n"
+
+
+class EventStream(Response):
+    """Sends what `events` yields; `held` (a place in the queue, say) is given back when the stream ends, however it ends."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[bytes, None], held: AbstractContextManager[object], headers: Mapping[str, str]) -> None:
+        self.status_code = 200
+        self.background = None
+        self._events, self._held = events, held
+        self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no", **headers})
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Without a content-length: there is none to know."""
+        given = {**(headers or {}), "content-type": f"{self.media_type}; charset=utf-8"}
+        self.raw_headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in given.items()]
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the end, or until the client leaves: then everything behind it is closed first."""
+        with self._held:
+            try:
+                await while_present(receive, self._send(send))
+            except ClientGone:
+                return
+
+    async def _send(self, send: Send) -> None:
+        async with aclosing(self._events) as events:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            async for block in events:
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})

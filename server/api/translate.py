@@ -1,0 +1,186 @@
+"""From OpenAI's words to the domain's: a validated body becomes a GenerationRequest, purely."""
+
+import json
+from collections.abc import Sequence
+
+from router import contract as form
+from router.contract import Limits
+from router.errors import InvalidRequest, UnsupportedParameter
+from router.types import Contract, GenerationRequest, Message, Part, Sampling, Schema, Tool, ToolCall, ToolChoice
+from server.api.messages import AnyMessage, AssistantMessage, AudioPart, FilePart, ImagePart, RefusalPart, TextPart, ToolMessage
+from server.api.naming import RouteFacts, Target
+from server.api.wire import AllowedChoice, ChatRequest, Common, NamedTool, ObjectFormat, OfferedTool, SchemaFormat, StructuredOutputs
+
+AnyPart = TextPart | RefusalPart | ImagePart | AudioPart | FilePart
+
+
+def translate(body: ChatRequest, target: Target, facts: RouteFacts, request_id: str, limits: Limits) -> GenerationRequest:
+    """The request as the cascade sees it; raises InvalidRequest or UnsupportedParameter naming the field."""
+    _consistent(body)
+    return GenerationRequest(
+        id=request_id,
+        route=target.route,
+        messages=messages(body.messages),
+        contract=contract(body, limits),
+        sampling=sampling(body, _max_tokens(body), facts, logprobs=bool(body.logprobs), top=body.top_logprobs or 0),
+        budget=facts.budget,
+        pinned=target.pinned,
+        stream=bool(body.stream),
+        metadata=tuple((body.metadata or {}).items()),
+    )
+
+
+def messages(given: Sequence[AnyMessage]) -> tuple[Message, ...]:
+    """The conversation; raises InvalidRequest for a tool's result that answers no call."""
+    called: set[str] = set()
+    for index, message in enumerate(given):
+        if isinstance(message, AssistantMessage):
+            called |= {call.id for call in message.tool_calls or ()}
+        elif isinstance(message, ToolMessage) and message.tool_call_id not in called:
+            param = f"messages[{index}].tool_call_id"
+            raise InvalidRequest(f"{param}: no earlier assistant message has a tool call of this id", param=param)
+    return tuple(map(_message, given))
+
+
+def contract(body: ChatRequest, limits: Limits) -> Contract:
+    """What the answer must look like: tools, a response format or vLLM's structured outputs; only one of them."""
+    calls = _calls(body, tuple(map(_tool, body.tools or ())), limits)
+    formatted = _format(body, limits)
+    demanded = structured(body.structured_outputs, limits)
+    if calls.kind != "none" and (formatted.kind != "none" or demanded.kind != "none"):
+        param = "response_format" if formatted.kind != "none" else "structured_outputs"
+        raise UnsupportedParameter(f"{param} cannot be combined with tools that may be called", param=param)
+    if formatted.kind != "none" and demanded.kind != "none":
+        raise InvalidRequest("give response_format or structured_outputs, not both", param="structured_outputs")
+    if calls.kind != "none" and body.logprobs:
+        raise UnsupportedParameter("log-probabilities of tool calls are not supported", param="logprobs")
+    return next((one for one in (calls, formatted, demanded) if one.kind != "none"), form.text())
+
+
+def sampling(body: Common, max_tokens: int | None, facts: RouteFacts, *, logprobs: bool, top: int) -> Sampling:
+    """How tokens are drawn; raises UnsupportedParameter for what the route's engines do not know."""
+    unknown = sorted(body.extra.keys() - facts.parameters)
+    if unknown:
+        raise UnsupportedParameter(f"the engines of this route do not know {unknown[0]}", param=unknown[0])
+    return Sampling(
+        temperature=body.temperature,
+        top_p=body.top_p,
+        seed=body.seed,
+        stop=body.stops,
+        max_tokens=max_tokens,
+        n=body.n or 1,
+        presence_penalty=body.presence_penalty,
+        frequency_penalty=body.frequency_penalty,
+        logit_bias=tuple((int(token), bias) for token, bias in (body.logit_bias or {}).items()),
+        logprobs=logprobs,
+        top_logprobs=top,
+        extra=tuple((name, json.dumps(value)) for name, value in body.extra.items()),
+    )
+
+
+def _consistent(body: ChatRequest) -> None:
+    if body.top_logprobs and not body.logprobs:
+        raise InvalidRequest("top_logprobs needs logprobs: true", param="top_logprobs")
+
+
+def _max_tokens(body: ChatRequest) -> int | None:
+    if body.max_tokens and body.max_completion_tokens and body.max_tokens != body.max_completion_tokens:
+        raise InvalidRequest("max_tokens and max_completion_tokens differ: give one", param="max_tokens")
+    return body.max_completion_tokens or body.max_tokens
+
+
+def _message(message: AnyMessage) -> Message:
+    if isinstance(message, AssistantMessage):
+        calls = tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ())
+        refusal = (Part("text", message.refusal),) if message.refusal else ()
+        return Message("assistant", (*_parts(message.content), *refusal), calls, name=message.name)
+    answered = message.tool_call_id if isinstance(message, ToolMessage) else None
+    return Message(message.role, _parts(message.content), tool_call_id=answered, name=message.name)
+
+
+def _parts(content: str | Sequence[AnyPart] | None) -> tuple[Part, ...]:
+    if content is None:
+        return ()
+    return (Part("text", content),) if isinstance(content, str) else tuple(map(_part, content))
+
+
+def _part(part: AnyPart) -> Part:
+    match part:
+        case TextPart():
+            return Part("text", part.text)
+        case RefusalPart():
+            return Part("text", part.refusal)
+        case ImagePart():
+            return Part("image", payload=part.model_dump_json(exclude_none=True))
+        case AudioPart():
+            return Part("audio", payload=part.model_dump_json(exclude_none=True))
+        case FilePart():
+            return Part("file", payload=part.model_dump_json(exclude_none=True))
+
+
+def _tool(tool: OfferedTool) -> Tool:
+    offered = tool.function
+    return Tool(offered.name, offered.parameters or {}, offered.description or "", strict=bool(offered.strict))
+
+
+def _calls(body: ChatRequest, offered: tuple[Tool, ...], limits: Limits) -> Contract:
+    choice, allowed = _choice(body, {tool.name for tool in offered})
+    chosen = offered if allowed is None else tuple(tool for tool in offered if tool.name in allowed)
+    if not chosen and choice.mode == "auto":
+        return form.text()
+    return form.tools(chosen, choice, body.parallel_tool_calls is not False, limits=limits)
+
+
+def _choice(body: ChatRequest, offered: set[str]) -> tuple[ToolChoice, set[str] | None]:
+    """The choice, and the only tools to offer where the client narrows them."""
+    match body.tool_choice:
+        case NamedTool(function=named):
+            return ToolChoice("named", (named.name,)), None
+        case AllowedChoice(allowed_tools=allowed):
+            names = {tool.function.name for tool in allowed.tools}
+            if names - offered:
+                raise InvalidRequest(f"tool_choice allows {min(names - offered)!r}, which tools does not offer", param="tool_choice")
+            return ToolChoice(allowed.mode), names
+        case None:
+            return ToolChoice("auto"), None
+        case mode:
+            return ToolChoice(mode), None
+
+
+def _format(body: ChatRequest, limits: Limits) -> Contract:
+    match body.response_format:
+        case ObjectFormat():
+            return form.json_object()
+        case SchemaFormat(json_schema=named):
+            schema = {} if named.schema_ is None else named.schema_
+            return form.json_schema(schema, named.name, bool(named.strict), limits=limits)
+        case _:
+            return form.text()
+
+
+def structured(given: StructuredOutputs | None, limits: Limits) -> Contract:
+    """The contract of vLLM's own field."""
+    match given:
+        case StructuredOutputs(regex=str(pattern)):
+            return form.regex(pattern)
+        case StructuredOutputs(choice=list(choices)):
+            return form.choice(choices)
+        case StructuredOutputs(grammar=str(grammar)):
+            return form.grammar(grammar)
+        case StructuredOutputs(json_object=True):
+            return form.json_object()
+        case StructuredOutputs(json_=schema) if schema is not None:
+            param = "structured_outputs.json"
+            return form.json_schema(_loaded(schema, param) if isinstance(schema, str) else schema, param=param, limits=limits)
+        case _:
+            return form.text()
+
+
+def _loaded(text: str, param: str) -> Schema:
+    try:
+        schema = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{param}: not valid JSON", param=param) from error
+    if not isinstance(schema, dict):
+        raise InvalidRequest(f"{param}: a schema is a JSON object", param=param)
+    return schema

@@ -1,0 +1,206 @@
+"""The body of a chat request: every parameter of OpenAI's reference is used, passed to the engine, or refused by its name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from server.api.messages import JSON, AnyMessage, Wire
+
+Unit = Annotated[float, Field(ge=0, le=1)]
+Penalty = Annotated[float, Field(ge=-2, le=2)]
+Bias = Annotated[float, Field(ge=-100, le=100)]
+TokenId = Annotated[str, Field(pattern=r"^\d{1,9}$")]
+StopText = Annotated[str, Field(min_length=1, max_length=256)]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+TokenLimit = Annotated[int, Field(ge=1, lt=2**31)]
+MetadataKey = Annotated[str, Field(max_length=64)]
+MetadataValue = Annotated[str, Field(max_length=512)]
+
+
+class FunctionTool(Wire):
+    """A function that the model may call."""
+
+    name: str
+    description: str | None = None
+    parameters: JSON | None = None
+    strict: bool | None = None
+
+
+class OfferedTool(Wire):
+    """A tool; of OpenAI's kinds only functions."""
+
+    type: Literal["function"]
+    function: FunctionTool
+
+
+class NamedFunction(Wire):
+    """A function by its name."""
+
+    name: str
+
+
+class NamedTool(Wire):
+    """The one tool that must be called."""
+
+    type: Literal["function"]
+    function: NamedFunction
+
+
+class AllowedTools(Wire):
+    """The tools that may be called, of those offered."""
+
+    mode: Literal["auto", "required"]
+    tools: list[NamedTool] = Field(min_length=1)
+
+
+class AllowedChoice(Wire):
+    """A choice among some of the tools."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+
+Choosing = Literal["none", "auto", "required"] | Annotated[NamedTool | AllowedChoice, Field(discriminator="type")]
+
+
+class TextFormat(Wire):
+    """Any text."""
+
+    type: Literal["text"]
+
+
+class ObjectFormat(Wire):
+    """Any JSON object."""
+
+    type: Literal["json_object"]
+
+
+class NamedSchema(Wire):
+    """A JSON Schema with its name; pydantic reserves the field's own name."""
+
+    name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
+    schema_: JSON | None = Field(default=None, alias="schema")
+    description: str | None = None
+    strict: bool | None = None
+
+
+class SchemaFormat(Wire):
+    """JSON that this schema accepts."""
+
+    type: Literal["json_schema"]
+    json_schema: NamedSchema
+
+
+Format = Annotated[TextFormat | ObjectFormat | SchemaFormat, Field(discriminator="type")]
+
+
+class StructuredOutputs(Wire):
+    """vLLM's own way to demand a form: exactly one of these."""
+
+    json_: JSON | str | None = Field(default=None, alias="json")
+    regex: str | None = None
+    choice: list[str] | None = Field(default=None, min_length=1)
+    grammar: str | None = None
+    json_object: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> StructuredOutputs:
+        if sum(value is not None for value in (self.json_, self.regex, self.choice, self.grammar, self.json_object)) != 1:
+            raise ValueError("give exactly one of json, regex, choice, grammar and json_object")
+        return self
+
+
+class StreamOptions(Wire):
+    """`include_usage` asks for one more chunk with the usage; nothing here is padded against traffic analysis."""
+
+    include_usage: bool | None = None
+    include_obfuscation: Literal[False] | None = None
+
+
+class Common(Wire):
+    """What chat and plain completions share."""
+
+    model: str = Field(min_length=1, max_length=256)
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    logit_bias: dict[TokenId, Bias] | None = None
+    n: int | None = Field(default=None, ge=1)
+    seed: Seed | None = None
+    stop: StopText | Annotated[list[StopText], Field(max_length=4)] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    user: str | None = None
+    structured_outputs: StructuredOutputs | None = None
+    top_k: int | None = None
+    min_p: Unit | None = None
+    repetition_penalty: float | None = Field(default=None, gt=0)
+    min_tokens: int | None = Field(default=None, ge=0)
+    ignore_eos: bool | None = None
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The stop texts, none or one or several."""
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+
+    @property
+    def extra(self) -> dict[str, object]:
+        """What only some engines know."""
+        return {name: value for name in PASSED if (value := getattr(self, name, None)) is not None}
+
+
+class ChatRequest(Common):
+    """`POST /v1/chat/completions`."""
+
+    messages: list[AnyMessage] = Field(min_length=1)
+    max_completion_tokens: TokenLimit | None = None
+    max_tokens: TokenLimit | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    tools: list[OfferedTool] | None = None
+    tool_choice: Choosing | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: Format | None = None
+    metadata: dict[MetadataKey, MetadataValue] | None = Field(default=None, max_length=16)
+    modalities: list[Literal["text"]] | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+    chat_template_kwargs: JSON | None = None
+    safety_identifier: str | None = Field(default=None, max_length=64)
+    prompt_cache_key: str | None = None
+    service_tier: Literal["auto", "default"] | None = None
+    store: Literal[False] | None = None
+    audio: None = None
+    function_call: None = None
+    functions: None = None
+    moderation: None = None
+    prediction: None = None
+    prompt_cache_options: None = None
+    prompt_cache_retention: None = None
+    web_search_options: None = None
+
+
+class CompletionRequest(Common):
+    """`POST /v1/completions`: one prompt as one user message; token ids and the echo of prompts are for base models."""
+
+    prompt: str | Annotated[list[str], Field(min_length=1, max_length=1)]
+    max_tokens: TokenLimit | None = None
+    best_of: Literal[1] | None = None
+    echo: Literal[False] | None = None
+    logprobs: None = None
+    suffix: None = None
+
+    @property
+    def text(self) -> str:
+        """The prompt."""
+        return self.prompt if isinstance(self.prompt, str) else self.prompt[0]
+
+
+PASSED = ("reasoning_effort", "verbosity", "chat_template_kwargs", "top_k", "min_p", "repetition_penalty", "min_tokens", "ignore_eos")
+"""Passed to engines that know them, refused where an engine of the route does not."""
+
+INERT = ("user", "safety_identifier", "prompt_cache_key", "metadata", "service_tier", "modalities", "store")
+"""Of these only the values that change nothing about the answer are accepted."""

@@ -1,0 +1,88 @@
+"""The application: routes, one shape of error for everything, a request id on every answer, a life from start to drained."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI, Request, Response
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from router.errors import SmallfirstError
+from server import tracing
+from server.api import chat, completions, errors, health, models, openapi, outcomes
+from server.api.exchange import accepted_id
+from server.api.parts import Parts
+
+ID_HEADER = "x-request-id"
+
+
+def create_app(parts: Parts, on_close: Callable[[], Awaitable[None]], on_start: Callable[[], None] = lambda: None) -> FastAPI:
+    """An ASGI application over these parts; `on_close` runs after the last request, when the server stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001  # the signature is the framework's
+        on_start()
+        yield
+        await on_close()
+        for engine in parts.engines.values():
+            await engine.close()
+
+    app = FastAPI(title="Smallfirst", version=_version(), lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.parts = parts
+    app.openapi = lambda: openapi.document(app, parts.names.listed())  # type: ignore[method-assign]  # the framework's own way to replace it
+    for module in (chat, completions, models, health):
+        app.include_router(module.router)
+    app.include_router(outcomes.routes(parts.take))
+    app.add_middleware(RequestIds, new_id=parts.new_id)
+    app.exception_handler(SmallfirstError)(_refused)
+    app.exception_handler(HTTPException)(_not_served)
+    app.exception_handler(Exception)(_bug)
+    return app
+
+
+class RequestIds:
+    """Every answer bears the client's own request id, or a new one."""
+
+    def __init__(self, app: ASGIApp, new_id: Callable[[], str]) -> None:
+        self._app, self._new_id = app, new_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Set the id before the work and put it on the response."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == ID_HEADER.encode()), None)
+        request_id = accepted_id(given) or self._new_id()
+        scope.setdefault("state", {})["request_id"] = request_id
+        tracing.enter(request_id)
+
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[ID_HEADER] = request_id
+            await send(message)
+
+        await self._app(scope, receive, named)
+
+
+async def _refused(_request: Request, error: SmallfirstError) -> Response:
+    return errors.response(error)
+
+
+async def _not_served(request: Request, error: HTTPException) -> Response:
+    return errors.http_response(error, request)
+
+
+async def _bug(request: Request, _error: Exception) -> Response:
+    """The framework raises the error again after this answer, so that it is logged with its traceback."""
+    answer = errors.internal()
+    answer.headers[ID_HEADER] = request.state.request_id
+    return answer
+
+
+def _version() -> str:
+    try:
+        return version("smallfirst")
+    except PackageNotFoundError:
+        return "0"

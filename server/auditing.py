@@ -1,0 +1,177 @@
+"""Audits: a random share of the kept answers is also asked of the last permitted tier, after the client has its answer.
+
+Which ones is decided by the request's id and a seed alone, never by the answer, so that weight 1/rate makes their labels speak of all
+kept answers. The last permitted tier is the one of the request's own decision: where residency, context or modality closed it, there is no
+audit.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from router.attempting import Running
+from router.calibration.comparing import same
+from router.ports import Engine
+from router.types import Attempt, Choice, EngineCall, GenerationRequest, Outcome, Tier
+from server.observers.outcomes.content import said
+from server.observers.outcomes.encoding import dumped, usage
+from server.observers.outcomes.labelling import audit
+from server.observers.outcomes.ports import Label
+
+
+class Judge(Protocol):
+    """Compares prose, which structure cannot: how right the kept answer is (0..1, `None`: cannot tell), and what that cost in dollars."""
+
+    async def __call__(self, request: GenerationRequest, kept: Choice, reference: Choice) -> tuple[float | None, float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Who is told what: labels; dollars by route and tier; audits that came to nothing, by route and why."""
+
+    label: Callable[[Label], None]
+    cost: Callable[[str, str, float], None] = lambda route, tier, dollars: None
+    missed: Callable[[str, str], None] = lambda route, reason: None
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A route under audit: `rate` is the share of its kept answers."""
+
+    tiers: tuple[Tier, ...]
+    rate: float
+    judge: Judge | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An answer that waits for its audit; `at` is when it was given, in seconds since the epoch."""
+
+    request: GenerationRequest
+    outcome: Outcome
+    kept: Attempt
+    at: float
+
+
+@dataclass(slots=True)
+class Auditor:
+    """Observes outcomes and audits them in the background of the event loop: `concurrency` at a time, `queue` may wait, the rest is missed.
+
+    Each waits `delay` seconds first, so that the response is on its way, and takes at most `seconds`; `content` says whether the second
+    answer's text is kept with the label.
+    """
+
+    routes: Mapping[str, Audited]
+    engines: Mapping[str, Engine]
+    heard: Heard
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    seed: str = ""
+    content: bool = False
+    concurrency: int = 2
+    queue: int = 256
+    seconds: float = 60.0
+    delay: float = 0.1
+    _waiting: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+    _slots: asyncio.Semaphore | None = field(default=None, init=False)
+
+    def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
+        """Draw lots for an outcome; only in a running event loop."""
+        under = self.routes.get(outcome.route)
+        kept = outcome.kept
+        if under is None or kept is None or not eligible(request, outcome) or not drawn(outcome.request_id, under.rate, self.seed):
+            return
+        if len(self._waiting) >= self.queue:
+            self.heard.missed(outcome.route, "queue_full")
+            return
+        task = asyncio.get_running_loop().create_task(self._audit(under, Chosen(request, outcome, kept, self.wall())))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def close(self, deadline: float = 5.0) -> None:
+        """Finish what is under way, for at most `deadline` seconds, and stop the rest."""
+        if not self._waiting:
+            return
+        _, left = await asyncio.wait(self._waiting, timeout=deadline)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def idle(self) -> None:
+        """Return when no audit is under way."""
+        while self._waiting:
+            await asyncio.wait(self._waiting)
+
+    async def _audit(self, under: Audited, chosen: Chosen) -> None:
+        self._slots = self._slots or asyncio.Semaphore(self.concurrency)
+        await asyncio.sleep(self.delay)
+        async with self._slots:
+            second = await self._second(under, chosen)
+        self.heard.cost(chosen.outcome.route, second.tier, second.cost)
+        if second.generation is None:
+            self.heard.missed(chosen.outcome.route, second.failure.code if second.failure else "engine_error")
+            return
+        correct, cost = await _compared(under, chosen, second.generation.choices[0])
+        if cost:
+            self.heard.cost(chosen.outcome.route, second.tier, cost)
+        if correct is None:
+            self.heard.missed(chosen.outcome.route, "incomparable")
+            return
+        self.heard.label(self._label(under, chosen, second, correct, cost))
+
+    async def _second(self, under: Audited, chosen: Chosen) -> Attempt:
+        """The same call that the cascade would have made of the last tier."""
+        request, last = chosen.request, chosen.outcome.decision.permitted[-1]
+        tier = next(tier for tier in under.tiers if tier.name == last)
+        sampling = replace(request.sampling, logprobs=False, top_logprobs=0)
+        call = EngineCall(f"{request.id}-audit", request.messages, request.contract, sampling, seconds=self.seconds)
+        running = Running(tier, "try", self.engines[tier.engine], call, self.clock, self.clock())
+        try:
+            async with aclosing(running.chunks()) as chunks:
+                async for _ in chunks:
+                    pass
+        except asyncio.CancelledError:
+            self.heard.cost(chosen.outcome.route, tier.name, running.attempt(cancelled=True).cost)
+            raise
+        return running.attempt()
+
+    def _label(self, under: Audited, chosen: Chosen, second: Attempt, correct: float, cost: float) -> Label:
+        generation = second.generation
+        found: dict[str, object] = {"usage": usage(second.usage), "seconds": round(second.seconds, 6)}
+        if generation is not None:
+            found["finish_reason"] = generation.choices[0].finish_reason
+            found |= said(chosen.request.contract, generation.choices[0]) if self.content else {}
+        weight, spent = 1.0 / under.rate, second.cost + cost
+        label = audit(
+            chosen.request, chosen.outcome, chosen.kept, chosen.at, correct=correct, weight=weight, cost=spent, detail=dumped(found)
+        )
+        return replace(label, at=self.wall())
+
+
+def eligible(request: GenerationRequest, outcome: Outcome) -> bool:
+    """Whether an audit could say anything: one answer, kept on a tier with another above it that this request may use."""
+    kept = outcome.kept
+    if kept is None or kept.generation is None or outcome.code != "ok" or request.pinned is not None:
+        return False
+    return len(kept.generation.choices) == 1 and kept.deferral is None and kept.tier != outcome.decision.permitted[-1]
+
+
+def drawn(request_id: str, rate: float, seed: str = "") -> bool:
+    """Whether the lot of this request falls; the same for every worker and every run."""
+    lot = int.from_bytes(hashlib.blake2b(request_id.encode(), digest_size=8, key=seed.encode()[:64]).digest())
+    return lot < rate * 2**64
+
+
+async def _compared(under: Audited, chosen: Chosen, reference: Choice) -> tuple[float | None, float]:
+    generation = chosen.kept.generation
+    kept = generation.choices[0] if generation else reference
+    agreed = same(chosen.request.contract, kept, reference)
+    if agreed is not None:
+        return float(agreed), 0.0
+    if chosen.request.contract.kind != "none" or under.judge is None:
+        return None, 0.0
+    return await under.judge(chosen.request, kept, reference)

@@ -1,0 +1,270 @@
+"""The composition root: settings become engines, routes, observers and the application."""
+
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from router.calibration.artifact import Artifact
+from router.calibration.tightened import tightened
+from router.calibration.watching import Target as Promise
+from router.cascade import Cascade
+from router.contract import Limits as SchemaLimits
+from router.errors import ConfigError
+from router.functions import Registry
+from router.functions import load as load_registry
+from router.policy import Rules
+from router.ports import Engine, Verifier
+from router.registry import guards, verifiers
+from router.route import Route
+from router.types import Budget, GenerationRequest, Outcome, Price, Tier
+from router.verifiers.contract import ContractVerifier
+from server.access.admission import Admission
+from server.api.naming import Names, RouteFacts
+from server.api.parts import BodyLimits, Exposition, Gauges, Parts
+from server.api.wire import PASSED
+from server.app import create_app
+from server.auditing import Audited
+from server.config import EmbeddedEngine, OpenAIEngine, RouteSettings, ScriptedEngine, Settings, TierSettings
+from server.engines import embedded, openai, scripted
+from server.engines.openai.flavours import FLAVOURS
+from server.observers.logs import Logs
+from server.observers.metrics import Metrics
+from server.observers.outcomes.ports import Retention, Source
+from server.recording import Kept, Meters, Recording, recording
+from server.services import ProcessServices
+from server.tracing import request_id
+from server.watcher import Watched
+
+EVALUATION_RATE = 0.05
+"""The share of kept answers that is audited while a route is evaluated and says no other."""
+
+Observe = Callable[[GenerationRequest, Outcome], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The application and the parts it was made of."""
+
+    app: FastAPI
+    parts: Parts
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An engine with what the port leaves out: whether it takes calls now, its context in tokens, the parameters that it knows."""
+
+    engine: Engine
+    available: Callable[[], bool] = lambda: True
+    context: int | None = None
+    parameters: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What routes are built from; `folder` is where relative paths of the settings start."""
+
+    engines: Mapping[str, Running]
+    services: ProcessServices
+    registry: Registry | None
+    folder: Path
+
+
+def gateway(
+    settings: Settings, folder: Path, *, engines: Mapping[str, Engine] | None = None, write: Callable[[str], object] | None = None
+) -> Gateway:
+    """Everything that serves.
+
+    `folder` is where relative paths of the settings start; `engines` stand in for those configured under the same names; `write` takes
+    the log lines. Raises ConfigError for what these settings ask and this version cannot do.
+    """
+    refuse_unserved(settings)
+    metrics = Metrics()
+    written = write or _to_stdout
+    logs = Logs(written, time.time, request_id)
+    given = {name: Running(engine, parameters=frozenset(PASSED)) for name, engine in (engines or {}).items()}
+    running = {name: given.get(name) or _engine(name, settings, folder) for name in settings.engines}
+    around = _surroundings(settings, running, folder)
+    followed = _recording(settings, around, metrics, lambda sentence: written(json.dumps({"event": "outcomes", "message": sentence})))
+    followers = [metrics.observe, logs.observe, *([followed.observe] if followed else [])]
+    parts = _parts(settings, around, metrics, _all(*followers), followed)
+
+    async def close() -> None:
+        if followed is not None:
+            await followed.close()
+        metrics.close()
+        await around.services.close()
+
+    return Gateway(create_app(parts, close, followed.start if followed else lambda: None), parts, metrics)
+
+
+def refuse_unserved(settings: Settings) -> None:
+    """A setting that would be accepted and ignored is refused by its name."""
+    for name, route in settings.routes.items():
+        unserved = {"commit": ("gated",)}
+        for field, values in unserved.items():
+            if (value := getattr(route, field)) in values:
+                _refuse(f"routes.{name}.{field}", f"{value} is not available in this version")
+
+
+def _refuse(key: str, message: str) -> None:
+    raise ConfigError(f"{key}: {message}", param=key)
+
+
+def _all(*observers: Observe) -> Observe:
+    def observe(request: GenerationRequest, outcome: Outcome) -> None:
+        for observer in observers:
+            observer(request, outcome)
+
+    return observe
+
+
+def _to_stdout(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _surroundings(settings: Settings, running: Mapping[str, Running], folder: Path) -> Surroundings:
+    outsiders = {tier.engine for route in settings.routes.values() for tier in route.tiers if tier.location == "outside"}
+    plain = {name: found.engine for name, found in running.items()}
+    services = ProcessServices(plain, frozenset(outsiders), os.environ)
+    registry = None if settings.functions is None else load_registry(settings.functions)
+    return Surroundings(running, services, registry, folder)
+
+
+def _recording(settings: Settings, around: Surroundings, metrics: Metrics, log: Callable[[str], object]) -> Recording | None:
+    """What follows the outcomes; `None` where no store is configured."""
+    given = settings.outcomes
+    if given is None:
+        return None
+    kept = Kept(given.url, around.folder, given.content, Retention(given.days, given.rows, given.content_days))
+    meters = Meters(metrics.lost, metrics.labelled, metrics.audit_cost, metrics.audit_missed, metrics, log)
+    watched = {name: _watched(name, route, around) for name, route in settings.routes.items() if len(route.tiers) > 1}
+    rates = {name: _rate(route) for name, route in settings.routes.items()}
+    audited = {
+        name: Audited(tuple(_tier(tier, around) for tier in route.tiers), rates[name])
+        for name, route in settings.routes.items()
+        if rates[name]
+    }
+    return recording(kept, {name: found.engine for name, found in around.engines.items()}, watched, audited, meters)
+
+
+def _rate(route: RouteSettings) -> float:
+    """In shadow every request is compared anyway; to evaluate needs audits."""
+    if route.mode in ("off", "shadow"):
+        return 0.0
+    return route.audit or (EVALUATION_RATE if route.mode == "evaluate" else 0.0)
+
+
+def _watched(name: str, route: RouteSettings, around: Surroundings) -> Watched:
+    artifacts = (_artifact(f"routes.{name}.verifiers.{at}", given.options, around.folder) for at, given in enumerate(route.verifiers))
+    artifact = next(filter(None, artifacts), None)
+    source: Source = "audit" if _rate(route) or route.mode == "shadow" else "feedback"
+    target = Promise(route.target.max_error, route.target.confidence)
+    return Watched(target, artifact.certificate.fingerprint if artifact else "", source)
+
+
+def _parts(settings: Settings, around: Surroundings, metrics: Metrics, observe: Observe, followed: Recording | None) -> Parts:
+    engines = {name: found.engine for name, found in around.engines.items()}
+    floors = {name: followed.floor(name) if followed else None for name in settings.routes}
+    routes = {name: _route(name, route, around, floors[name]) for name, route in settings.routes.items()}
+    limits = settings.limits
+    return Parts(
+        cascades={
+            name: Cascade(route, engines, time.monotonic, observe, lambda engine: around.engines[engine].available())
+            for name, route in routes.items()
+        },
+        engines=engines,
+        names=Names({name: _facts(route, around) for name, route in settings.routes.items()}, settings.aliases, settings.default_route),
+        admission=Admission(settings.listen.max_concurrency),
+        gauges=Gauges(metrics.inflight, metrics.refused, metrics.overhead, lambda: Exposition(metrics.exposition(), metrics.media_type)),
+        clock=time.monotonic,
+        wall=time.time,
+        new_id=lambda: uuid.uuid4().hex,
+        limits=BodyLimits(limits.body_bytes, limits.messages, limits.choices, SchemaLimits(depth=limits.schema_depth, tools=limits.tools)),
+        take=followed.take if followed else None,
+        watch=followed.watcher.detail if followed else dict,
+    )
+
+
+def _engine(name: str, settings: Settings, folder: Path) -> Running:
+    match settings.engines[name]:
+        case EmbeddedEngine(path=path, threads=threads, queue=queue, tools_prompt=form):
+            beside = folder / path
+            bundled = embedded.EmbeddedEngine(name, beside if beside.is_dir() else path, threads, queue, form)
+            return Running(bundled, context=bundled.context)
+        case ScriptedEngine(replies=replies):
+            return Running(scripted.ScriptedEngine(name, replies), parameters=frozenset(PASSED))
+        case OpenAIEngine() as given:
+            made = openai.OpenAIEngine.create(given.named(name), os.environ)
+            return Running(made, lambda: made.available, made.context, FLAVOURS[given.flavour].extras & frozenset(PASSED))
+
+
+def _route(name: str, route: RouteSettings, around: Surroundings, floor: Callable[[], float] | None) -> Route:
+    key = f"routes.{name}"
+    artifacts = [_artifact(f"{key}.verifiers.{index}", given.options, around.folder) for index, given in enumerate(route.verifiers)]
+    for artifact in filter(None, artifacts):
+        _hold_to_target(key, route, artifact)
+    pairs = enumerate(zip(route.verifiers, artifacts, strict=True))
+    built = _gated(_verifier(f"{key}.verifiers.{index}", given.options, artifact, around) for index, (given, artifact) in pairs)
+    held = built if floor is None or len(route.tiers) == 1 else tightened(built, floor)
+    rules = Rules(route.repair, route.when_all_abstain, route.when_exhausted)
+    tiers = tuple(_tier(tier, around) for tier in route.tiers)
+    learned = next(filter(None, artifacts), None)
+    before = tuple(
+        guards.build(given.options, f"{key}.guards.{index}", services=around.services) for index, given in enumerate(route.guards)
+    )
+    return Route(name, tiers, held, rules, learned, route.mode, before)
+
+
+def _gated(built: Iterable[Verifier]) -> tuple[Verifier, ...]:
+    """The request's own form is a hard gate on every route, whether the configuration names it or not."""
+    listed = tuple(built)
+    return listed if any(verifier.kind == "contract" for verifier in listed) else (ContractVerifier(), *listed)
+
+
+def _verifier(where: str, options: Mapping[str, object], artifact: Artifact | None, around: Surroundings) -> Verifier:
+    """What only the composition root knows is injected."""
+    given = options if artifact is None else {**options, "calibration": artifact}
+    built: Verifier = verifiers.build(given, where, registry=around.registry, services=around.services)
+    return built
+
+
+def _artifact(where: str, options: Mapping[str, object], folder: Path) -> Artifact | None:
+    """The calibration that a verifier names, read once; raises ConfigError naming the whole key."""
+    path = options.get("calibration")
+    if not isinstance(path, str):
+        return None
+    try:
+        return Artifact.load(folder / path)  # an absolute path stands for itself
+    except ConfigError as error:
+        raise ConfigError(f"{where}.calibration: {error.message}", param=f"{where}.calibration") from error
+
+
+def _hold_to_target(key: str, route: RouteSettings, artifact: Artifact) -> None:
+    """A target that the thresholds were not fitted to would be a promise that nobody keeps."""
+    fitted = artifact.certificate
+    if fitted.max_error > route.target.max_error or fitted.confidence < route.target.confidence:
+        told = (
+            f"its calibration was fitted to max_error {fitted.max_error:g} at confidence {fitted.confidence:g}; fit it again or say so here"
+        )
+        _refuse(f"{key}.target", told)
+
+
+def _tier(tier: TierSettings, around: Surroundings) -> Tier:
+    price = Price(tier.price.prompt, tier.price.completion)
+    context = tier.context or around.engines[tier.engine].context
+    return Tier(tier.label, tier.engine, price, context, tier.modalities, tier.location, tier.keep_tools)
+
+
+def _facts(route: RouteSettings, around: Surroundings) -> RouteFacts:
+    known = [around.engines[tier.engine].parameters for tier in route.tiers]
+    spend = Budget(route.budget.max_cost, route.budget.deadline, route.budget.max_attempts)
+    return RouteFacts(tuple(tier.label for tier in route.tiers), spend, frozenset.intersection(*known))

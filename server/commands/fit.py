@@ -1,0 +1,75 @@
+"""`smallfirst fit`: from labelled records to a calibration artifact with a threshold that keeps its promise."""
+
+import argparse
+from pathlib import Path
+
+from router.calibration.artifact import LEARNED, Artifact
+from router.calibration.thresholds import Threshold
+from server.commands.parsing import Commands, add_command
+from server.commands.recorded import add_records, records, refusals, say, tiers
+
+
+def add(commands: Commands) -> None:
+    """Register the command."""
+    example = "smallfirst fit --data outcomes.jsonl --out calibration/auto.json --max-error 0.05 --confidence 0.95"
+    parser = add_command(commands, "fit", "fit scores and certified thresholds on labelled records", example, run)
+    add_records(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="ARTIFACT", help="the JSON file to write")
+    parser.add_argument(
+        "--objective", choices=("error", "gain"), default="error", help="defer by P(small wrong), or by P(large right) - P(small right)"
+    )
+    parser.add_argument(
+        "--loss", choices=("error", "regret"), default="error", help="what to bound: wrong, or wrong where the large tier is right"
+    )
+    parser.add_argument(
+        "--max-error", type=share, default=0.05, metavar="E", help="largest share of it among the kept; default: %(default)s"
+    )
+    parser.add_argument(
+        "--confidence", type=share, default=0.95, metavar="C", help="probability that the promise holds; default: %(default)s"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the folds; default: %(default)s")
+
+
+def share(text: str) -> float:
+    """A number strictly between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fit and write the artifact; what it promises and every warning go to stderr."""
+    from router.calibration.fit import Options, fit
+    from router.evaluation.drafts import examples
+    from router.registry import scores
+
+    found = records(options)
+    say(f"{len(found)} records")
+    chosen = Options(options.objective, options.loss, options.max_error, options.confidence, options.small, options.large, options.seed)
+    with refusals():
+        raw = {kind: scores.build({"kind": kind}, "scores") for kind in scores.kinds()}
+        artifact = fit(examples(found, tiers(options), raw), chosen, say)
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        artifact.save(options.out)
+    _tell(artifact)
+    say(f"{options.out}: written")
+    return 0
+
+
+def _tell(artifact: Artifact) -> None:
+    signal = artifact.stored.signals[LEARNED]
+    for name, threshold in (("pooled", signal.pooled), *signal.groups.items()):
+        say(f"{name}: {_promised(threshold)}")
+    for warning in artifact.certificate.warnings:
+        say(f"warning: {warning}")
+
+
+def _promised(threshold: Threshold | None) -> str:
+    if threshold is None:
+        return "nothing certified, everything escalates"
+    share_kept = threshold.kept / threshold.labels
+    return f"keeps {share_kept:.1%} of {threshold.labels} labels, {threshold.wrong} wrong, at most {threshold.bound:.2%} by the bound"

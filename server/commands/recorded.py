@@ -1,0 +1,88 @@
+"""What fit, replay and report share: their options, reading records with progress, and errors as the command line shows them."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from router.errors import ConfigError, InvalidRequest
+from router.evaluation.drafts import SECOND, Tiers
+from router.evaluation.records import Record, read
+from router.types import Price
+
+_EVERY = 1000
+
+
+def add_records(parser: argparse.ArgumentParser) -> None:
+    """Options that name the records and the tiers in them."""
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="F", help="replay records, one JSON object a line")
+    parser.add_argument("--small", default="small", metavar="TIER", help="the recorded tier that plays small; default: %(default)s")
+    parser.add_argument("--large", default="large", metavar="TIER", help="the recorded tier that plays large; default: %(default)s")
+    parser.add_argument("--agreement", action="store_true", help=f"look at the {SECOND!r} answer of each record too")
+
+
+def add_replay(parser: argparse.ArgumentParser) -> None:
+    """Options of a replay."""
+    add_records(parser)
+    parser.add_argument("--calibration", type=Path, required=True, metavar="ARTIFACT", help="what `smallfirst fit` wrote")
+    parser.add_argument("--score", default="learned", help="the artifact's signal to judge by; default: %(default)s")
+    help_text = "dollars per million tokens of a tier, for the cost per success; once for each tier"
+    parser.add_argument("--price", type=price, action="append", default=[], metavar="TIER=PROMPT,COMPLETION", help=help_text)
+
+
+def tiers(options: argparse.Namespace) -> Tiers:
+    """The tiers that the options name."""
+    return Tiers(options.small, options.large, options.agreement)
+
+
+def price(text: str) -> tuple[str, Price]:
+    """`TIER=PROMPT,COMPLETION` in dollars per million tokens."""
+    try:
+        tier, amounts = text.rsplit("=", 1)
+        prompt, completion = map(float, amounts.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not TIER=PROMPT,COMPLETION") from error
+    if not tier or min(prompt, completion) < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not TIER=PROMPT,COMPLETION")
+    return tier, Price(prompt, completion)
+
+
+def records(options: argparse.Namespace) -> list[Record]:
+    """All records of the files; raises ConfigError naming file and line."""
+    needed = [options.small, options.large, *([SECOND] if options.agreement else [])]
+    with refusals():
+        return list(_counted(read(options.data, needed)))
+
+
+def _counted(found: Iterator[Record]) -> Iterator[Record]:
+    for count, record in enumerate(found, 1):
+        if count % _EVERY == 0:
+            say(f"{count} records read")
+        yield record
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Input that makes no sense ends the command with one line."""
+    try:
+        yield
+    except InvalidRequest as error:
+        raise ConfigError(error.message, param=error.param) from error
+    except OSError as error:
+        raise ConfigError(str(error)) from error
+
+
+def say(line: str) -> None:
+    """Progress, beside the output."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def counting(total: int) -> Callable[[int], None]:
+    """Progress of a replay over so many records."""
+
+    def count(done: int) -> None:
+        if done % _EVERY == 0:
+            say(f"{done} of {total} records judged")
+
+    return count

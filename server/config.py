@@ -1,0 +1,263 @@
+"""The configuration: one YAML file, read once into one frozen Settings; every mistake is a ConfigError that names its key."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from router.errors import ConfigError
+from server.engines.openai.options import OpenAIOptions
+from server.locating import foremost
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""A name that is safe as a metric label, in a header and before the slash of `route/tier`."""
+
+Ratio = Annotated[float, Field(ge=0, le=1)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """Frozen, and an unknown key is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Listen(Strict):
+    """Where to serve, and how many requests may be in flight at once."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    max_concurrency: int = Field(default=256, ge=1)
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+class Access(Strict):
+    """`open` lets everyone in; an Authorization header is then ignored."""
+
+    open: bool = False
+
+
+class Limits(Strict):
+    """What one request may contain; beyond it is a clear 4xx before any work."""
+
+    body_bytes: int = Field(default=4_194_304, ge=1024)
+    messages: int = Field(default=2048, ge=1)
+    tools: int = Field(default=128, ge=1)
+    choices: int = Field(default=16, ge=1, le=128)
+    schema_depth: int = Field(default=64, ge=1, le=64)
+
+
+class EmbeddedEngine(Strict):
+    """A model of this process on ONNX Runtime; `path` is a folder, or `small` or `large` for the bundled pair."""
+
+    kind: Literal["embedded"]
+    path: str
+    threads: int = Field(default=2, ge=1)
+    queue: int = Field(default=256, ge=0)
+    tools_prompt: Literal["names", "full"] = "names"
+
+
+class OpenAIEngine(OpenAIOptions):
+    """A server that speaks OpenAI's protocol; its options are the engine's own, its name is its key in `engines`."""
+
+    kind: Literal["openai"]
+    name: Literal[""] = ""
+
+    def named(self, name: str) -> OpenAIOptions:
+        """The options under that name."""
+        return OpenAIOptions.model_validate(self.model_dump(exclude={"kind"}) | {"name": name})
+
+
+class ScriptedEngine(Strict):
+    """A test double that gives these replies in turn, the last one for ever."""
+
+    kind: Literal["scripted"]
+    replies: tuple[str, ...] = Field(min_length=1)
+
+
+EngineSettings = Annotated[EmbeddedEngine | OpenAIEngine | ScriptedEngine, Field(discriminator="kind")]
+
+
+class PriceSettings(Strict):
+    """Dollars per million tokens."""
+
+    prompt: Dollars
+    completion: Dollars
+
+
+class TierSettings(Strict):
+    """One rung; its name is its engine's unless given. `context` is in tokens, `keep_tools` the most tools that it is shown."""
+
+    engine: str
+    price: PriceSettings
+    name: Name | None = None
+    context: int | None = Field(default=None, ge=1)
+    modalities: frozenset[Literal["text", "image", "audio", "file"]] = frozenset({"text"})
+    location: Literal["inside", "outside"] = "inside"
+    keep_tools: int | None = Field(default=None, ge=1)
+
+    @property
+    def label(self) -> str:
+        """The tier's name."""
+        return self.name or self.engine
+
+
+class ComponentSettings(BaseModel):
+    """A verifier or a guard by its kind; the other keys are its own options and checked by it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    kind: str
+
+    @property
+    def options(self) -> dict[str, object]:
+        """Everything, `kind` included, as the registry takes it."""
+        return self.model_dump()
+
+
+class Target(Strict):
+    """What the thresholds of this route must have been fitted to: the share of wrong answers kept, and how sure that bound is."""
+
+    max_error: float = Field(default=0.05, gt=0, lt=1)
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+
+class BudgetSettings(Strict):
+    """What one request may spend: dollars, seconds, attempts."""
+
+    max_cost: Dollars | None = None
+    deadline: float | None = Field(default=None, gt=0)
+    max_attempts: int | None = Field(default=None, ge=1)
+
+
+class RouteSettings(Strict):
+    """A named cascade: tiers from small to large, verifiers from cheap to dear."""
+
+    mode: Literal["off", "shadow", "evaluate", "active"] = "active"
+    commit: Literal["verified", "gated"] = "verified"
+    tiers: tuple[TierSettings, ...] = Field(min_length=1)
+    guards: tuple[ComponentSettings, ...] = ()
+    verifiers: tuple[ComponentSettings, ...] = ()
+    target: Target = Target()
+    repair: int = Field(default=1, ge=0, le=8)
+    when_all_abstain: Literal["defer", "accept"] = "defer"
+    when_exhausted: Literal["best", "error"] = "best"
+    audit: Ratio = 0.0
+    budget: BudgetSettings = BudgetSettings()
+
+
+class Outcomes(Strict):
+    """Where outcomes are kept."""
+
+    url: str
+    content: bool = False
+    days: float | None = Field(default=90.0, gt=0)
+    rows: int | None = Field(default=None, ge=1)
+    content_days: float | None = Field(default=None, gt=0)
+
+
+class Settings(Strict):
+    """The whole configuration."""
+
+    engines: Mapping[Name, EngineSettings] = Field(min_length=1)
+    routes: Mapping[Name, RouteSettings] = Field(min_length=1)
+    listen: Listen = Listen()
+    access: Access = Access()
+    limits: Limits = Limits()
+    default_route: str = "auto"
+    aliases: Mapping[str, str] = {}
+    functions: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    outcomes: Outcomes | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        self._check_tiers()
+        self._check_names()
+        self._check_audits()
+        if not (self.listen.local or self.access.open):
+            _refuse("listen.host", f"{self.listen.host} is reachable from other machines: use keys, or say `access: {{open: true}}`")
+        return self
+
+    def _check_names(self) -> None:
+        if self.default_route not in self.routes:
+            _refuse("default_route", f"there is no route {self.default_route!r}")
+        for alias, target in self.aliases.items():
+            route, _, tier = target.partition("/")
+            if route not in self.routes or (tier and tier not in {rung.label for rung in self.routes[route].tiers}):
+                _refuse(f"aliases.{alias}", f"{target!r} is neither a route nor route/tier")
+
+    def _check_audits(self) -> None:
+        for name, route in self.routes.items():
+            if self.outcomes is None and (route.audit or route.mode in ("shadow", "evaluate")):
+                key = "audit" if route.audit else "mode"
+                _refuse(f"routes.{name}.{key}", "what it finds must be kept: set outcomes.url")
+
+    def _check_tiers(self) -> None:
+        for name, route in self.routes.items():
+            labels = [tier.label for tier in route.tiers]
+            for index, tier in enumerate(route.tiers):
+                if tier.engine not in self.engines:
+                    _refuse(f"routes.{name}.tiers.{index}.engine", f"there is no engine {tier.engine!r}")
+                if labels.index(tier.label) < index:
+                    _refuse(f"routes.{name}.tiers.{index}.name", f"a second tier is named {tier.label!r}")
+
+
+def load(path: Path) -> Settings:
+    """Read and check a configuration file; raises ConfigError naming the key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return parse(text)
+
+
+def parse(text: str) -> Settings:
+    """Check the text of a configuration; raises ConfigError naming the key."""
+    try:
+        document = yaml.load(text, _UniqueKeys)  # noqa: S506  # a SafeLoader that refuses duplicate keys
+    except yaml.YAMLError as error:
+        raise ConfigError(f"not valid YAML: {' '.join(str(error).split())}") from error
+    return checked(document)
+
+
+def checked(document: object) -> Settings:
+    """Check a configuration as plain data; raises ConfigError naming the key."""
+    if not isinstance(document, dict):
+        raise ConfigError("the configuration must be a mapping of keys")
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        detail, location = foremost(error, document)
+        key = ".".join(map(str, location))
+        message = "unknown key" if detail["type"] == "extra_forbidden" else detail["msg"]
+        raise ConfigError(f"{key}: {message}", param=key) from error
+
+
+def _refuse(key: str, message: str) -> None:
+    raise ConfigError(f"{key}: {message}", param=key)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """PyYAML keeps the last of two equal keys and says nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                continue
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)

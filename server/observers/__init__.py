@@ -1,0 +1,1 @@
+"""What is seen of a request: each observer reads the one frozen Outcome."""

@@ -1,0 +1,204 @@
+"""Prometheus metrics of outcomes: fixed names, closed sets of labels, one registry an application."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from router.types import Attempt, GenerationRequest, Outcome, Ruling, Verdict
+
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
+
+
+class Metrics:
+    """Observes outcomes; what happened before there was one (a refusal, a place in flight) it is told by the handlers."""
+
+    media_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = self._counter("requests", "Requests by the tier that answered and the API's code", "route", "tier", "code")
+        self._seconds = self._histogram("request_seconds", "From arrival to the last byte's readiness", SECONDS, "route", "path")
+        self._first_token = self._histogram("first_token_seconds", "From arrival to the commit of a stream", SECONDS, "route")
+        self._attempt_seconds = self._histogram("attempt_seconds", "One engine call", SECONDS, "route", "tier")
+        self._attempts = self._counter("attempts", "Engine calls by what became of them", "route", "tier", "result")
+        self._deferrals = self._counter("deferrals", "Why tiers were passed over or drafts not kept", "route", "tier", "reason")
+        self._verdicts = self._counter("verdicts", "What verifiers said", "route", "tier", "verifier", "ruling")
+        self._schema_checks = self._counter("schema_checks", "Drafts held to the request's own contract", "route", "tier", "valid")
+        self._tool_calls = self._counter("tool_calls", "Drafts whose tool calls were tried", "route", "tier", "executable")
+        self._tokens = self._counter("tokens", "Tokens of every attempt", "route", "tier", "kind")
+        self._cost = self._counter("cost_usd", "Dollars by what they were spent on", "route", "tier", "kind")
+        self._tasks = self._counter("tasks", "Requests by our own verdict on their answer", "route", "success")
+        self._confidence = self._histogram("confidence", "Calibrated confidence in drafts", SHARES, "route", "tier")
+        self._overhead = self._histogram("overhead_seconds", "The gateway's own time in a request", OVERHEAD)
+        self._inflight = Gauge("smallfirst_inflight", "Requests in flight", ("route",), registry=self.registry, multiprocess_mode="livesum")
+        self._labels = self._counter("labels", "What became known of drafts", "route", "source", "success")
+        self._lost = self._counter("outcomes_lost", "Entries that the outcome store never took")
+        self._missed = self._counter("audits_missed", "Audits that made no label", "route", "reason")
+        self._bound = self._watched("kept_error_bound", "The kept error is at most this, at the target's confidence")
+        self._calibration = self._watched("calibration_error", "Live expected calibration error")
+        self._drift = self._watched("drift", "Population stability index of the confidences")
+        self.registry.register(_CostPerSuccess(self._cost, self._tasks))
+
+    def observe(self, request: GenerationRequest, outcome: Outcome) -> None:  # noqa: ARG002  # the port of all observers
+        """Count everything one outcome says."""
+        route, kept = outcome.route, outcome.kept
+        self._requests.labels(route, kept.tier if kept else "", outcome.code).inc()
+        self._observe_seconds(outcome)
+        for skip in outcome.decision.skipped:
+            self._deferrals.labels(route, skip.tier, skip.reason).inc()
+        for index, attempt in enumerate(outcome.attempts):
+            self._observe_attempt(route, attempt, answered=index == outcome.answer)
+        if outcome.extra_cost:
+            self._cost.labels(route, "", "audit").inc(outcome.extra_cost)
+        if (success := _success(outcome)) is not None:
+            self._tasks.labels(route, success).inc()
+
+    def refused(self, route: str, code: str) -> None:
+        """A request that no cascade saw; `route` is "" where it is unknown."""
+        self._requests.labels(route, "", code).inc()
+
+    def inflight(self, route: str) -> AbstractContextManager[object]:
+        """While it is open, a request is in flight."""
+        return self._inflight.labels(route).track_inprogress()
+
+    def overhead(self, seconds: float) -> None:
+        """What a request took beside its engine calls."""
+        self._overhead.observe(max(0.0, seconds))
+
+    def labelled(self, route: str, source: str, success: bool) -> None:
+        """A label more."""
+        self._labels.labels(route, source, "true" if success else "false").inc()
+
+    def lost(self, count: int) -> None:
+        """Entries that the store never took."""
+        self._lost.inc(count)
+
+    def audit_cost(self, route: str, tier: str, dollars: float) -> None:
+        """What an audit cost."""
+        self._cost.labels(route, tier, "audit").inc(dollars)
+
+    def audit_missed(self, route: str, reason: str) -> None:
+        """An audit that made no label."""
+        self._missed.labels(route, reason).inc()
+
+    def kept_error_bound(self, route: str, value: float) -> None:
+        """Published by the elected watcher alone."""
+        self._bound.labels(route).set(value)
+
+    def calibration_error(self, route: str, value: float | None) -> None:
+        """Absent while unknown."""
+        if value is not None:
+            self._calibration.labels(route).set(value)
+
+    def drift(self, route: str, value: float | None) -> None:
+        """Absent while unknown."""
+        if value is not None:
+            self._drift.labels(route).set(value)
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus' text format, those of the other worker processes too."""
+        if MULTIPROCESS not in os.environ:
+            return generate_latest(self.registry)
+        joined = CollectorRegistry()
+        MultiProcessCollector(joined)  # type: ignore[no-untyped-call]
+        return generate_latest(joined)
+
+    def close(self) -> None:
+        """This process counts no more."""
+        if MULTIPROCESS in os.environ:
+            mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+
+    def _observe_seconds(self, outcome: Outcome) -> None:
+        path = "escalated" if len({attempt.tier for attempt in outcome.attempts}) > 1 else "direct"
+        self._seconds.labels(outcome.route, path).observe(outcome.seconds)
+        if outcome.first_token_seconds is not None:
+            self._first_token.labels(outcome.route).observe(outcome.first_token_seconds)
+
+    def _observe_attempt(self, route: str, attempt: Attempt, *, answered: bool) -> None:
+        tier = attempt.tier
+        self._attempts.labels(route, tier, _result(attempt, answered=answered)).inc()
+        self._attempt_seconds.labels(route, tier).observe(attempt.seconds)
+        self._cost.labels(route, tier, _spent_on(attempt, answered=answered)).inc(attempt.cost)
+        self._tokens.labels(route, tier, "prompt").inc(attempt.usage.prompt_tokens)
+        self._tokens.labels(route, tier, "completion").inc(attempt.usage.completion_tokens)
+        if attempt.deferral is not None:
+            self._deferrals.labels(route, tier, attempt.deferral).inc()
+        if attempt.confidence is not None:
+            self._confidence.labels(route, tier).observe(attempt.confidence)
+        for verdict in attempt.verdicts:
+            self._observe_verdict(route, tier, verdict)
+
+    def _observe_verdict(self, route: str, tier: str, verdict: Verdict) -> None:
+        self._verdicts.labels(route, tier, verdict.verifier, verdict.ruling.value).inc()
+        if verdict.cost:
+            self._cost.labels(route, tier, "verifier").inc(verdict.cost)
+        checks = {"contract": self._schema_checks, "function": self._tool_calls}.get(verdict.verifier)
+        if checks is not None and verdict.ruling in (Ruling.ACCEPT, Ruling.DEFER):
+            checks.labels(route, tier, "true" if verdict.ruling is Ruling.ACCEPT else "false").inc()
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"smallfirst_{name}", text, labels, registry=self.registry)
+
+    def _watched(self, name: str, text: str) -> Gauge:
+        return Gauge(f"smallfirst_{name}", text, ("route",), registry=self.registry, multiprocess_mode="mostrecent")
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(f"smallfirst_{name}", text, labels, buckets=tuple(buckets), registry=self.registry)
+
+
+class _CostPerSuccess:
+    """Dollars over verified tasks, from the counters of this one process; with several a recording rule does it."""
+
+    def __init__(self, cost: Counter, tasks: Counter) -> None:
+        self._cost, self._tasks = cost, tasks
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One sample a route that had a success."""
+        family = GaugeMetricFamily("smallfirst_cost_per_success_usd", "Dollars per task that succeeded", labels=("route", "by"))
+        spent = _by_route(self._cost)
+        for route, count in _by_route(self._tasks, success="verified").items():
+            if count:
+                family.add_metric((route, "verified"), spent.get(route, 0.0) / count)
+        yield family
+
+
+def _by_route(counter: Counter, **labels: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for metric in counter.collect():
+        for sample in metric.samples:
+            if sample.name.endswith("_total") and labels.items() <= sample.labels.items():
+                route = sample.labels["route"]
+                found[route] = found.get(route, 0.0) + sample.value
+    return found
+
+
+def _result(attempt: Attempt, *, answered: bool) -> str:
+    if attempt.cancelled:
+        return "cancelled"
+    if attempt.failure is not None:
+        return "failed"
+    return "kept" if answered else "deferred"
+
+
+def _spent_on(attempt: Attempt, *, answered: bool) -> str:
+    if attempt.cancelled:
+        return "cancelled"
+    if answered:
+        return "answer"
+    return "repair" if attempt.kind == "repair" else "draft"
+
+
+def _success(outcome: Outcome) -> str | None:
+    """Our own verdict: verified if a verifier accepted and none objected; no task where the client left or nothing was tried."""
+    kept = outcome.kept
+    if kept is not None and outcome.code == "ok":
+        vouched = kept.deferral is None and any(verdict.ruling is Ruling.ACCEPT for verdict in kept.verdicts)
+        return "verified" if vouched else "unverified"
+    return "failed" if outcome.attempts and outcome.code != "cancelled" else None

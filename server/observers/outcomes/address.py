@@ -1,0 +1,56 @@
+"""Where the store is: the URL of the configuration as a database engine."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from router.errors import ConfigError
+
+KEY = "outcomes.url"
+_SECONDS = 3
+
+
+def engine(url: str, folder: Path) -> Engine:
+    """An engine that connects on first use; a relative path starts at `folder`. Raises ConfigError for what no store can be made of."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError(f"{KEY}: not a database's URL", param=KEY) from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _sqlite(parsed, folder)
+        case "postgresql":
+            return _postgresql(parsed)
+        case other:
+            raise ConfigError(f"{KEY}: {other} is not served; use sqlite:///PATH or postgresql://…", param=KEY)
+
+
+def _sqlite(url: URL, folder: Path) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ConfigError(f"{KEY}: SQLite needs a file, sqlite:///state/outcomes.db", param=KEY)
+    path = folder / url.database  # an absolute path stands for itself
+    made = create_engine(
+        URL.create("sqlite", database=str(path)), connect_args={"timeout": _SECONDS, "isolation_level": "IMMEDIATE"}, pool_size=4
+    )
+
+    @event.listens_for(made, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(made, "do_connect")
+    def make_folder(*_given: object) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    return made
+
+
+def _postgresql(url: URL) -> Engine:
+    try:
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"), connect_args={"connect_timeout": _SECONDS}, pool_pre_ping=True, pool_size=4
+        )
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{KEY}: PostgreSQL needs the extra `postgres`: pip install 'smallfirst[postgres]'", param=KEY) from error

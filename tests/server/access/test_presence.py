@@ -1,0 +1,64 @@
+"""Work is raced against its client: whoever is first decides."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from router.errors import ClientGone
+from server.access.presence import while_present
+
+
+async def never() -> Any:
+    await asyncio.Event().wait()
+
+
+async def gone() -> Any:
+    return {"type": "http.disconnect"}
+
+
+async def test_a_result_in_time_is_returned() -> None:
+    async def work() -> int:
+        return 5
+
+    assert await while_present(never, work()) == 5
+
+
+async def test_an_error_of_the_work_is_raised() -> None:
+    async def work() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await while_present(never, work())
+
+
+async def test_the_work_is_over_before_the_client_is_said_to_be_gone() -> None:
+    ended = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            ended.append(True)
+
+    with pytest.raises(ClientGone):
+        await while_present(gone, work())
+    assert ended
+
+
+async def test_a_cancelled_handler_takes_its_work_along() -> None:
+    ended = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    task = asyncio.create_task(while_present(never, work()))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended

@@ -1,0 +1,44 @@
+"""The table of errors is complete, and every row is what OpenAI's clients understand."""
+
+import pytest
+
+import router.errors
+from router.errors import ConfigError, SmallfirstError
+from server.api.errors import TABLE, detail, documented
+
+EVERY = [kind for kind in vars(router.errors).values() if isinstance(kind, type) and issubclass(kind, SmallfirstError)]
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_every_class_of_error_is_in_the_table(kind: type[SmallfirstError]) -> None:
+    assert kind in TABLE
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "type_", "code"),
+    [
+        ("InvalidRequest", 400, "invalid_request_error", "invalid_request"),
+        ("UnsupportedParameter", 400, "invalid_request_error", "unsupported_parameter"),
+        ("ContextTooLong", 400, "invalid_request_error", "context_length_exceeded"),
+        ("UnknownModel", 404, "invalid_request_error", "model_not_found"),
+        ("InvalidKey", 401, "authentication_error", "invalid_api_key"),
+        ("Overloaded", 429, "rate_limit_error", "overloaded"),
+        ("EngineFailure", 502, "api_error", "engine_error"),
+        ("EngineProtocolError", 502, "api_error", "engine_error"),
+        ("CascadeExhausted", 503, "api_error", "cascade_exhausted"),
+        ("MaxTokensTooSmall", 400, "invalid_request_error", "max_tokens_too_small"),
+        ("UnsupportedEndpoint", 400, "invalid_request_error", "unsupported_endpoint"),
+        ("ResidencyForbidden", 403, "permission_error", "residency_forbidden"),
+        ("RequestTooLarge", 413, "invalid_request_error", "request_too_large"),
+        ("DeadlineExceeded", 504, "timeout_error", "deadline_exceeded"),
+    ],
+)
+def test_the_table_says_what_is_promised(name: str, status: int, type_: str, code: str) -> None:
+    kind = getattr(router.errors, name)
+    body = detail(kind("why")).error
+    assert (TABLE[kind].status, body.type, body.code) == (status, type_, code)
+
+
+def test_every_status_is_documented() -> None:
+    statuses = {kind.status for error, kind in TABLE.items() if error is not ConfigError} - {499}
+    assert statuses | {404, 405, 415} == set(documented())

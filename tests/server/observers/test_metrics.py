@@ -1,0 +1,148 @@
+"""Every number of an outcome lands under its fixed name, with labels of closed sets."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.types import (
+    Attempt,
+    Decision,
+    Failure,
+    Generation,
+    GenerationRequest,
+    Outcome,
+    Ruling,
+    Skip,
+    Usage,
+    Verdict,
+)
+from server.observers.metrics import Metrics
+
+REQUEST = GenerationRequest("r", "auto", ())
+ACCEPTED = (Verdict("contract", Ruling.ACCEPT), Verdict("function", Ruling.ACCEPT), Verdict("confidence", Ruling.ACCEPT, confidence=0.97))
+DEFERRED = (Verdict("contract", Ruling.DEFER, cost=0.5),)
+
+
+def attempt(tier: str, **changes: Any) -> Attempt:
+    given: dict[str, Any] = {"generation": Generation((), Usage()), "usage": Usage(100, 10), "cost": 1.0, "seconds": 0.2}
+    return Attempt(tier, changes.pop("kind", "try"), **(given | changes))
+
+
+def outcome(*attempts: Attempt, answer: int | None, **changes: Any) -> Outcome:
+    return Outcome("r", "auto", changes.pop("decision", Decision(("small", "large"))), attempts, answer, **changes)
+
+
+def observed(*outcomes: Outcome) -> Metrics:
+    metrics = Metrics()
+    for one in outcomes:
+        metrics.observe(REQUEST, one)
+    return metrics
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"smallfirst_{name}", {"route": "auto"} | labels)
+
+
+def escalated() -> Outcome:
+    draft = attempt("small", verdicts=DEFERRED, deferral="contract")
+    skipped = Decision(("small", "large"), (Skip("tiny", "context"),))
+    return outcome(draft, attempt("large", verdicts=ACCEPTED, cost=10.0), answer=1, decision=skipped, seconds=0.5, first_token_seconds=0.4)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "expected"),
+    [
+        ("requests_total", {"tier": "large", "code": "ok"}, 1),
+        ("request_seconds_sum", {"path": "escalated"}, 0.5),
+        ("first_token_seconds_sum", {}, 0.4),
+        ("attempt_seconds_sum", {"tier": "small"}, 0.2),
+        ("attempts_total", {"tier": "small", "result": "deferred"}, 1),
+        ("attempts_total", {"tier": "large", "result": "kept"}, 1),
+        ("deferrals_total", {"tier": "small", "reason": "contract"}, 1),
+        ("deferrals_total", {"tier": "tiny", "reason": "context"}, 1),
+        ("verdicts_total", {"tier": "small", "verifier": "contract", "ruling": "defer"}, 1),
+        ("schema_checks_total", {"tier": "small", "valid": "false"}, 1),
+        ("schema_checks_total", {"tier": "large", "valid": "true"}, 1),
+        ("tool_calls_total", {"tier": "large", "executable": "true"}, 1),
+        ("tokens_total", {"tier": "small", "kind": "prompt"}, 100),
+        ("tokens_total", {"tier": "large", "kind": "completion"}, 10),
+        ("cost_usd_total", {"tier": "small", "kind": "draft"}, 1),
+        ("cost_usd_total", {"tier": "small", "kind": "verifier"}, 0.5),
+        ("cost_usd_total", {"tier": "large", "kind": "answer"}, 10),
+        ("tasks_total", {"success": "verified"}, 1),
+        ("confidence_sum", {"tier": "large"}, 0.97),
+        ("cost_per_success_usd", {"by": "verified"}, 11.5),
+    ],
+)
+def test_an_escalated_request_under_every_name(name: str, labels: dict[str, str], expected: float) -> None:
+    assert value(observed(escalated()), name, **labels) == pytest.approx(expected)
+
+
+def test_the_sum_of_all_costs_is_the_outcomes_cost() -> None:
+    """Drafts, repairs, verifiers, cancelled and audits: nothing is lost between the kinds."""
+    one = outcome(
+        attempt("small", verdicts=DEFERRED, deferral="contract"),
+        attempt("small", kind="repair", verdicts=DEFERRED, deferral="contract"),
+        attempt("large", cancelled=True, generation=None),
+        answer=None,
+        code="cancelled",
+        extra_cost=3.0,
+    )
+    samples = [s for metric in observed(one).registry.collect() for s in metric.samples if s.name == "smallfirst_cost_usd_total"]
+    assert sum(sample.value for sample in samples) == pytest.approx(one.cost)
+    assert {sample.labels["kind"] for sample in samples} == {"draft", "repair", "cancelled", "verifier", "audit"}
+
+
+@pytest.mark.parametrize(
+    ("one", "success"),
+    [
+        (outcome(attempt("small", verdicts=ACCEPTED), answer=0), "verified"),
+        (outcome(attempt("small", verdicts=(Verdict("contract", Ruling.NOT_APPLICABLE),)), answer=0), "unverified"),
+        (outcome(attempt("small", verdicts=ACCEPTED, deferral="confidence"), answer=0), "unverified"),
+        (outcome(attempt("small", verdicts=DEFERRED, deferral="contract"), answer=None, code="cascade_exhausted"), "failed"),
+        (outcome(attempt("small", generation=None, failure=Failure("timeout", "slow")), answer=None, code="timeout"), "failed"),
+        (outcome(attempt("small", cancelled=True), answer=None, code="cancelled"), None),
+        (outcome(answer=None, code="context_length_exceeded"), None),
+    ],
+)
+def test_a_task_succeeds_only_if_a_verifier_accepted_and_none_objected(one: Outcome, success: str | None) -> None:
+    metrics = observed(one)
+    counted = {kind: value(metrics, "tasks_total", success=kind) for kind in ("verified", "unverified", "failed")}
+    assert {kind for kind, count in counted.items() if count} == ({success} if success else set())
+
+
+def test_a_failed_attempt_is_counted_as_failed() -> None:
+    metrics = observed(outcome(attempt("small", generation=None, failure=Failure("timeout", "slow"), deferral="timeout"), answer=None))
+    assert value(metrics, "attempts_total", tier="small", result="failed") == 1
+
+
+def test_two_applications_do_not_share_their_metrics() -> None:
+    first, second = observed(escalated()), Metrics()
+    assert value(first, "requests_total", tier="large", code="ok") == 1
+    assert value(second, "requests_total", tier="large", code="ok") is None
+
+
+def test_without_a_success_there_is_no_cost_per_success() -> None:
+    assert value(Metrics(), "cost_per_success_usd", by="verified") is None
+
+
+def test_several_processes_are_counted_together(tmp_path: Path) -> None:
+    program = (
+        "from server.observers.metrics import Metrics\n"
+        "import sys\n"
+        "metrics = Metrics()\n"
+        "metrics.refused('auto', 'invalid_request')\n"
+        "sys.stdout.write(metrics.exposition().decode())\n"
+        "metrics.close()\n"
+    )
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    told = [
+        subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True).stdout  # noqa: S603
+        for _ in range(2)
+    ]
+    line = 'smallfirst_requests_total{code="invalid_request",route="auto",tier=""}'
+    assert [f"{line} {count}.0" in text for count, text in enumerate(told, 1)] == [True, True]

@@ -1,0 +1,205 @@
+"""The command line: what it serves, what it refuses in one line with exit code 2, and how it stops."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from openai import NotFoundError, OpenAI
+
+from server.__main__ import main
+
+SETTINGS = """
+access: {open: true}
+functions: server.assistant:registry
+engines:
+  slm: {kind: scripted, replies: ['{"tool_calls":[{"name":"set_timer","arguments":{"minutes":5}}]}']}
+  llm: {kind: scripted, replies: ["words of the large one"]}
+routes:
+  auto:
+    tiers:
+      - {name: small, engine: slm, price: {prompt: 1, completion: 1}}
+      - {name: large, engine: llm, price: {prompt: 10, completion: 10}}
+    verifiers: [{kind: contract}, {kind: function}]
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("settings") / "gateway.yaml"
+    path.write_text(SETTINGS)
+    return path
+
+
+def start(settings: Path, *more: str) -> tuple[subprocess.Popen[str], str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "server", "serve", "--config", str(settings), "--port", str(port), *more]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603
+    url = f"http://127.0.0.1:{port}"
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/readyz").is_success:
+                return process, url
+        except httpx.TransportError:
+            time.sleep(0.05)
+    process.kill()
+    raise AssertionError("the server did not start")
+
+
+@pytest.fixture(scope="module")
+def url(settings: Path) -> Iterator[str]:
+    process, address = start(settings)
+    yield address
+    process.terminate()
+    process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as made:
+        yield made
+
+
+TIMER = {"name": "set_timer", "parameters": {"type": "object", "properties": {"minutes": {"type": "integer"}}, "required": ["minutes"]}}
+
+
+def test_the_official_client_chats(client: OpenAI) -> None:
+    answer = client.chat.completions.create(model="auto/large", messages=[{"role": "user", "content": "hi"}])
+    assert answer.choices[0].message.content == "words of the large one"
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == 6
+
+
+def test_the_official_client_calls_tools(client: OpenAI) -> None:
+    answer = client.chat.completions.create(
+        model="auto", messages=[{"role": "user", "content": "5 minutes"}], tools=[{"type": "function", "function": TIMER}]
+    )
+    [call] = answer.choices[0].message.tool_calls or ()
+    assert call.type == "function"
+    assert json.loads(call.function.arguments) == {"minutes": 5}
+    assert answer.choices[0].finish_reason == "tool_calls"
+
+
+def test_the_official_client_streams_text_with_usage(client: OpenAI) -> None:
+    stream = client.chat.completions.create(
+        model="auto/large", messages=[{"role": "user", "content": "hi"}], stream=True, stream_options={"include_usage": True}
+    )
+    found = list(stream)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in found if chunk.choices) == "words of the large one"
+    assert found[-1].usage is not None
+
+
+def test_the_official_clients_stream_helper_joins_tool_calls(client: OpenAI) -> None:
+    with client.chat.completions.stream(
+        model="auto", messages=[{"role": "user", "content": "5"}], tools=[{"type": "function", "function": TIMER}]
+    ) as stream:
+        for _ in stream:
+            pass
+        [call] = stream.get_final_completion().choices[0].message.tool_calls or ()
+    assert json.loads(call.function.arguments) == {"minutes": 5}
+
+
+def test_the_official_client_understands_errors_and_lists(client: OpenAI) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        client.chat.completions.create(model="gpt-99", messages=[{"role": "user", "content": "hi"}])
+    assert (caught.value.code, caught.value.param, caught.value.type) == ("model_not_found", "model", "invalid_request_error")
+    assert [model.id for model in client.models.list()] == ["auto", "auto/small", "auto/large"]
+
+
+def test_a_client_that_leaves_a_real_server_is_counted_as_cancelled(tmp_path: Path) -> None:
+    """Its engine waits for an upstream that never answers."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        path = tmp_path / "deaf.yaml"
+        engine = f'{{kind: openai, base_url: "http://127.0.0.1:{deaf.getsockname()[1]}/v1", model: m}}'
+        tier = "{engine: slm, price: {prompt: 1, completion: 1}}"
+        path.write_text(f"engines: {{slm: {engine}}}\nroutes: {{auto: {{tiers: [{tier}]}}}}\n")
+        process, address = start_unready(path)
+        body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{address}/v1/chat/completions", json=body, timeout=0.5)
+        counted = 'smallfirst_requests_total{code="cancelled",route="auto",tier=""} 1.0'
+        assert any(counted in httpx.get(f"{address}/metrics").text or time.sleep(0.05) for _ in range(100))
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def start_unready(settings: Path) -> tuple[subprocess.Popen[str], str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "server", "serve", "--config", str(settings), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603
+    for _ in range(1200):
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/healthz")
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            break
+    return process, f"http://127.0.0.1:{port}"
+
+
+def test_sigterm_lets_what_is_under_way_finish_and_logs_it(settings: Path) -> None:
+    process, address = start(settings)
+    response = httpx.post(f"{address}/v1/chat/completions", json={"model": "auto/large", "messages": [{"role": "user", "content": "hi"}]})
+    assert response.status_code == 200
+    process.send_signal(signal.SIGTERM)
+    logged, _ = process.communicate(timeout=30)
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert [json.loads(line)["code"] for line in logged.splitlines()] == ["ok"]
+
+
+def test_several_workers_count_together(settings: Path) -> None:
+    process, address = start(settings, "--workers", "2")
+    body = {"model": "auto/large", "messages": [{"role": "user", "content": "hi"}]}
+    for _ in range(8):
+        assert httpx.post(f"{address}/v1/chat/completions", json=body).status_code == 200
+    text = httpx.get(f"{address}/metrics").text
+    process.terminate()
+    process.communicate(timeout=30)
+    assert 'smallfirst_requests_total{code="ok",route="auto",tier="large"} 8.0' in text
+
+
+@pytest.mark.parametrize("command", [["serve"], ["check"], ["demo"]])
+def test_a_bad_configuration_is_one_line_and_exit_code_2(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(SETTINGS.replace("access:", "acess:"))
+    assert main([*command, "--config", str(path)]) == 2
+    assert capsys.readouterr().err == "smallfirst: acess: unknown key\n"
+
+
+def test_an_address_of_the_command_line_is_checked_like_the_files(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    closed = settings.with_name("closed.yaml")
+    closed.write_text(SETTINGS.replace("access: {open: true}", ""))
+    assert main(["serve", "--config", str(closed), "--host", "0.0.0.0"]) == 2  # noqa: S104  # the point of the test
+    assert "listen.host" in capsys.readouterr().err
+
+
+def test_check_says_that_a_configuration_is_fine(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--config", str(settings)]) == 0
+    assert "auto (small < large)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "demo"])
+def test_every_commands_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert f"example:\n  smallfirst {command}" in capsys.readouterr().out
+
+
+def test_importing_the_server_pulls_neither_torch_nor_vllm() -> None:
+    program = "import sys, server.serving; print([m for m in ('torch', 'transformers', 'vllm', 'sklearn') if m in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)  # noqa: S603
+    assert told.stdout.strip() == "[]"
