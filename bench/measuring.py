@@ -69,10 +69,7 @@ def canonical(message: dict[str, object]) -> str:
 def valid(message: dict[str, object], offered: Sequence[str]) -> bool:
     """Every call names an offered function and its arguments have the declared types."""
     calls = json.loads(canonical(message)).get("tool_calls", [])
-    return all(
-        call["name"] in offered and isinstance(call["arguments"], dict) and registry.conforms(call["name"], call["arguments"])
-        for call in calls
-    )
+    return all(call["name"] in offered and not registry.functions[call["name"]].validate(call["arguments"]) for call in calls)
 
 
 def executable(message: dict[str, object], offered: Sequence[str]) -> bool | None:

@@ -2,15 +2,16 @@
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 from openai import APIStatusError, OpenAI
@@ -60,14 +61,15 @@ def serving(settings: Path, *, patience: float = 30.0) -> Iterator[str]:
     """The address of a server started with these settings on a free port; it is stopped at the end. `patience` is in seconds."""
     port = _free_port()
     command = [sys.executable, "-m", "server", "serve", "--config", str(settings), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONWARNINGS": "ignore"})  # noqa: S603  # our own command
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(url, process, patience)
-        yield url
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)  # noqa: S603  # our own command
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait(url, process, patience, said)
+            yield url
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
 
 
 def ask(client: OpenAI, model: str, request: str, registry: Registry) -> Row:
@@ -139,11 +141,12 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], patience: float) -> None:
+def _wait(url: str, process: subprocess.Popen[bytes], patience: float, said: IO[bytes]) -> None:
     end = time.monotonic() + patience
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise RuntimeError(f"the server ended with exit code {process.returncode}")
+            said.seek(0)
+            raise RuntimeError(f"the server ended with exit code {process.returncode}: {said.read().decode(errors='replace').strip()}")
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(f"{url}/readyz", timeout=2).is_success:
                 return
