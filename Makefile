@@ -19,6 +19,9 @@ lint: .venv/.dev ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+verify: .venv/.dev ## what needs promtool, and with DOCKER_HOST set the containers too
+	deploy/verify/run.sh static $(if $(DOCKER_HOST),containers)
+
 bench: .venv/.dev ## the runnable claims
 	$(BIN)/python bench/cascade.py --json
 

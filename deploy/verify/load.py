@@ -1,0 +1,90 @@
+"""Sends the demonstration's requests and some of every other kind to a gateway, with the official client, until the time is up.
+
+python deploy/verify/load.py --url http://127.0.0.1:8080 --seconds 120
+"""
+
+import argparse
+import collections
+import itertools
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from openai import APIConnectionError, APIStatusError, OpenAI
+
+from router.functions import Registry, load
+from server.demo import REQUESTS, ask
+
+MODEL = "auto"
+FORM = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "maxLength": 12}, "warm": {"type": "boolean"}},
+    "required": ["city", "warm"],
+    "additionalProperties": False,
+}
+
+
+def tools(client: OpenAI, text: str, registry: Registry) -> str:
+    """A request that a tool answers."""
+    return ask(client, MODEL, text, registry).tier
+
+
+def form(client: OpenAI, text: str, registry: Registry) -> str:  # noqa: ARG001  # all kinds are called alike
+    """A request for JSON of a given form."""
+    wanted: Any = {"type": "json_schema", "json_schema": {"name": "weather", "schema": FORM, "strict": True}}
+    found = client.chat.completions.with_raw_response.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": text}],
+        response_format=wanted,
+        max_tokens=64,
+    )
+    return str(found.headers["x-smallfirst-tier"])
+
+
+def stream(client: OpenAI, text: str, registry: Registry) -> str:  # noqa: ARG001
+    """Prose, streamed."""
+    for _ in client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": text}], stream=True, max_tokens=24):
+        pass
+    return "streamed"
+
+
+def mistake(client: OpenAI, text: str, registry: Registry) -> str:  # noqa: ARG001
+    """A request that no gateway can serve."""
+    client.chat.completions.create(model="no-such-route", messages=[{"role": "user", "content": text}])
+    return "served"
+
+
+KINDS = (tools, tools, form, tools, stream, tools, tools, mistake)
+
+
+def main() -> int:
+    """0 if any request was answered."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--pause", type=float, default=0.1, help="seconds between requests")
+    given = parser.parse_args()
+    seen = collections.Counter(_results(given.url, given.seconds, given.pause))
+    print(f"load: {dict(seen)}")
+    return 0 if sum(count for name, count in seen.items() if not name.startswith("error")) else 1
+
+
+def _results(url: str, seconds: float, pause: float) -> Iterator[str]:
+    registry = load("server.assistant:registry")
+    end = time.monotonic() + seconds
+    with OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=60) as client:
+        for kind, text in zip(itertools.cycle(KINDS), itertools.cycle(REQUESTS), strict=False):
+            if time.monotonic() > end:
+                return
+            try:
+                yield kind(client, text, registry)
+            except APIStatusError as error:
+                yield f"error {error.code}"
+            except APIConnectionError:
+                yield "error connection"
+            time.sleep(pause)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

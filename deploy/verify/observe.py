@@ -1,0 +1,109 @@
+"""Asks a live Prometheus: does every panel and variable have data, are the rules healthy, do these alerts fire.
+
+python deploy/verify/observe.py panels --prometheus http://127.0.0.1:9090 --patience 180
+python deploy/verify/observe.py firing --prometheus http://127.0.0.1:9090 --patience 420 SmallfirstDown
+"""
+
+import argparse
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+DASHBOARDS = Path(__file__).parents[1] / "grafana"
+FILLED = {"$__rate_interval": "1m", "$route": ".*"}
+"""What Grafana would put for its own variables at a scrape interval of 15 s, and for all routes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """The HTTP API of one server."""
+
+    client: httpx.Client
+
+    def values(self, expression: str) -> list[float]:
+        """The values of an instant query, those that are not a number left out; raises ValueError where it is refused."""
+        found = self._get("/api/v1/query", {"query": expression})["result"]
+        return [value for sample in found if not math.isnan(value := float(sample["value"][1]))]
+
+    def labels(self, metric: str, label: str) -> list[str]:
+        """The values of a label of a metric."""
+        return list(self._get(f"/api/v1/label/{label}/values", {"match[]": metric}))
+
+    def unhealthy(self) -> list[str]:
+        """Rules that could not be evaluated, and why."""
+        groups = self._get("/api/v1/rules", {})["groups"]
+        return [f"{rule['name']}: {rule.get('lastError')}" for group in groups for rule in group["rules"] if rule["health"] == "err"]
+
+    def firing(self) -> set[str]:
+        """The names of the alerts that fire."""
+        return {alert["labels"]["alertname"] for alert in self._get("/api/v1/alerts", {})["alerts"] if alert["state"] == "firing"}
+
+    def _get(self, path: str, query: dict[str, str]) -> Any:
+        body = self.client.get(path, params=query).json()
+        if body["status"] != "success":
+            raise ValueError(body["error"])
+        return body["data"]
+
+
+def filled(expression: str) -> str:
+    """The expression as Grafana would send it."""
+    for variable, value in FILLED.items():
+        expression = expression.replace(variable, value)
+    return expression
+
+
+def empty(server: Prometheus, without: Collection[str]) -> list[str]:
+    """Panels and variables without data, rules that fail; queries on metrics in `without` need only be understood."""
+    return [where for path in sorted(DASHBOARDS.glob("*.json")) for where in _empty(server, path, without)] + server.unhealthy()
+
+
+def _empty(server: Prometheus, path: Path, without: Collection[str]) -> Iterator[str]:
+    content = json.loads(path.read_text())
+    for panel in content["panels"]:
+        for target in panel.get("targets", []):
+            found = server.values(filled(target["expr"]))
+            if not found and not any(metric in target["expr"] for metric in without):
+                yield f"{path.stem}: {panel['title']}: {target['expr']}"
+    for variable in content["templating"]["list"]:
+        if variable["type"] == "query":
+            metric, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"]["query"]).groups()  # type: ignore[union-attr]
+            if not server.labels(metric, label):
+                yield f"{path.stem}: variable {variable['name']}"
+
+
+def waited(missing: Callable[[], list[str]], patience: float) -> list[str]:
+    """What is still missing when nothing is any more, or after `patience` seconds."""
+    end = time.monotonic() + patience
+    while (left := missing()) and time.monotonic() < end:
+        time.sleep(3)
+    return left
+
+
+def main() -> int:
+    """0 if nothing is missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("panels", "firing"))
+    parser.add_argument("alerts", nargs="*")
+    parser.add_argument("--prometheus", required=True)
+    parser.add_argument("--patience", type=float, default=180.0, help="seconds")
+    parser.add_argument("--without", action="append", default=[], metavar="METRIC", help="the configuration that is served never shows it")
+    given = parser.parse_intermixed_args()
+    with httpx.Client(base_url=given.prometheus, timeout=10) as client:
+        server = Prometheus(client)
+        found = {"panels": lambda: empty(server, given.without), "firing": lambda: sorted(set(given.alerts) - server.firing())}[given.what]
+        left = waited(found, given.patience)
+    left_out = f", not asked of: {', '.join(given.without)}" if given.without else ""
+    print(f"{given.what}: complete{left_out}" if not left else "\n".join([f"{given.what}: missing", *left]))
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The compose file, the configurations that it mounts and what Prometheus scrapes fit together."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from server.config import load
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+GATEWAYS = sorted(name for name in SERVICES if name.startswith("gateway"))
+
+
+def test_without_a_profile_there_are_the_gateway_prometheus_and_grafana() -> None:
+    assert {name for name, service in SERVICES.items() if "profiles" not in service} == {"gateway", "prometheus", "grafana"}
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_service_comes_back_by_itself_has_bounded_logs_and_a_pinned_image(name: str) -> None:
+    service = SERVICES[name]
+    assert service["restart"] == "unless-stopped"
+    assert service["logging"]["options"]["max-size"]
+    variable, _, image = service["image"].removeprefix("${").removesuffix("}").partition(":-")
+    assert variable.endswith("_IMAGE")
+    assert image.rpartition(":")[2] not in ("", "latest")
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_a_gateway_writes_nowhere_and_has_time_to_finish(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert int(service["stop_grace_period"].removesuffix("s")) > 30
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_a_gateway_gets_a_configuration_of_this_folder_and_can_be_reached(name: str) -> None:
+    command = SERVICES[name]["command"]
+    path = DEPLOY / "config" / Path(command[command.index("--config") + 1]).name
+    host = command[command.index("--host") + 1] if "--host" in command else load(path).listen.host
+    assert host == "0.0.0.0"  # noqa: S104  # inside the container
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if "ports" in SERVICES[name]])
+def test_ports_are_published_on_this_machine_alone(name: str) -> None:
+    assert all(port.startswith("${BIND:-127.0.0.1}:") for port in SERVICES[name]["ports"])
+
+
+def test_secrets_come_from_files_that_variables_name() -> None:
+    assert all(secret["file"].startswith("${") for secret in COMPOSE["secrets"].values())
+
+
+def test_prometheus_scrapes_services_that_there_are() -> None:
+    jobs = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    static = {target.partition(":")[0] for job in jobs for group in job.get("static_configs", []) for target in group["targets"]}
+    found = {name for job in jobs for group in job["dns_sd_configs"] for name in group["names"]}
+    assert static | found == set(SERVICES) - {"prometheus", "grafana"}
