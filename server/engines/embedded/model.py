@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
+
+from server.engines.embedded.quiet import runtime as ort
 
 Logits = NDArray[np.float32]
 Past = Mapping[str, Any]
