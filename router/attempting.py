@@ -7,7 +7,28 @@ from typing import Literal
 
 from router.errors import EngineFailure, EngineProtocolError
 from router.ports import Engine
-from router.types import Attempt, Choice, Chunk, EngineCall, Failure, FinishReason, Generation, Reason, Tier, Token, Usage
+from router.prefix import Prefix
+from router.types import (
+    Attempt,
+    Choice,
+    Chunk,
+    EngineCall,
+    Failure,
+    FinishReason,
+    Generation,
+    Reason,
+    Ruling,
+    Tier,
+    Token,
+    Usage,
+    Verdict,
+    Violation,
+)
+from router.verification import Verification
+
+_CANNOT = Violation("", "can no longer become valid")
+_HOPELESS = Verification((Verdict("contract", Ruling.DEFER, "hopeless", violations=(_CANNOT,)),), "contract")
+"""What is said of a draft that was stopped early."""
 
 
 @dataclass(slots=True)
@@ -44,6 +65,9 @@ class Running:
     pieces: dict[int, _Pieces] = field(default_factory=dict)
     usage: Usage | None = None
     error: EngineFailure | None = None
+    prefixes: dict[int, Prefix] = field(default_factory=dict)
+    early: Verification | None = None
+    """What was said of the draft before it was whole."""
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The engine's chunks; its failure ends them and stays in `error`. Closing stops the engine."""
@@ -57,15 +81,32 @@ class Running:
         except EngineFailure as error:
             self.error = error
 
+    @property
+    def finished(self) -> bool:
+        """Whether every choice has its end."""
+        return len(self.pieces) == self.call.sampling.n and all(piece.finish_reason for piece in self.pieces.values())
+
+    def give_up(self, chunk: Chunk) -> bool:
+        """Reject the draft early if no continuation of this choice can keep the contract any more."""
+        prefix = self.prefixes.setdefault(chunk.index, Prefix(self.call.contract))
+        if not prefix.feed(chunk.text):
+            self.early = _HOPELESS
+        return self.early is not None
+
+    def beginning(self) -> Choice:
+        """What has come of the only choice."""
+        return self.pieces[0].choice()
+
     def attempt(self, *, cancelled: bool = False) -> Attempt:
         """What is known now, unjudged: the generation if it is whole, else the failure, or neither if it was cancelled."""
         usage = self.usage or self._counted()
-        whole = self.error is None and not cancelled
+        whole = self.error is None and not cancelled and (self.early is None or self.early.deferral is None)
         return Attempt(
             tier=self.tier.name,
             kind=self.kind,
             generation=self._generation(usage) if whole else None,
             failure=self._failure(),
+            verdicts=self.early.verdicts if self.early else (),
             deferral=self._deferral(),
             seconds=self.clock() - self.started,
             usage=usage,
@@ -78,8 +119,7 @@ class Running:
         self.usage = chunk.usage or self.usage
 
     def _finished(self) -> None:
-        done = len(self.pieces) == self.call.sampling.n and all(piece.finish_reason for piece in self.pieces.values())
-        if not done:
+        if not self.finished:
             raise EngineProtocolError("the engine's answer ended before it was finished")
 
     def _generation(self, usage: Usage) -> Generation:
@@ -95,5 +135,5 @@ class Running:
 
     def _deferral(self) -> Reason | None:
         if self.error is None:
-            return None
+            return self.early.deferral if self.early else None
         return "timeout" if self.error.code == "timeout" else "engine_error"

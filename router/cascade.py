@@ -8,6 +8,7 @@ from typing import Literal
 from router.attempting import Running
 from router.errors import ClientGone, SmallfirstError
 from router.gate import TierState, decide
+from router.gated import Gated, length
 from router.policy import GiveUp, Repair, Return, Try, is_last, next_step
 from router.ports import Engine
 from router.repair import complaint
@@ -20,6 +21,7 @@ from router.types import (
     Decision,
     Draft,
     EngineCall,
+    Evidence,
     Generation,
     GenerationRequest,
     Message,
@@ -125,8 +127,8 @@ class _Run:
                 case GiveUp(error):
                     yield self._failed(error)
                     return
-                case Try(tier) if self._live(tier):
-                    async with aclosing(self._live_attempt(tier)) as events:
+                case Try(tier) if (shown := self._shown(tier)) is not None:
+                    async with aclosing(shown) as events:
                         async for event in events:
                             yield event
                     if self.first_token is not None:
@@ -184,15 +186,33 @@ class _Run:
         return Try(last) if kept and all(attempt.tier != last for attempt in self.attempts) else step
 
     def _live(self, tier: str) -> bool:
-        request = self.request
-        prose = request.contract.kind == "none" and request.sampling.n == 1
-        return request.stream and prose and is_last(tier, self.decision) and self.cascade.route.live_text
+        return self._streams_prose() and is_last(tier, self.decision) and self.cascade.route.live_text
+
+    def _shown(self, tier: str) -> AsyncGenerator[Event, None] | None:
+        """The attempt whose text may be seen before it is whole."""
+        if self._live(tier):
+            return self._live_attempt(tier)
+        gated = self._gate(tier)
+        return None if gated is None else self._gated_attempt(tier, gated)
+
+    def _streams_prose(self) -> bool:
+        return self.request.stream and self.request.contract.kind == "none" and self.request.sampling.n == 1
+
+    def _gate(self, tier: str) -> Gated | None:
+        """The gate before this tier's prose; a shadowed draft is never shown, and on the last tier there is nothing to defer to."""
+        route = self.cascade.route
+        shown = self._streams_prose() and not is_last(tier, self.decision) and route.mode != "shadow"
+        return route.gated if shown else None
+
+    def _aborts(self, tier: str) -> bool:
+        return self.cascade.route.early_abort and self.request.contract.kind != "none" and not is_last(tier, self.decision)
 
     async def _attempt(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> None:
         running = self._start(tier, kind, messages)
         async with aclosing(running.chunks()) as chunks:
-            async for _ in chunks:
-                pass
+            async for chunk in chunks:
+                if self._aborts(tier) and running.give_up(chunk):
+                    break
         await self._record(running)
 
     async def _live_attempt(self, tier: str) -> AsyncGenerator[Event, None]:
@@ -208,6 +228,38 @@ class _Run:
         if self.first_token is not None:
             yield self._ended(running)
 
+    async def _gated_attempt(self, tier: str, gated: Gated) -> AsyncGenerator[Event, None]:
+        """Prose whose beginning is held back and judged, then live; what ends before its gate is judged whole, as any draft is."""
+        running = self._start(tier, "try", self.request.messages)
+        held: list[Chunk] = []
+        async with aclosing(running.chunks()) as chunks:
+            async for chunk in chunks:
+                if self.first_token is not None:
+                    yield Delta(chunk)
+                    continue
+                held.append(chunk)
+                if length(held) < gated.tokens or running.finished:
+                    continue
+                if not await self._passes(running, gated):
+                    break
+                self.first_token = self._elapsed()
+                yield Committed(tier, self.outcome())
+                for early in held:
+                    yield Delta(early)
+        if running.early is None:
+            await self._record(running)
+            return
+        self.attempts.append(running.attempt())
+        self.running = None
+        if self.first_token is not None:
+            yield self._ended(running)
+
+    async def _passes(self, running: Running, gated: Gated) -> bool:
+        route = self.cascade.route
+        draft = Draft(self.request, running.tier.name, running.beginning())
+        running.early = await gated.judge(route.verifiers, draft, route.rules)
+        return running.early.deferral is None
+
     def _ended(self, running: Running) -> Finished:
         if running.error:
             return self._failed(running.error)
@@ -217,7 +269,9 @@ class _Run:
     def _start(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> Running:
         rung = self.cascade.route.tier(tier)
         last = is_last(tier, self.decision)
-        call = self._call(messages, self._contract(tier), last=last, live=self._live(tier))
+        gated = self._gate(tier) is not None
+        call = self._call(messages, self._contract(tier), last=last, live=gated or self._live(tier) or self._aborts(tier))
+        call = replace(call, evidence=call.evidence | Evidence.LOGPROBS) if gated else call
         self.running = Running(rung, kind, self.cascade.engines[rung.engine], call, self.cascade.clock, self.cascade.clock())
         return self.running
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from typing import ClassVar, Protocol, runtime_checkable
 
-from router.types import Chunk, Contract, Draft, EngineCall, Evidence, Verdict
+from router.types import Chunk, Contract, Draft, EmbeddingCall, Embeddings, EngineCall, Evidence, Verdict
 
 
 class Engine(Protocol):
@@ -25,6 +25,12 @@ class Engine(Protocol):
     async def healthy(self) -> bool: ...
 
     async def close(self) -> None: ...
+
+
+class Embedder(Protocol):
+    """An engine whose model makes vectors of texts; raises only `EngineFailure`s."""
+
+    async def embed(self, call: EmbeddingCall) -> Embeddings: ...
 
 
 class Verifier(Protocol):

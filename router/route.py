@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from router.gated import Gated
 from router.guards import PromptGuard
 from router.policy import Rules
 from router.ports import Verifier
@@ -21,6 +22,7 @@ class Route:
     """`tiers` are ordered from small to large, `verifiers` from cheap to dear; `off` sends everything to the last tier.
 
     `shadow` tries the smaller tiers, records what would have been kept, and serves the last tier; `evaluate` serves as `active` does.
+    `early_abort` stops a draft that can no longer keep its contract; `gated` shows prose of smaller tiers once its beginning was judged.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Route:
     difficulty: Difficulty | None = None
     mode: Literal["off", "shadow", "evaluate", "active"] = "active"
     guards: tuple[PromptGuard, ...] = ()
+    early_abort: bool = False
+    gated: Gated | None = None
 
     def tier(self, name: str) -> Tier:
         """The tier of that name; the name comes from this route's own decision."""

@@ -221,6 +221,24 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddingCall:
+    """Texts to be embedded; `dimensions` shortens the vectors, `None` leaves them as the model makes them."""
+
+    request_id: str
+    texts: tuple[str, ...]
+    dimensions: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One vector for each text, in order."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class Alternative:
     """Another token that could have stood at a position, with its natural-log probability before the grammar mask."""
 

@@ -19,8 +19,9 @@ from router.contract import Limits as SchemaLimits
 from router.errors import ConfigError
 from router.functions import Registry
 from router.functions import load as load_registry
+from router.gated import Gated
 from router.policy import Rules
-from router.ports import Engine, Verifier
+from router.ports import Embedder, Engine, Verifier
 from router.registry import guards, verifiers
 from router.route import Route
 from router.types import Budget, GenerationRequest, Outcome, Price, Tier
@@ -65,6 +66,7 @@ class Running:
     available: Callable[[], bool] = lambda: True
     context: int | None = None
     parameters: frozenset[str] = frozenset()
+    embedder: Embedder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,6 @@ def gateway(
     `folder` is where relative paths of the settings start; `engines` stand in for those configured under the same names; `write` takes
     the log lines. Raises ConfigError for what these settings ask and this version cannot do.
     """
-    refuse_unserved(settings)
     metrics = Metrics()
     written = write or _to_stdout
     logs = Logs(written, time.time, request_id)
@@ -103,15 +104,6 @@ def gateway(
         await around.services.close()
 
     return Gateway(create_app(parts, close, followed.start if followed else lambda: None), parts, metrics)
-
-
-def refuse_unserved(settings: Settings) -> None:
-    """A setting that would be accepted and ignored is refused by its name."""
-    for name, route in settings.routes.items():
-        unserved = {"commit": ("gated",)}
-        for field, values in unserved.items():
-            if (value := getattr(route, field)) in values:
-                _refuse(f"routes.{name}.{field}", f"{value} is not available in this version")
 
 
 def _refuse(key: str, message: str) -> None:
@@ -184,12 +176,19 @@ def _parts(settings: Settings, around: Surroundings, metrics: Metrics, observe: 
         engines=engines,
         names=Names({name: _facts(route, around) for name, route in settings.routes.items()}, settings.aliases, settings.default_route),
         admission=Admission(settings.listen.max_concurrency),
-        gauges=Gauges(metrics.inflight, metrics.refused, metrics.overhead, lambda: Exposition(metrics.exposition(), metrics.media_type)),
+        gauges=Gauges(
+            metrics.inflight,
+            metrics.refused,
+            metrics.overhead,
+            lambda: Exposition(metrics.exposition(), metrics.media_type),
+            metrics.observe,
+        ),
         clock=time.monotonic,
         wall=time.time,
         new_id=lambda: uuid.uuid4().hex,
         limits=BodyLimits(limits.body_bytes, limits.messages, limits.choices, SchemaLimits(depth=limits.schema_depth, tools=limits.tools)),
         take=followed.take if followed else None,
+        embedders={name: found.embedder for name, found in around.engines.items() if found.embedder is not None},
         watch=followed.watcher.detail if followed else dict,
     )
 
@@ -204,7 +203,8 @@ def _engine(name: str, settings: Settings, folder: Path) -> Running:
             return Running(scripted.ScriptedEngine(name, replies), parameters=frozenset(PASSED))
         case OpenAIEngine() as given:
             made = openai.OpenAIEngine.create(given.named(name), os.environ)
-            return Running(made, lambda: made.available, made.context, FLAVOURS[given.flavour].extras & frozenset(PASSED))
+            parameters = FLAVOURS[given.flavour].extras & frozenset(PASSED)
+            return Running(made, lambda: made.available, made.context, parameters, made if given.embeddings else None)
 
 
 def _route(name: str, route: RouteSettings, around: Surroundings, floor: Callable[[], float] | None) -> Route:
@@ -221,7 +221,8 @@ def _route(name: str, route: RouteSettings, around: Surroundings, floor: Callabl
     before = tuple(
         guards.build(given.options, f"{key}.guards.{index}", services=around.services) for index, given in enumerate(route.guards)
     )
-    return Route(name, tiers, held, rules, learned, route.mode, before)
+    gate = Gated(route.gate_tokens, route.gate_limit) if route.commit == "gated" else None
+    return Route(name, tiers, held, rules, learned, route.mode, before, route.early_abort, gate)
 
 
 def _gated(built: Iterable[Verifier]) -> tuple[Verifier, ...]:
@@ -267,4 +268,4 @@ def _tier(tier: TierSettings, around: Surroundings) -> Tier:
 def _facts(route: RouteSettings, around: Surroundings) -> RouteFacts:
     known = [around.engines[tier.engine].parameters for tier in route.tiers]
     spend = Budget(route.budget.max_cost, route.budget.deadline, route.budget.max_attempts)
-    return RouteFacts(tuple(tier.label for tier in route.tiers), spend, frozenset.intersection(*known))
+    return RouteFacts(tuple(tier.label for tier in route.tiers), spend, frozenset.intersection(*known), route.keepalive_after)

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from router.errors import ConfigError
+from router.gated import JUDGES
 from server.engines.openai.options import OpenAIOptions
 from server.locating import foremost
 
@@ -142,10 +143,19 @@ class BudgetSettings(Strict):
 
 
 class RouteSettings(Strict):
-    """A named cascade: tiers from small to large, verifiers from cheap to dear."""
+    """A named cascade: tiers from small to large, verifiers from cheap to dear.
+
+    Under `commit: gated` prose is shown after `gate_tokens` tokens whose mean log-probability is at least `gate_limit` nats (by default
+    the confidence verifier judges them). `early_abort` stops drafts that can no longer keep their contract. After `keepalive_after`
+    seconds without an answer a stream is opened with a comment.
+    """
 
     mode: Literal["off", "shadow", "evaluate", "active"] = "active"
     commit: Literal["verified", "gated"] = "verified"
+    gate_tokens: int = Field(default=24, ge=1, le=4096)
+    gate_limit: float | None = Field(default=None, le=0)
+    early_abort: bool = False
+    keepalive_after: float | None = Field(default=None, gt=0)
     tiers: tuple[TierSettings, ...] = Field(min_length=1)
     guards: tuple[ComponentSettings, ...] = ()
     verifiers: tuple[ComponentSettings, ...] = ()
@@ -185,6 +195,7 @@ class Settings(Strict):
         self._check_tiers()
         self._check_names()
         self._check_audits()
+        self._check_gates()
         if not (self.listen.local or self.access.open):
             _refuse("listen.host", f"{self.listen.host} is reachable from other machines: use keys, or say `access: {{open: true}}`")
         return self
@@ -202,6 +213,15 @@ class Settings(Strict):
             if self.outcomes is None and (route.audit or route.mode in ("shadow", "evaluate")):
                 key = "audit" if route.audit else "mode"
                 _refuse(f"routes.{name}.{key}", "what it finds must be kept: set outcomes.url")
+
+    def _check_gates(self) -> None:
+        for name, route in self.routes.items():
+            kinds = {verifier.kind for verifier in route.verifiers}
+            gated = route.commit == "gated"
+            if gated and (late := sorted(kinds - JUDGES)):
+                _refuse(f"routes.{name}.commit", f"gated shows prose before {late[0]} can judge it: use verified")
+            if gated and route.gate_limit is None and "confidence" not in kinds:
+                _refuse(f"routes.{name}.gate_limit", "gated needs a limit, or a confidence verifier that judges the beginning")
 
     def _check_tiers(self) -> None:
         for name, route in self.routes.items():

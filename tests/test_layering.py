@@ -15,7 +15,7 @@ LEVELS = [
     {"ports", "registry", "contract", "functions", "account"} | FORMS,
     {"policy", "gate", "repair", "scores", "verifiers", "calibration", "asking", "posting", "guards", "retrieval"},
     {"verification"},
-    {"route", "attempting"},
+    {"route", "attempting", "gated"},
     {"cascade"},
     {"evaluation"},
 ]

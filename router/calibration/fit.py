@@ -256,7 +256,9 @@ def _hopeless_below(examples: Sequence[Example], scored: _Scored, signal: Signal
     for share in np.arange(0.05, 1.0, 0.05):
         floor = float(np.quantile(scored.head, share))
         under = scored.head < floor
-        if not kept.any() or not under.any() or upper_bound(int(kept[under].sum()), int(under.sum()), 0.95) > IN_VAIN:
+        if under.sum() < FEWEST:
+            continue
+        if not kept.any() or upper_bound(int(kept[under].sum()), int(under.sum()), 0.95) > IN_VAIN:
             break
         found = floor
     return None if found is None else sigmoid(found)

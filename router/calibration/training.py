@@ -17,13 +17,14 @@ from router.calibration.trees import Tree
 
 Floats = NDArray[np.float64]
 LEAVES, ROUNDS, BAGS, RATE = 15, 100, 2, 0.05
-RANDOM_TREES, RANDOM_LEAVES = 150, 64
+RANDOM_TREES, RANDOM_LEAVES = 100, 64
 _BEYOND = 1e300
 
 
 def boosted(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, seed: int = 0) -> Ensemble:
     """Gradient boosting (histograms, 15 leaves, a fifth of the features a split), the mean of two seeds; log-odds."""
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.utils.parallel import _get_threadpool_controller
 
     trees: list[Tree] = []
     bias = 0.0
@@ -38,7 +39,8 @@ def boosted(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, seed: int =
             early_stopping=False,
             random_state=seed + bag,
         )
-        model.fit(rows, wrong, sample_weight=weights)
+        with _get_threadpool_controller().limit(limits=1, user_api="openmp"):  # spinning threads cost a busy machine minutes
+            model.fit(rows, wrong, sample_weight=weights)
         bias += float(model._baseline_prediction.ravel()[0]) / BAGS
         trees += [_boosted_tree(stage[0].nodes, 1 / BAGS) for stage in model._predictors]
     return Ensemble(tuple(trees), bias, mean=False)
@@ -104,17 +106,12 @@ def _tree(
     number = {node: place for place, node in enumerate(splits)} | {node: -1 - place for place, node in enumerate(leaves)}
     return Tree(
         tuple(int(features[node]) for node in splits),
-        tuple(_short(min(max(float(thresholds[node]), -_BEYOND), _BEYOND)) for node in splits),
+        tuple(min(max(float(thresholds[node]), -_BEYOND), _BEYOND) for node in splits),
         tuple(missing[node] for node in splits),
         tuple(number[left[node]] for node in splits),
         tuple(number[right[node]] for node in splits),
         tuple(round(values[node], 6) for node in leaves),
     )
-
-
-def _short(value: float) -> float:
-    """Nine digits: finer than any feature, half the size in JSON."""
-    return float(f"{value:.9g}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What every generating endpoint does: admit, validate, run the cascade, tell the answer whole or as a stream."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
@@ -19,45 +20,22 @@ from server.api.explain import explanation, headers, totals
 from server.api.naming import RouteFacts, Target
 from server.api.parsing import parse
 from server.api.parts import Parts, parts
-from server.api.render import Json, Stamp, usage
-from server.api.sse import DONE, EventStream, event
-from server.api.wire import Common
+from server.api.render import Json, Stamp
+from server.api.sse import EventStream, first_of, silence
+from server.api.wire import Generating
 
-Body = TypeVar("Body", bound=Common)
-
-
-class Deltas(Protocol):
-    """Makes the `choices` of the chunks of one stream."""
-
-    def replay(self, generation: Generation) -> Iterator[list[Json]]: ...
-
-    def open(self) -> Iterator[list[Json]]: ...
-
-    def live(self, chunk: Chunk) -> Iterator[list[Json]]: ...
-
-    def ends(self) -> Iterator[list[Json]]: ...
+Body = TypeVar("Body", bound=Generating)
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect(Generic[Body]):
-    """How an endpoint says what all of them do; `prefix` begins the answers' ids, `chunk` names the objects of a stream."""
-
-    prefix: str
-    chunk: str
-    body: type[Body]
-    translate: Callable[[Body, Target, RouteFacts, str, Limits], GenerationRequest]
-    whole: Callable[[GenerationRequest, Generation, Stamp], Json]
-    deltas: Callable[[GenerationRequest], Deltas]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request with what shapes its answer on the wire; `created` is in seconds since the epoch."""
+class Asked(Generic[Body]):
+    """A request with what shapes its answer on the wire; `created` is in seconds since the epoch, `keepalive` in seconds."""
 
     request: GenerationRequest
+    body: Body
     created: int
     explain: bool
-    include_usage: bool
+    keepalive: float | None = None
 
     def stamp(self, tier: str) -> Stamp:
         """The answer's identity; its model pins the tier that gave it."""
@@ -66,6 +44,30 @@ class Asked:
     def account(self, outcome: Outcome) -> Json:
         """The `smallfirst` object, as long as the client wants it."""
         return explanation(outcome) if self.explain else totals(outcome)
+
+
+class Telling(Protocol):
+    """Tells one committed answer as events; `end` tells the failure where there is no answer."""
+
+    def replay(self, generation: Generation) -> Iterator[bytes]: ...
+
+    def open(self) -> Iterator[bytes]: ...
+
+    def live(self, chunk: Chunk) -> Iterator[bytes]: ...
+
+    def end(self, finished: Finished) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect(Generic[Body]):
+    """How an endpoint says what all of them do; `prefix` begins the answers' ids, `failed` is the event of a failure before the commit."""
+
+    prefix: str
+    body: type[Body]
+    translate: Callable[[Body, Target, RouteFacts, str, Limits], GenerationRequest]
+    whole: Callable[[Asked[Body], Generation, Stamp], Json]
+    telling: Callable[[Asked[Body], Stamp], Telling]
+    failed: Callable[[SmallfirstError], bytes]
 
 
 async def answer(request: Request, dialect: Dialect[Body]) -> Response:
@@ -84,7 +86,7 @@ async def answer(request: Request, dialect: Dialect[Body]) -> Response:
         return response
 
 
-async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: ExitStack) -> Asked:
+async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: ExitStack) -> Asked[Body]:
     """The validated request, in its place among those in flight; refusals are counted here, for no outcome will tell of them."""
     route = ""
     try:
@@ -92,33 +94,33 @@ async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: E
         body = parse(await read(request, known.limits.bytes), dialect.body)
         target = known.names.resolve(body.model)
         route = target.route
-        _within(body, known)
+        _within(body)
         asked = dialect.translate(body, target, known.names.routes[route], dialect.prefix + known.new_id(), known.limits.schema)
         _bounded(asked, known)
     except SmallfirstError as refusal:
         known.gauges.refused(route, refusal.code)
         raise
-    usage_too = body.stream_options is not None and bool(body.stream_options.include_usage)
-    return Asked(asked, int(known.wall()), request.headers.get("x-smallfirst-explain") == "1", usage_too)
+    explain = request.headers.get("x-smallfirst-explain") == "1"
+    return Asked(asked, body, int(known.wall()), explain, known.names.routes[route].keepalive_after)
 
 
-def _within(body: Common, known: Parts) -> None:
+def _within(body: Generating) -> None:
     if body.stream_options is not None and not body.stream:
         raise InvalidRequest("stream_options needs stream: true", param="stream_options")
-    if (body.n or 1) > known.limits.choices:
-        raise InvalidRequest(f"n is limited to {known.limits.choices}", param="n")
 
 
 def _bounded(asked: GenerationRequest, known: Parts) -> None:
+    if asked.sampling.n > known.limits.choices:
+        raise InvalidRequest(f"n is limited to {known.limits.choices}", param="n")
     if len(asked.messages) > known.limits.messages:
         raise InvalidRequest(f"more than {known.limits.messages} messages", param="messages")
 
 
-def _whole(finished: Finished, asked: Asked, dialect: Dialect[Body]) -> Response:
+def _whole(finished: Finished, asked: Asked[Body], dialect: Dialect[Body]) -> Response:
     outcome, generation = finished.outcome, finished.generation
     if generation is None or outcome.kept is None:
         return _failed(finished)
-    body = dialect.whole(asked.request, generation, asked.stamp(outcome.kept.tier))
+    body = dialect.whole(asked, generation, asked.stamp(outcome.kept.tier))
     if asked.explain:
         body["smallfirst"] = explanation(outcome)
     return Response(to_json(body), headers=headers(outcome, outcome.kept.tier), media_type="application/json")
@@ -130,41 +132,48 @@ def _failed(finished: Finished) -> Response:
     return errors.response(error, headers(finished.outcome, None))
 
 
-async def _stream(request: Request, cascade: Cascade, asked: Asked, dialect: Dialect[Body], held: ExitStack) -> Response:
-    """Nothing is sent before the first event is known, so that a failure is still an ordinary HTTP error."""
+async def _stream(request: Request, cascade: Cascade, asked: Asked[Body], dialect: Dialect[Body], held: ExitStack) -> Response:
+    """Nothing is sent before the first event is known, so that a failure is still an ordinary HTTP error.
+
+    Where the route has keep-alives, what takes longer is a stream at once, and a failure one of its events.
+    """
     events = cascade.stream(asked.request)
-    first = await while_present(request.receive, anext(events))
+    first = await first_of(events, request.receive, asked.keepalive)
     if isinstance(first, Committed):
         return EventStream(_events(first, events, asked, dialect), held.pop_all(), headers(first.so_far, first.tier))
+    if isinstance(first, asyncio.Task):
+        return EventStream(_kept_alive(first, events, asked, dialect), held.pop_all(), {"x-smallfirst-route": asked.request.route})
     await events.aclose()
     return _failed(first) if isinstance(first, Finished) else errors.internal()
 
 
-async def _events(
-    first: Committed, events: AsyncGenerator[Event, None], asked: Asked, dialect: Dialect[Body]
+async def _kept_alive(
+    pending: asyncio.Task[Event], events: AsyncGenerator[Event, None], asked: Asked[Body], dialect: Dialect[Body]
 ) -> AsyncGenerator[bytes, None]:
-    stamp, deltas = asked.stamp(first.tier), dialect.deltas(asked.request)
+    async with aclosing(events), aclosing(silence(pending, asked.keepalive or 0.0)) as comments:
+        async for comment in comments:
+            yield comment
+        first = pending.result()
+        if isinstance(first, Committed):
+            async with aclosing(_events(first, events, asked, dialect)) as told:
+                async for block in told:
+                    yield block
+        elif isinstance(first, Finished):
+            yield dialect.failed(first.error or SmallfirstError("internal error"))
+
+
+async def _events(
+    first: Committed, events: AsyncGenerator[Event, None], asked: Asked[Body], dialect: Dialect[Body]
+) -> AsyncGenerator[bytes, None]:
+    telling = dialect.telling(asked, asked.stamp(first.tier))
     async with aclosing(events):
-        opening = deltas.replay(first.generation) if first.generation else deltas.open()
-        yield b"".join(event(stamp.object(dialect.chunk, choices)) for choices in opening)
+        yield b"".join(telling.replay(first.generation) if first.generation else telling.open())
         async for later in events:
             if isinstance(later, Delta):
-                for choices in deltas.live(later.chunk):
-                    yield event(stamp.object(dialect.chunk, choices))
+                for block in telling.live(later.chunk):
+                    yield block
             elif isinstance(later, Finished):
-                yield _ending(later, asked, [stamp.object(dialect.chunk, choices) for choices in (*deltas.ends(), [])])
-
-
-def _ending(finished: Finished, asked: Asked, last: list[Json]) -> bytes:
-    """The last chunks, of which the very last carries the account; or the error, and then no [DONE]. `last` ends with an empty chunk."""
-    if finished.error is not None or finished.generation is None:
-        return event(errors.detail(finished.error or SmallfirstError("internal error")))
-    if asked.include_usage:
-        last[-1]["usage"] = usage(finished.generation.usage)
-    else:
-        last.pop()
-    last[-1]["smallfirst"] = asked.account(finished.outcome)
-    return b"".join(map(event, last)) + DONE
+                yield b"".join(telling.end(later))
 
 
 def _engine_seconds(outcome: Outcome) -> float:

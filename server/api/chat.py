@@ -2,16 +2,28 @@
 
 from fastapi import APIRouter, Request, Response
 
+from router.types import Generation
 from server.api import errors
-from server.api.answering import Dialect, answer
+from server.api.answering import Asked, Dialect, answer
 from server.api.deltas import ChatDeltas
 from server.api.openapi import body_of
-from server.api.render import completion
+from server.api.render import Json, Stamp, completion
+from server.api.telling import Chunks, failed
 from server.api.translate import translate
 from server.api.wire import ChatRequest
 
 router = APIRouter()
-CHAT = Dialect("chatcmpl-", "chat.completion.chunk", ChatRequest, translate, completion, ChatDeltas)
+
+
+def _whole(asked: Asked[ChatRequest], generation: Generation, stamp: Stamp) -> Json:
+    return completion(asked.request, generation, stamp)
+
+
+def _telling(asked: Asked[ChatRequest], stamp: Stamp) -> Chunks:
+    return Chunks("chat.completion.chunk", stamp, ChatDeltas(asked.request), asked.body.include_usage, asked.account)
+
+
+CHAT = Dialect("chatcmpl-", ChatRequest, translate, _whole, _telling, failed)
 
 
 @router.post("/v1/chat/completions", responses=errors.documented(), openapi_extra=body_of(ChatRequest))

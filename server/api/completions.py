@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request, Response
 from router.contract import Limits
 from router.types import Chunk, Generation, GenerationRequest, Message, Part
 from server.api import errors
-from server.api.answering import Dialect, answer
+from server.api.answering import Asked, Dialect, answer
 from server.api.deltas import words
 from server.api.naming import RouteFacts, Target
 from server.api.openapi import body_of
 from server.api.render import Json, Stamp, usage
+from server.api.telling import Chunks, failed
 from server.api.translate import sampling, structured
 from server.api.wire import CompletionRequest
 
@@ -39,7 +40,7 @@ def translate(body: CompletionRequest, target: Target, facts: RouteFacts, reques
     )
 
 
-def whole(_request: GenerationRequest, generation: Generation, stamp: Stamp) -> Json:
+def whole(_asked: Asked[CompletionRequest], generation: Generation, stamp: Stamp) -> Json:
     """A text completion; its usage counts this answer alone."""
     choices = [_choice(index, choice.text, choice.finish_reason) for index, choice in enumerate(generation.choices)]
     return {**stamp.object("text_completion", choices), "usage": usage(generation.usage)}
@@ -76,7 +77,11 @@ class TextDeltas:
             yield [_choice(index, "", reason)]
 
 
-COMPLETIONS = Dialect("cmpl-", "text_completion", CompletionRequest, translate, whole, TextDeltas)
+def _telling(asked: Asked[CompletionRequest], stamp: Stamp) -> Chunks:
+    return Chunks("text_completion", stamp, TextDeltas(asked.request), asked.body.include_usage, asked.account)
+
+
+COMPLETIONS = Dialect("cmpl-", CompletionRequest, translate, whole, _telling, failed)
 
 
 def _choice(index: int, text: str, reason: str | None = None) -> Json:

@@ -65,10 +65,15 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+def pieces(arguments: str) -> list[str]:
+    """The arguments of a call in pieces that join to them again."""
+    return _ARGUMENTS.findall(arguments)
+
+
 def _calls(answer: Answer) -> Iterator[Json]:
     for index, call in enumerate(answer.tool_calls):
         yield {"tool_calls": [{"index": index, **tool_call(call.id, call.name, "")}]}
-        for piece in _ARGUMENTS.findall(call.arguments):
+        for piece in pieces(call.arguments):
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
 

@@ -17,11 +17,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class RouteFacts:
-    """A route as the API sees it: tiers from small to large, what a request may spend, engine parameters that all tiers know."""
+    """A route as the API sees it: tiers from small to large, what a request may spend, engine parameters that all tiers know.
+
+    `keepalive_after` is in seconds.
+    """
 
     tiers: tuple[str, ...]
     budget: Budget = Budget()
     parameters: frozenset[str] = frozenset()
+    keepalive_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from server.api.wire import ChatRequest, CompletionRequest
+from server.api.responding import ResponsesRequest
+from server.api.wire import ChatRequest, CompletionRequest, EmbeddingRequest
 
+_BODIES = (ChatRequest, CompletionRequest, ResponsesRequest, EmbeddingRequest)
 _REFERENCE = "#/components/schemas/{model}"
 
 
@@ -17,8 +19,8 @@ def document(app: FastAPI, models: Sequence[str]) -> dict[str, Any]:
     """The document, made once; `models` is what `model` may say."""
     if app.openapi_schema is None:
         made = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        _, bodies = models_json_schema([(model, "validation") for model in (ChatRequest, CompletionRequest)], ref_template=_REFERENCE)
-        for model in (ChatRequest, CompletionRequest):
+        _, bodies = models_json_schema([(model, "validation") for model in _BODIES], ref_template=_REFERENCE)
+        for model in _BODIES:
             bodies["$defs"][model.__name__]["properties"]["model"]["enum"] = list(models)
         made["components"]["schemas"] |= bodies["$defs"]
         app.openapi_schema = made

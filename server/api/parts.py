@@ -8,7 +8,8 @@ from fastapi import Request
 
 from router.cascade import Cascade
 from router.contract import Limits as SchemaLimits
-from router.ports import Engine
+from router.ports import Embedder, Engine
+from router.types import GenerationRequest, Outcome
 from server.access.admission import Admission
 from server.api.naming import Names
 from server.api.outcomes import Take
@@ -34,12 +35,16 @@ class Exposition:
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """What only the handlers can tell the metrics; what happened to a request they learn from its Outcome."""
+    """What only the handlers can tell the metrics; what happened to a generation they learn from its Outcome.
+
+    `observe` takes the outcome of a request that no cascade ran.
+    """
 
     inflight: Callable[[str], AbstractContextManager[object]]
     refused: Callable[[str, str], None]
     overhead: Callable[[float], None]
     exposition: Callable[[], Exposition]
+    observe: Callable[[GenerationRequest, Outcome], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Parts:
     new_id: Callable[[], str]
     limits: BodyLimits = field(default_factory=BodyLimits)
     take: Take | None = None
+    embedders: Mapping[str, Embedder] = field(default_factory=dict)
     watch: Callable[[], Mapping[str, str]] = dict
 
 

@@ -1,7 +1,9 @@
 """Server-sent events: a response that is opened only after the commit, and whose work ends with its client."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractContextManager, aclosing
+from typing import TypeVar
 
 from pydantic_core import to_json
 from starlette.responses import Response
@@ -11,11 +13,49 @@ from router.errors import ClientGone
 from server.access.presence import while_present
 
 DONE = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
+Event = TypeVar("Event")
 
 
 def event(payload: object) -> bytes:
     """One event with a JSON payload."""
     return b"data: " + to_json(payload) + b"\n\n"
+
+
+async def first_of(events: AsyncGenerator[Event, None], receive: Receive, patience: float | None) -> Event | asyncio.Task[Event]:
+    """The first event, or the task that waits for it once `patience` (seconds) is over; raises ClientGone, the work being done with."""
+    pending = asyncio.create_task(_next(events))
+    try:
+        await while_present(receive, _waited(pending, patience))
+    except BaseException:
+        await _stopped(pending)
+        await events.aclose()
+        raise
+    return pending.result() if pending.done() else pending
+
+
+async def silence(pending: asyncio.Task[Event], seconds: float) -> AsyncGenerator[bytes, None]:
+    """A comment now and whenever that many more seconds passed without the event; closed early, it stops the wait and its work."""
+    try:
+        while not pending.done():
+            yield KEEP_ALIVE
+            await _waited(pending, seconds)
+    finally:
+        await _stopped(pending)
+
+
+async def _next(events: AsyncGenerator[Event, None]) -> Event:
+    return await anext(events)
+
+
+async def _waited(pending: asyncio.Task[Event], seconds: float | None) -> None:
+    await asyncio.wait({pending}, timeout=seconds)
+
+
+async def _stopped(pending: asyncio.Task[Event]) -> None:
+    if not pending.done():
+        pending.cancel()
+        await asyncio.wait({pending})
 
 
 class EventStream(Response):

@@ -14,6 +14,7 @@ Bias = Annotated[float, Field(ge=-100, le=100)]
 TokenId = Annotated[str, Field(pattern=r"^\d{1,9}$")]
 StopText = Annotated[str, Field(min_length=1, max_length=256)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Text = Annotated[str, Field(min_length=1)]
 TokenLimit = Annotated[int, Field(ge=1, lt=2**31)]
 MetadataKey = Annotated[str, Field(max_length=64)]
 MetadataValue = Annotated[str, Field(max_length=512)]
@@ -119,22 +120,15 @@ class StreamOptions(Wire):
     include_obfuscation: Literal[False] | None = None
 
 
-class Common(Wire):
-    """What chat and plain completions share."""
+class Generating(Wire):
+    """What all generating endpoints share."""
 
     model: str = Field(min_length=1, max_length=256)
-    frequency_penalty: Penalty | None = None
-    presence_penalty: Penalty | None = None
-    logit_bias: dict[TokenId, Bias] | None = None
-    n: int | None = Field(default=None, ge=1)
-    seed: Seed | None = None
-    stop: StopText | Annotated[list[StopText], Field(max_length=4)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)
     user: str | None = None
-    structured_outputs: StructuredOutputs | None = None
     top_k: int | None = None
     min_p: Unit | None = None
     repetition_penalty: float | None = Field(default=None, gt=0)
@@ -142,14 +136,31 @@ class Common(Wire):
     ignore_eos: bool | None = None
 
     @property
-    def stops(self) -> tuple[str, ...]:
-        """The stop texts, none or one or several."""
-        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+    def include_usage(self) -> bool:
+        """Whether the stream ends with a chunk of the usage."""
+        return self.stream_options is not None and bool(self.stream_options.include_usage)
 
     @property
     def extra(self) -> dict[str, object]:
         """What only some engines know."""
         return {name: value for name in PASSED if (value := getattr(self, name, None)) is not None}
+
+
+class Common(Generating):
+    """What chat and plain completions share."""
+
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    logit_bias: dict[TokenId, Bias] | None = None
+    n: int | None = Field(default=None, ge=1)
+    seed: Seed | None = None
+    stop: StopText | Annotated[list[StopText], Field(max_length=4)] | None = None
+    structured_outputs: StructuredOutputs | None = None
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The stop texts, none or one or several."""
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
 
 class ChatRequest(Common):
@@ -197,6 +208,21 @@ class CompletionRequest(Common):
     def text(self) -> str:
         """The prompt."""
         return self.prompt if isinstance(self.prompt, str) else self.prompt[0]
+
+
+class EmbeddingRequest(Wire):
+    """Texts; token ids belong to one tokenizer, and a route may have several."""
+
+    model: str = Field(min_length=1, max_length=256)
+    input: Text | Annotated[list[Text], Field(min_length=1, max_length=2048)]
+    dimensions: int | None = Field(default=None, ge=1)
+    encoding_format: Literal["float", "base64"] | None = None
+    user: str | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts, one or many."""
+        return (self.input,) if isinstance(self.input, str) else tuple(self.input)
 
 
 PASSED = ("reasoning_effort", "verbosity", "chat_template_kwargs", "top_k", "min_p", "repetition_penalty", "min_tokens", "ignore_eos")

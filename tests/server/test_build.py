@@ -33,7 +33,8 @@ def test_a_route_gets_its_tiers_rules_and_budget() -> None:
     [
         ({"route": {"mode": "shadow"}}, "routes.auto.mode"),
         ({"route": {"mode": "evaluate"}}, "routes.auto.mode"),
-        ({"route": {"commit": "gated"}}, "routes.auto.commit"),
+        ({"route": {"commit": "gated"}}, "routes.auto.gate_limit"),
+        ({"route": {"commit": "gated", "verifiers": [{"kind": "rule"}]}}, "routes.auto.commit"),
         ({"route": {"audit": 0.5}}, "routes.auto.audit"),
         ({"functions": "no.such.module:registry"}, "functions"),
         ({"functions": "server.assistant:nothing"}, "functions"),
@@ -128,4 +129,5 @@ def test_a_target_stricter_than_its_calibration_is_refused(tmp_path: Path) -> No
 def test_a_relative_calibration_starts_at_the_settings_folder_and_is_the_gate_too(tmp_path: Path) -> None:
     route = built(tmp_path, route={"verifiers": [artifact(tmp_path, max_error=0.05)]}).parts.cascades["auto"].route
     assert route.difficulty is not None
-    assert route.verifiers[0].calibration is route.difficulty
+    assert [verifier.kind for verifier in route.verifiers] == ["contract", "confidence"], "the form is a gate that nobody has to ask for"
+    assert route.verifiers[-1].calibration is route.difficulty

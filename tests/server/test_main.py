@@ -43,7 +43,7 @@ def start(settings: Path, *more: str) -> tuple[subprocess.Popen[str], str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "server", "serve", "--config", str(settings), "--port", str(port), *more]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     url = f"http://127.0.0.1:{port}"
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
@@ -140,7 +140,7 @@ def start_unready(settings: Path) -> tuple[subprocess.Popen[str], str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "server", "serve", "--config", str(settings), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     for _ in range(1200):
         try:
             httpx.get(f"http://127.0.0.1:{port}/healthz")
@@ -201,5 +201,5 @@ def test_every_commands_help_has_an_example(command: str, capsys: pytest.Capture
 
 def test_importing_the_server_pulls_neither_torch_nor_vllm() -> None:
     program = "import sys, server.serving; print([m for m in ('torch', 'transformers', 'vllm', 'sklearn') if m in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)  # noqa: S603
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
     assert told.stdout.strip() == "[]"

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from router.errors import ConfigError, EngineFailure
-from router.types import Chunk, Contract, EngineCall
+from router.types import Chunk, Contract, EmbeddingCall, Embeddings, EngineCall
+from server.engines.openai import embedding
 from server.engines.openai.client import AiohttpClient, Client, Exchange, Interrupted
 from server.engines.openai.errors import of_trouble
 from server.engines.openai.flavours import FLAVOURS
@@ -78,6 +79,24 @@ class OpenAIEngine:
             raise
         finally:
             leased.end(health)
+
+    async def embed(self, call: EmbeddingCall) -> Embeddings:
+        """One vector for each text, checked; raises EngineFailure alone."""
+        order = replace(self._order(EngineCall(call.request_id, (), seconds=call.seconds)), path="embeddings", streamed=False)
+        leased = await self.opener.open(replace(order, body=embedding.asked(self.options.model, call)))
+        health: bool | None = None
+        try:
+            found = embedding.read(await leased.exchange.body(), call, self.key)
+            health = True
+        except Interrupted as interrupted:
+            health = health_after_trouble(interrupted.trouble, order)
+            raise of_trouble(interrupted.trouble) from None
+        except EngineFailure as failure:
+            health = health_after(failure)
+            raise
+        finally:
+            leased.end(health)
+        return found
 
     def prompt_tokens(self, call: EngineCall) -> int:
         """An estimate from the text's length: see `Dialect.prompt_tokens`."""

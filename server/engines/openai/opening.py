@@ -25,6 +25,7 @@ class Order:
     deadline: float
     own: bool
     streamed: bool
+    path: str = "chat/completions"
 
 
 @dataclass(slots=True)
@@ -107,7 +108,7 @@ class Opener:
                 settle(replica, health)
 
     async def _post(self, replica: Replica, order: Order) -> Exchange:
-        url = f"{replica.url}/chat/completions"
+        url = f"{replica.url}/{order.path}"
         return await self.client.post(url, order.body, order.headers, deadline=order.deadline, streamed=order.streamed)
 
     def _elsewhere(self, prefix: str, tried: list[str]) -> bool:

@@ -45,6 +45,7 @@ class OpenAIOptions(BaseModel):
 
     `supports` overrides the forms of answer that the flavour can be held to; `logprobs` says whether the server reports log-probabilities
     before or after the grammar mask, where it is set up otherwise than the flavour's default. `api_key_env` names an environment variable.
+    `embeddings` says that the server makes vectors too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,3 +64,4 @@ class OpenAIOptions(BaseModel):
     context: int | None = Field(default=None, ge=1)
     supports: frozenset[ContractKind] | None = None
     logprobs: Literal["before", "after"] | None = None
+    embeddings: bool = False

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from router.calibration.training import BAGS, boosted, constant, randomised
+from router.calibration.training import BAGS, RANDOM_TREES, boosted, constant, randomised
 from router.calibration.trees import Forest, Tree
 
 Floats = NDArray[np.float64]
@@ -41,7 +41,7 @@ def test_the_randomised_export_equals_the_log_odds_of_the_mean() -> None:
     table, wrong = data()
     stored = randomised(table, wrong, np.ones(len(table)))
     forest = Forest.of(stored.trees, table.shape[1], stored.bias, stored.mean)
-    model = sklearn.ExtraTreesClassifier(150, max_leaf_nodes=64, min_samples_leaf=4, max_features=0.3, random_state=0)
+    model = sklearn.ExtraTreesClassifier(RANDOM_TREES, max_leaf_nodes=64, min_samples_leaf=4, max_features=0.3, random_state=0)
     model.fit(table, wrong, sample_weight=np.ones(len(table)))
     p = model.predict_proba(table)[:, 1].clip(1e-4, 1 - 1e-4)
     assert [forest.score(row) for row in table] == pytest.approx(np.log(p / (1 - p)).tolist(), abs=1e-3)

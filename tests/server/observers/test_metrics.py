@@ -141,7 +141,7 @@ def test_several_processes_are_counted_together(tmp_path: Path) -> None:
     )
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     told = [
-        subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True).stdout  # noqa: S603
+        subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True).stdout
         for _ in range(2)
     ]
     line = 'smallfirst_requests_total{code="invalid_request",route="auto",tier=""}'

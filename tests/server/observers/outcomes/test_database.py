@@ -42,10 +42,10 @@ def cluster() -> Iterator[str]:
             except LookupError:
                 pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres")
         given: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **user}
-        subprocess.run([INITDB, "-D", f"{folder}/data", "-A", "trust", "-U", "postgres", "-N"], check=True, **given)  # noqa: S603
+        subprocess.run([INITDB, "-D", f"{folder}/data", "-A", "trust", "-U", "postgres", "-N"], check=True, **given)
         port = _free_port()
         options = ["-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-        server = subprocess.Popen([Path(INITDB).resolve().parent / "postgres", "-D", f"{folder}/data", *options], **given)  # noqa: S603
+        server = subprocess.Popen([Path(INITDB).resolve().parent / "postgres", "-D", f"{folder}/data", *options], **given)
         try:
             _wait_for(port)
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"

@@ -1,0 +1,229 @@
+"""`POST /v1/responses`: a response object, whole or as its events."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter, Request, Response
+from pydantic_core import to_json
+
+from router import contract as form
+from router.cascade import Finished
+from router.errors import Overloaded, SmallfirstError
+from router.types import Choice, Chunk, Generation, Token, ToolCall, Usage
+from server.api import errors
+from server.api.answering import Asked, Dialect, answer
+from server.api.deltas import pieces, words
+from server.api.openapi import body_of
+from server.api.render import Json, Stamp, logprobs
+from server.api.rephrasing import translate, wants_logprobs
+from server.api.responding import ResponsesRequest
+
+router = APIRouter()
+
+
+@router.post("/v1/responses", responses=errors.documented(), openapi_extra=body_of(ResponsesRequest))
+async def responses(request: Request) -> Response:
+    """A response, whole or as server-sent events."""
+    return await answer(request, RESPONSES)
+
+
+def whole(asked: Asked[ResponsesRequest], generation: Generation, stamp: Stamp) -> Json:
+    """A finished response; its usage counts this answer alone."""
+    choice = generation.choices[0]
+    said = form.answer(asked.request.contract, choice)
+    ended = ending(choice)
+    output = [message(stamp, said.content, ended, _logprobs(asked, choice.tokens))] if said.content is not None else []
+    calls = [call(stamp, index, made, ended) for index, made in enumerate(said.tool_calls)]
+    return finished(asked, stamp, [*output, *calls], choice, generation.usage)
+
+
+def envelope(body: ResponsesRequest, stamp: Stamp, status: str) -> Json:
+    """A response without its output: what was asked is told back, as OpenAI does."""
+    given = body.model_dump(mode="json", by_alias=True, exclude_none=True, include={"text", "tools", "tool_choice", "reasoning"})
+    text = given.get("text", {})
+    return {
+        "id": stamp.id,
+        "object": "response",
+        "created_at": stamp.created,
+        "status": status,
+        "background": False,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": body.instructions,
+        "max_output_tokens": body.max_output_tokens,
+        "max_tool_calls": None,
+        "metadata": body.metadata or {},
+        "model": stamp.model,
+        "output": [],
+        "parallel_tool_calls": body.parallel_tool_calls is not False,
+        "previous_response_id": None,
+        "reasoning": {"effort": None, "summary": None, **given.get("reasoning", {})},
+        "service_tier": "default",
+        "store": False,
+        "temperature": body.temperature,
+        "text": {"format": {"type": "text"}, **text},
+        "tool_choice": given.get("tool_choice", "auto"),
+        "tools": [{"parameters": None, "strict": None, **tool} for tool in given.get("tools", ())],
+        "top_logprobs": body.top_logprobs or 0,
+        "top_p": body.top_p,
+        "truncation": "disabled",
+        "usage": None,
+        "user": body.user,
+    }
+
+
+def finished(asked: Asked[ResponsesRequest], stamp: Stamp, output: Sequence[Json], choice: Choice, counted: Usage) -> Json:
+    """The response at its end."""
+    why = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(choice.finish_reason)
+    told: Json = {"output": output, "usage": usage(counted), "incomplete_details": {"reason": why} if why else None}
+    return envelope(asked.body, stamp, ending(choice)) | told
+
+
+def ending(choice: Choice) -> str:
+    """Whether the answer is whole, in this endpoint's words."""
+    return "completed" if choice.finish_reason in ("stop", "tool_calls") else "incomplete"
+
+
+def usage(counted: Usage) -> Json:
+    """The usage object of this endpoint."""
+    return {
+        "input_tokens": counted.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": counted.cached_tokens, "cache_write_tokens": 0},
+        "output_tokens": counted.completion_tokens,
+        "output_tokens_details": {"reasoning_tokens": counted.reasoning_tokens},
+        "total_tokens": counted.total_tokens,
+    }
+
+
+def message(stamp: Stamp, text: str | None, status: str, found: Sequence[object] = ()) -> Json:
+    """The message item; without a text one that has only begun."""
+    content = [] if text is None else [part(text, found)]
+    return {"id": f"msg_{_bare(stamp)}", "type": "message", "role": "assistant", "status": status, "content": content}
+
+
+def part(text: str, found: Sequence[object] = ()) -> Json:
+    """The content part of a text."""
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": found}
+
+
+def call(stamp: Stamp, index: int, made: ToolCall, status: str) -> Json:
+    """The item of a function call."""
+    identity = {"id": f"fc_{_bare(stamp)}_{index}", "call_id": made.id}
+    return {**identity, "type": "function_call", "name": made.name, "arguments": made.arguments, "status": status}
+
+
+def _bare(stamp: Stamp) -> str:
+    return stamp.id.removeprefix(RESPONSES.prefix)
+
+
+def _logprobs(asked: Asked[ResponsesRequest], tokens: Sequence[Token]) -> list[object]:
+    found = logprobs(tokens, asked.request.sampling.top_logprobs) if wants_logprobs(asked.body) else None
+    content = found["content"] if found else []
+    return list(content) if isinstance(content, list) else []
+
+
+@dataclass(slots=True)
+class Events:
+    """Tells one answer as this endpoint's events, in order and numbered."""
+
+    asked: Asked[ResponsesRequest]
+    stamp: Stamp
+    sent: int = 0
+    output: list[Json] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
+
+    def replay(self, generation: Generation) -> Iterator[bytes]:
+        """A judged answer: its text in words, or its function calls in pieces."""
+        yield from self._begin()
+        choice = generation.choices[0]
+        said = form.answer(self.asked.request.contract, choice)
+        if said.content is not None:
+            yield from self._open_message()
+            if wants_logprobs(self.asked.body) and choice.tokens:
+                for token in choice.tokens:
+                    yield self._delta(token.text, (token,))
+            else:
+                yield from (self._delta(word, ()) for word in words(said.content))
+        for index, made in enumerate(said.tool_calls):
+            yield from self._call(index, made, ending(choice))
+
+    def open(self) -> Iterator[bytes]:
+        """The head of a live answer, which is text."""
+        yield from self._begin()
+        yield from self._open_message()
+
+    def live(self, chunk: Chunk) -> Iterator[bytes]:
+        """A piece of text as it came."""
+        if chunk.text:
+            yield self._delta(chunk.text, chunk.tokens)
+
+    def end(self, last: Finished) -> Iterator[bytes]:
+        """The ends of the items and of the response, which carries the usage and the account; or the response that failed."""
+        if last.error is not None or last.generation is None:
+            yield self._failed(last.error or SmallfirstError("internal error"))
+            return
+        choice = last.generation.choices[0]
+        if not self.output:
+            yield from self._close_message(ending(choice))
+        told = finished(self.asked, self.stamp, self.output, choice, last.generation.usage)
+        told["smallfirst"] = self.asked.account(last.outcome)
+        yield self._event(f"response.{ending(choice)}", response=told)
+
+    def _begin(self) -> Iterator[bytes]:
+        begun = envelope(self.asked.body, self.stamp, "in_progress")
+        yield self._event("response.created", response=begun)
+        yield self._event("response.in_progress", response=begun)
+
+    def _open_message(self) -> Iterator[bytes]:
+        yield self._event("response.output_item.added", output_index=0, item=message(self.stamp, None, "in_progress"))
+        yield self._event("response.content_part.added", **self._place(), part=part(""))
+
+    def _delta(self, text: str, tokens: Sequence[Token]) -> bytes:
+        self.text.append(text)
+        self.tokens.extend(tokens)
+        return self._event("response.output_text.delta", **self._place(), delta=text, logprobs=_logprobs(self.asked, tokens))
+
+    def _close_message(self, status: str) -> Iterator[bytes]:
+        text, found = "".join(self.text), _logprobs(self.asked, self.tokens)
+        yield self._event("response.output_text.done", **self._place(), text=text, logprobs=found)
+        yield self._event("response.content_part.done", **self._place(), part=part(text, found))
+        yield self._done(message(self.stamp, text, status, found))
+
+    def _call(self, index: int, made: ToolCall, status: str) -> Iterator[bytes]:
+        item = call(self.stamp, index, made, status)
+        place: Json = {"item_id": item["id"], "output_index": index}
+        yield self._event("response.output_item.added", output_index=index, item={**item, "arguments": "", "status": "in_progress"})
+        for piece in pieces(made.arguments):
+            yield self._event("response.function_call_arguments.delta", **place, delta=piece)
+        yield self._event("response.function_call_arguments.done", **place, name=made.name, arguments=made.arguments)
+        yield self._done(item)
+
+    def _done(self, item: Json) -> bytes:
+        self.output.append(item)
+        return self._event("response.output_item.done", output_index=len(self.output) - 1, item=item)
+
+    def _place(self) -> Json:
+        return {"item_id": message(self.stamp, None, "")["id"], "output_index": 0, "content_index": 0}
+
+    def _failed(self, error: SmallfirstError) -> bytes:
+        code = "rate_limit_exceeded" if isinstance(error, Overloaded) else "server_error"
+        told = {"error": {"code": code, "message": error.message}, "output": self.output}
+        return self._event("response.failed", response=envelope(self.asked.body, self.stamp, "failed") | told)
+
+    def _event(self, kind: str, **told: object) -> bytes:
+        self.sent += 1
+        return _framed(kind, {"type": kind, "sequence_number": self.sent - 1, **told})
+
+
+def failed(error: SmallfirstError) -> bytes:
+    """A failure before there was any response to fail."""
+    told = {"type": "error", "sequence_number": 0, "code": error.code, "message": error.message, "param": error.param}
+    return _framed("error", told)
+
+
+def _framed(kind: str, payload: Mapping[str, object]) -> bytes:
+    return b"event: " + kind.encode() + b"\ndata: " + to_json(payload) + b"\n\n"
+
+
+RESPONSES = Dialect("resp_", ResponsesRequest, translate, whole, Events, failed)

@@ -1,0 +1,156 @@
+"""fit, replay and report from end to end on a small synthetic set."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.calibration.artifact import Artifact
+from server.__main__ import main
+
+pytest.importorskip("sklearn")
+PARAMETERS = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+TOOL = {"type": "function", "function": {"name": "note", "description": "Write a note", "parameters": PARAMETERS}}
+KEYS = {
+    "n",
+    "small",
+    "large",
+    "oracle",
+    "auroc",
+    "apgr",
+    "cpt50",
+    "cpt80",
+    "calls95",
+    "ece",
+    "target",
+    "coverage",
+    "kept_error",
+    "certified",
+    "cps",
+}
+
+
+def answer(said: str, correct: float) -> dict[str, Any]:
+    call = {"id": "c", "type": "function", "function": {"name": "note", "arguments": json.dumps({"text": said})}}
+    usage = {"prompt_tokens": 50, "completion_tokens": 10}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    return {"message": message, "finish_reason": "stop", "usage": usage, "seconds": 0.1, "logprobs": None, "correct": correct}
+
+
+def records(count: int, seed: int) -> list[dict[str, Any]]:
+    """Small invents a third of its notes; those are wrong."""
+    draw, found = random.Random(seed), []
+    for place in range(count):
+        word = f"milk{seed}x{place}"
+        invented = draw.random() < 0.33
+        small = answer("bread and butter" if invented else word, float(not invented and draw.random() < 0.98))
+        second = answer(word, 1.0)
+        tiers = {"small": small, "large": answer(word, float(draw.random() < 0.95)), "second": second}
+        request = {"messages": [{"role": "user", "content": f"note down {word}"}], "tools": [TOOL]}
+        found.append({"id": str(place), "group": "ab"[place % 2], "request": request, "tiers": tiers})
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("science")
+    for name, count, seed in (("train", 300, 0), ("test", 200, 1)):
+        (path / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records(count, seed)))
+    fitted = [
+        "fit",
+        "--data",
+        str(path / "train.jsonl"),
+        "--out",
+        str(path / "new" / "a.json"),
+        "--max-error",
+        "0.1",
+        "--confidence",
+        "0.9",
+    ]
+    assert main(fitted) == 0
+    return path
+
+
+def replayed(folder: Path, *options: str) -> list[str]:
+    return ["replay", "--data", str(folder / "test.jsonl"), "--calibration", str(folder / "new" / "a.json"), *options]
+
+
+def test_fit_writes_an_artifact_with_its_promise(folder: Path) -> None:
+    certificate = Artifact.load(folder / "new" / "a.json").certificate
+    assert (certificate.max_error, certificate.confidence, certificate.records, certificate.samples) == (0.1, 0.9, 300, False)
+
+
+def test_replay_prints_the_fixed_keys(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(replayed(folder, "--price", "small=0.02,0.04", "--price", "large=0.6,1.8", "--json")) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == KEYS | {"groups"}
+    assert set(found["groups"]) == {"a", "b"}
+    assert set(found["groups"]["a"]) == KEYS
+    assert found["target"] == {"max_error": 0.1, "confidence": 0.9}
+    assert found["auroc"] > 0.9
+    assert found["apgr"] > 0.6
+    assert found["certified"]
+    assert found["kept_error"] <= 0.1
+    assert 0.5 < found["coverage"] < 0.8
+    assert found["cps"]["small"] < found["cps"]["cascade"] < found["cps"]["large"]
+
+
+def test_without_prices_there_is_no_cost(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(replayed(folder, "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["cps"] is None
+
+
+def test_replay_prints_a_table_for_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(replayed(folder)) == 0
+    assert "coverage" in capsys.readouterr().out
+
+
+def test_report_is_one_page_that_fetches_nothing(folder: Path) -> None:
+    out = folder / "report.html"
+    assert main(["report", "--data", str(folder / "test.jsonl"), "--calibration", str(folder / "new" / "a.json"), "--out", str(out)]) == 0
+    text = out.read_text()
+    assert text.count("<svg") == 3
+    for part in (
+        "k nearest neighbours",
+        "matrix factorisation",
+        "oracle",
+        "contract checks only",
+        "perfectly calibrated",
+        "certified coverage",
+        "always large",
+    ):
+        assert part in text
+    assert "http" not in text
+    assert "<script" not in text
+
+
+def test_a_calibration_with_agreement_is_replayed_with_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(folder / "agreed.json")
+    assert main(["fit", "--data", str(folder / "train.jsonl"), "--out", out, "--agreement", "--objective", "gain"]) == 0
+    given = ["replay", "--data", str(folder / "test.jsonl"), "--calibration", out, "--json"]
+    assert main(given) == 2
+    assert "--agreement" in capsys.readouterr().err
+    assert main([*given, "--agreement"]) == 0
+    assert json.loads(capsys.readouterr().out)["auroc"] > 0.9
+
+
+def test_broken_input_ends_the_command_naming_file_and_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = folder / "bad.jsonl"
+    bad.write_text((folder / "test.jsonl").read_text().splitlines()[0] + "\n{}\n")
+    assert main(["fit", "--data", str(bad), "--out", str(folder / "x.json")]) == 2
+    assert "bad.jsonl:2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["fit", "replay", "report"])
+def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert f"example:\n  smallfirst {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("price", ["small", "small=1", "small=1,x", "=1,2", "small=-1,2"])
+def test_a_price_that_is_none_is_refused(folder: Path, price: str) -> None:
+    with pytest.raises(SystemExit):
+        main(replayed(folder, "--price", price))
