@@ -9,7 +9,9 @@ from router.attempting import Running
 from router.errors import ClientGone, SmallfirstError
 from router.gate import TierState, decide
 from router.gated import Gated, length
-from router.policy import GiveUp, Repair, Return, Try, is_last, next_step
+from router.hedging import race
+from router.loops import going_on
+from router.policy import GiveUp, Repair, Return, Try, is_last, next_step, rival, settles, time_left
 from router.ports import Engine
 from router.repair import complaint
 from router.retrieval import asked_text, narrow, none_fits
@@ -104,7 +106,7 @@ class _Run:
     started: float
     decision: Decision = field(default=Decision(()))
     attempts: list[Attempt] = field(default_factory=list)
-    running: Running | None = None
+    running: list[Running] = field(default_factory=list)
     first_token: float | None = None
     guarded: frozenset[str] = frozenset()
     guarding: float = 0.0
@@ -134,13 +136,13 @@ class _Run:
                     if self.first_token is not None:
                         return
                 case Try(tier):
-                    await self._attempt(tier, "try", self.request.messages)
+                    await self._tried(tier)
                 case Repair(tier):
                     await self._attempt(tier, "repair", complaint(self.request.messages, self.attempts[-1]))
 
     def outcome(self, *, answer: int | None = None, code: str = "ok") -> Outcome:
         """The record as of now; an attempt still running stands in it as a cancelled one."""
-        pending = [self.running.attempt(cancelled=True)] if self.running else []
+        pending = [running.attempt(cancelled=True) for running in self.running]
         return Outcome(
             self.request.id,
             self.cascade.route.name,
@@ -165,7 +167,8 @@ class _Run:
         route, request = self.cascade.route, self.request
         tiers = route.tiers if request.pinned else route.candidates
         learned = request.pinned is None and route.difficulty is not None and route.difficulty.hopeless(request)
-        return decide(request, tiers, {tier.name: self._state(tier) for tier in tiers}, hopeless=learned)
+        looping = None if route.mode == "shadow" else going_on(request.messages, tiers)
+        return decide(request, tiers, {tier.name: self._state(tier) for tier in tiers}, hopeless=learned, looping=looping)
 
     def _state(self, tier: Tier) -> TierState:
         engine = self.cascade.engines[tier.engine]
@@ -209,11 +212,43 @@ class _Run:
 
     async def _attempt(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> None:
         running = self._start(tier, kind, messages)
+        self.attempts.append(await self._drafted(running))
+
+    async def _drafted(self, running: Running) -> Attempt:
+        """A whole draft, judged."""
         async with aclosing(running.chunks()) as chunks:
             async for chunk in chunks:
-                if self._aborts(tier) and running.give_up(chunk):
+                if self._aborts(running.tier.name) and running.give_up(chunk):
                     break
-        await self._record(running)
+        return await self._known(running)
+
+    async def _tried(self, tier: str) -> None:
+        """A draft, with a rival where it takes long; a shadowed one only watches, and nobody waits for it."""
+        route = self.cascade.route
+        above = None if route.mode == "shadow" else rival(self.request, self.decision, self.attempts, tier, route.rules)
+        if above is None:
+            await self._attempt(tier, "try", self.request.messages)
+        else:
+            await self._hedged(tier, above)
+
+    async def _hedged(self, tier: str, above: str) -> None:
+        """Both tiers draft, the first draft that settles it stops the other and stands last in the record; else the upper tier's does."""
+        started: list[Running] = []
+
+        async def draft(of: str) -> Attempt:
+            started.append(self._start(of, "try", self.request.messages))
+            return await self._drafted(started[-1])
+
+        drafts = await race(lambda: draft(tier), lambda: draft(above), self.cascade.route.rules.hedge_after or 0.0, settles)
+        found = [self._stopped(running) if done is None else done for running, done in zip(started, drafts, strict=True)]
+        winner = min(filter(settles, found), key=lambda attempt: attempt.deferral is None, default=None)
+        losers = [attempt for attempt in found if attempt is not winner]
+        late = [replace(attempt, cancelled=attempt.cancelled or attempt.deferral is None) for attempt in losers]
+        self.attempts += late if winner is None else [*late, winner]
+
+    def _stopped(self, running: Running) -> Attempt:
+        self.running.remove(running)
+        return running.attempt(cancelled=True)
 
     async def _live_attempt(self, tier: str) -> AsyncGenerator[Event, None]:
         """Text shown as it comes; a failure before the first of it is an attempt like any other, and nothing was committed."""
@@ -250,7 +285,7 @@ class _Run:
             await self._record(running)
             return
         self.attempts.append(running.attempt())
-        self.running = None
+        self.running.remove(running)
         if self.first_token is not None:
             yield self._ended(running)
 
@@ -271,16 +306,22 @@ class _Run:
         last = is_last(tier, self.decision)
         gated = self._gate(tier) is not None
         call = self._call(messages, self._contract(tier), last=last, live=gated or self._live(tier) or self._aborts(tier))
-        call = replace(call, evidence=call.evidence | Evidence.LOGPROBS) if gated else call
-        self.running = Running(rung, kind, self.cascade.engines[rung.engine], call, self.cascade.clock, self.cascade.clock())
-        return self.running
+        limit = time_left(self.request.budget, self.decision, tier, self.cascade.route.rules, self._elapsed())
+        call = replace(call, seconds=limit, evidence=call.evidence | (Evidence.LOGPROBS if gated else Evidence.NONE))
+        running = Running(rung, kind, self.cascade.engines[rung.engine], call, self.cascade.clock, self.cascade.clock())
+        self.running.append(running)
+        return running
 
     async def _record(self, running: Running) -> None:
+        self.attempts.append(await self._known(running))
+
+    async def _known(self, running: Running) -> Attempt:
+        """The attempt when its engine is done, with what the verifiers say of it."""
         attempt = running.attempt()
         if attempt.generation is not None:
             attempt = await self._judged(attempt, attempt.generation)
-        self.attempts.append(attempt)
-        self.running = None
+        self.running.remove(running)
+        return attempt
 
     async def _judged(self, attempt: Attempt, generation: Generation) -> Attempt:
         """Every choice must pass; the first that does not ends it."""
@@ -305,9 +346,7 @@ class _Run:
     def _call(self, messages: tuple[Message, ...], contract: Contract, *, last: bool = False, live: bool = False) -> EngineCall:
         request = self.request
         needed = evidence(self.cascade.route.verifiers, last=last)
-        deadline = request.budget.deadline
-        left = None if deadline is None else max(0.0, deadline - self._elapsed())
-        return EngineCall(request.id, messages, contract, request.sampling, needed, live, left)
+        return EngineCall(request.id, messages, contract, request.sampling, needed, live)
 
     def _failed(self, error: SmallfirstError) -> Finished:
         return Finished(self.outcome(code=error.code), error=error)

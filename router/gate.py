@@ -34,11 +34,18 @@ class TierState:
     guarded: bool = False
 
 
-def decide(request: GenerationRequest, tiers: Sequence[Tier], states: Mapping[str, TierState], *, hopeless: bool = False) -> Decision:
+def decide(
+    request: GenerationRequest,
+    tiers: Sequence[Tier],
+    states: Mapping[str, TierState],
+    *,
+    hopeless: bool = False,
+    looping: str | None = None,
+) -> Decision:
     """The permitted tiers in order; raises the error that names why none is left.
 
-    `hopeless` says that the learned difficulty sees no use in the first tier; it never closes the last one. A pinned tier is the only
-    candidate.
+    `hopeless` says that the learned difficulty sees no use in the first tier; it never closes the last one. `looping` is the tier whose
+    tool calls were answered: it goes on, or where it is closed the next one up. A pinned tier is the only candidate.
     """
     candidates = _candidates(request, tiers)
     skipped = [Skip(tier.name, reason) for tier in candidates if (reason := _obstacle(request, tier, states[tier.name]))]
@@ -46,9 +53,18 @@ def decide(request: GenerationRequest, tiers: Sequence[Tier], states: Mapping[st
     permitted = [tier.name for tier in candidates if tier.name not in closed]
     if not permitted:
         raise _error(skipped)
+    if request.pinned is None and looping is not None and (onward := _onward(looping, candidates, permitted)):
+        return Decision(onward, tuple(skipped), _why(onward, skipped, request) + f"; {looping} made the tool calls")
     if hopeless and len(permitted) > 1:
         skipped.append(Skip(permitted.pop(0), "gate"))
     return Decision(tuple(permitted), tuple(skipped), _why(permitted, skipped, request))
+
+
+def _onward(tier: str, candidates: Sequence[Tier], permitted: Sequence[str]) -> tuple[str, ...]:
+    """What is permitted from this tier upwards."""
+    names = [candidate.name for candidate in candidates]
+    above = names[names.index(tier) :] if tier in names else []
+    return tuple(name for name in permitted if name in above)
 
 
 def _candidates(request: GenerationRequest, tiers: Sequence[Tier]) -> Sequence[Tier]:

@@ -23,11 +23,17 @@ _FAILURES: dict[str, type[EngineFailure]] = {"timeout": EngineTimeout, "overload
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The operator's choices for a route; `repair` is the number of further tries a tier gets when told its violations."""
+    """The operator's choices for a route; `repair` is the number of further tries a tier gets when told its violations.
+
+    Of a deadline the last `reserve` seconds are the last tier's alone (`None`: half of it). A draft that takes longer than `hedge_after`
+    seconds gets the next tier as its rival (`None`: never).
+    """
 
     repair: int = 1
     when_all_abstain: Literal["defer", "accept"] = "defer"
     when_exhausted: Literal["best", "error"] = "best"
+    reserve: float | None = None
+    hedge_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +72,54 @@ def next_step(
 ) -> Step:
     """The next step after `attempts`, `spent` dollars and `elapsed` seconds.
 
-    It ends: each permitted tier is tried once and repaired at most `rules.repair` times.
+    It ends: each permitted tier is tried once and repaired at most `rules.repair` times, `most_attempts` in all. Repairs never take the
+    attempts of the tiers above, nor the time that is kept for the last one.
     """
     if not attempts:
         return Try(decision.permitted[0])
     last = attempts[-1]
     if last.deferral is None:
         return Return(len(attempts) - 1)
-    if last.deferral == "guard" and last.verdicts[-1].reason == REFUSED:
+    if _refused(last):
         return GiveUp(CascadeExhausted("a guard of this route refuses the answer"))
-    if _spent(request.budget, attempts, spent, elapsed):
+    left = most_attempts(request.budget, decision, rules) - len(attempts)
+    if left <= 0 or _spent(request.budget, spent, elapsed):
         return _exhausted(request, attempts, rules, elapsed)
-    if _worth_repairing(attempts, rules):
-        return Repair(last.tier)
     rest = decision.permitted[decision.permitted.index(last.tier) + 1 :]
-    return Try(rest[0]) if rest else _exhausted(request, attempts, rules, elapsed)
+    hurried = bool(rest) and time_left(request.budget, decision, last.tier, rules, elapsed) == 0
+    if not hurried and left > len(rest) and _worth_repairing(attempts, rules):
+        return Repair(last.tier)
+    if not rest:
+        return _exhausted(request, attempts, rules, elapsed)
+    return Try(rest[-1] if hurried or left == 1 else rest[0])
+
+
+def most_attempts(budget: Budget, decision: Decision, rules: Rules) -> int:
+    """The cap on amplification: what the budget says, by default twice the permitted tiers and the repairs of one."""
+    return 2 * len(decision.permitted) + rules.repair if budget.max_attempts is None else budget.max_attempts
+
+
+def time_left(budget: Budget, decision: Decision, tier: str, rules: Rules, elapsed: float) -> float | None:
+    """Seconds that a call on this tier may take: all that is left on the last one, below it only what is not kept for that."""
+    if budget.deadline is None:
+        return None
+    half = budget.deadline / 2
+    kept = 0.0 if is_last(tier, decision) else half if rules.reserve is None else rules.reserve
+    return max(0.0, budget.deadline - kept - elapsed)
+
+
+def settles(attempt: Attempt) -> bool:
+    """Whether nothing after this attempt could matter: it is kept, or a guard refuses it for every tier."""
+    return not attempt.cancelled and (attempt.deferral is None or _refused(attempt))
+
+
+def rival(request: GenerationRequest, decision: Decision, attempts: Sequence[Attempt], tier: str, rules: Rules) -> str | None:
+    """The tier that starts too when a draft of this one takes long; `None` where there is none, or no attempts are left for both."""
+    if rules.hedge_after is None or is_last(tier, decision):
+        return None
+    if most_attempts(request.budget, decision, rules) < len(attempts) + 2:
+        return None
+    return decision.permitted[decision.permitted.index(tier) + 1]
 
 
 def is_last(tier: str, decision: Decision) -> bool:
@@ -88,12 +127,12 @@ def is_last(tier: str, decision: Decision) -> bool:
     return tier == decision.permitted[-1]
 
 
-def _spent(budget: Budget, attempts: Sequence[Attempt], spent: float, elapsed: float) -> bool:
-    return (
-        (budget.max_cost is not None and spent >= budget.max_cost)
-        or (budget.max_attempts is not None and len(attempts) >= budget.max_attempts)
-        or _late(budget, elapsed)
-    )
+def _refused(attempt: Attempt) -> bool:
+    return attempt.deferral == "guard" and attempt.verdicts[-1].reason == REFUSED
+
+
+def _spent(budget: Budget, spent: float, elapsed: float) -> bool:
+    return (budget.max_cost is not None and spent >= budget.max_cost) or _late(budget, elapsed)
 
 
 def _late(budget: Budget, elapsed: float) -> bool:

@@ -215,7 +215,7 @@ def _route(name: str, route: RouteSettings, around: Surroundings, floor: Callabl
     pairs = enumerate(zip(route.verifiers, artifacts, strict=True))
     built = _gated(_verifier(f"{key}.verifiers.{index}", given.options, artifact, around) for index, (given, artifact) in pairs)
     held = built if floor is None or len(route.tiers) == 1 else tightened(built, floor)
-    rules = Rules(route.repair, route.when_all_abstain, route.when_exhausted)
+    rules = Rules(route.repair, route.when_all_abstain, route.when_exhausted, route.reserve, route.hedge_after)
     tiers = tuple(_tier(tier, around) for tier in route.tiers)
     learned = next(filter(None, artifacts), None)
     before = tuple(
@@ -262,10 +262,12 @@ def _hold_to_target(key: str, route: RouteSettings, artifact: Artifact) -> None:
 def _tier(tier: TierSettings, around: Surroundings) -> Tier:
     price = Price(tier.price.prompt, tier.price.completion)
     context = tier.context or around.engines[tier.engine].context
-    return Tier(tier.label, tier.engine, price, context, tier.modalities, tier.location, tier.keep_tools)
+    location = "outside" if around.services.outside(tier.engine) else tier.location  # one route's word on an engine holds on all
+    return Tier(tier.label, tier.engine, price, context, tier.modalities, location, tier.keep_tools)
 
 
 def _facts(route: RouteSettings, around: Surroundings) -> RouteFacts:
     known = [around.engines[tier.engine].parameters for tier in route.tiers]
     spend = Budget(route.budget.max_cost, route.budget.deadline, route.budget.max_attempts)
-    return RouteFacts(tuple(tier.label for tier in route.tiers), spend, frozenset.intersection(*known), route.keepalive_after)
+    labels, inside = tuple(tier.label for tier in route.tiers), route.residency == "inside"
+    return RouteFacts(labels, spend, frozenset.intersection(*known), route.keepalive_after, inside)

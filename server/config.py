@@ -135,7 +135,7 @@ class Target(Strict):
 
 
 class BudgetSettings(Strict):
-    """What one request may spend: dollars, seconds, attempts."""
+    """What one request may spend: dollars, seconds, attempts (by default twice its tiers and `repair` more)."""
 
     max_cost: Dollars | None = None
     deadline: float | None = Field(default=None, gt=0)
@@ -147,7 +147,10 @@ class RouteSettings(Strict):
 
     Under `commit: gated` prose is shown after `gate_tokens` tokens whose mean log-probability is at least `gate_limit` nats (by default
     the confidence verifier judges them). `early_abort` stops drafts that can no longer keep their contract. After `keepalive_after`
-    seconds without an answer a stream is opened with a comment.
+    seconds without an answer a stream is opened with a comment. `residency: inside` closes every tier, judge and service outside; a
+    request can ask for the same by `metadata: {"residency": "inside"}`, and never for less. Of `budget.deadline` the last `reserve`
+    seconds (half of it) are the last tier's alone. A draft that is not shown as it comes and takes longer than `hedge_after` seconds
+    gets the next tier as its rival: the first answer that is kept wins, both are paid for.
     """
 
     mode: Literal["off", "shadow", "evaluate", "active"] = "active"
@@ -155,6 +158,9 @@ class RouteSettings(Strict):
     gate_tokens: int = Field(default=24, ge=1, le=4096)
     gate_limit: float | None = Field(default=None, le=0)
     early_abort: bool = False
+    residency: Literal["inside"] | None = None
+    reserve: float | None = Field(default=None, ge=0)
+    hedge_after: float | None = Field(default=None, gt=0)
     keepalive_after: float | None = Field(default=None, gt=0)
     tiers: tuple[TierSettings, ...] = Field(min_length=1)
     guards: tuple[ComponentSettings, ...] = ()
@@ -196,6 +202,7 @@ class Settings(Strict):
         self._check_names()
         self._check_audits()
         self._check_gates()
+        self._check_deadlines()
         if not (self.listen.local or self.access.open):
             _refuse("listen.host", f"{self.listen.host} is reachable from other machines: use keys, or say `access: {{open: true}}`")
         return self
@@ -222,6 +229,11 @@ class Settings(Strict):
                 _refuse(f"routes.{name}.commit", f"gated shows prose before {late[0]} can judge it: use verified")
             if gated and route.gate_limit is None and "confidence" not in kinds:
                 _refuse(f"routes.{name}.gate_limit", "gated needs a limit, or a confidence verifier that judges the beginning")
+
+    def _check_deadlines(self) -> None:
+        for name, route in self.routes.items():
+            if route.reserve is not None and (route.budget.deadline is None or route.reserve >= route.budget.deadline):
+                _refuse(f"routes.{name}.reserve", "it is a part of budget.deadline, so that must be longer")
 
     def _check_tiers(self) -> None:
         for name, route in self.routes.items():

@@ -13,7 +13,7 @@ FORMS = {"schema", "strictjson", "patterns", "grammars", "toolcontract", "shorte
 LEVELS = [
     {"types", "errors"},
     {"ports", "registry", "contract", "functions", "account"} | FORMS,
-    {"policy", "gate", "repair", "scores", "verifiers", "calibration", "asking", "posting", "guards", "retrieval"},
+    {"policy", "gate", "repair", "scores", "verifiers", "calibration", "asking", "posting", "guards", "retrieval", "loops", "hedging"},
     {"verification"},
     {"route", "attempting", "gated"},
     {"cascade"},

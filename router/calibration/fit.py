@@ -1,6 +1,6 @@
 """From labelled examples to an artifact: cross-fitted scores, maps, thresholds with a bound, heads before generation.
 
-The labels that a threshold is tested on are never those its score was fitted on: below 4,000 records every record is scored by a model
+The labels that a threshold is tested on are never those its score was fitted on: below 10,000 records every record is scored by a model
 fitted without its fold (and the model that serves is fitted on all), from there on the model sees a fixed 60 % of the questions and the
 threshold the rest.
 """
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Places = NDArray[np.intp]
 Progress = Callable[[str], None]
-FEWEST, SPLIT_FROM, FOLDS, SHARE = 50, 4000, 5, 0.6
+FEWEST, SPLIT_FROM, FOLDS, SHARE = 50, 10_000, 5, 0.6
 OWN_THRESHOLD = 300
 BOOSTED_FROM = 1000
 CLOSED, SEEN = 64, 20

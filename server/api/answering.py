@@ -39,7 +39,7 @@ class Asked(Generic[Body]):
 
     def stamp(self, tier: str) -> Stamp:
         """The answer's identity; its model pins the tier that gave it."""
-        return Stamp(self.request.id, self.created, f"{self.request.route}/{tier}")
+        return Stamp(self.request.id, self.created, self.request.route, tier)
 
     def account(self, outcome: Outcome) -> Json:
         """The `smallfirst` object, as long as the client wants it."""

@@ -20,7 +20,7 @@ def _whole(asked: Asked[ChatRequest], generation: Generation, stamp: Stamp) -> J
 
 
 def _telling(asked: Asked[ChatRequest], stamp: Stamp) -> Chunks:
-    return Chunks("chat.completion.chunk", stamp, ChatDeltas(asked.request), asked.body.include_usage, asked.account)
+    return Chunks("chat.completion.chunk", stamp, ChatDeltas(asked.request, stamp), asked.body.include_usage, asked.account)
 
 
 CHAT = Dialect("chatcmpl-", ChatRequest, translate, _whole, _telling, failed)

@@ -37,6 +37,7 @@ def translate(body: CompletionRequest, target: Target, facts: RouteFacts, reques
         budget=facts.budget,
         pinned=target.pinned,
         stream=bool(body.stream),
+        inside_only=facts.inside_only,
     )
 
 

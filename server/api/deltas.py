@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from router import contract as form
 from router.contract import Answer
 from router.types import Choice, Chunk, Generation, GenerationRequest, Token
-from server.api.render import Json, finish_reason, logprobs, tool_call
+from server.api.render import Json, Stamp, finish_reason, logprobs, tool_call
 
 _WORD = re.compile(r"\s*\S+|\s+$")
 _ARGUMENTS = re.compile(r".{1,24}", re.DOTALL)
@@ -18,12 +17,13 @@ class ChatDeltas:
     """Makes the `choices` of each chunk, and knows why each choice ended."""
 
     request: GenerationRequest
+    stamp: Stamp
     reasons: dict[int, str] = field(default_factory=dict)
 
     def replay(self, generation: Generation) -> Iterator[list[Json]]:
         """A judged answer: text in words, tool calls as their head, then their arguments in pieces."""
         for index, choice in enumerate(generation.choices):
-            answer = form.answer(self.request.contract, choice)
+            answer = self.stamp.answer(self.request, choice)
             self.reasons[index] = finish_reason(answer, choice)
             yield [_delta(index, {"role": "assistant", "content": None if answer.tool_calls else ""})]
             if choice.reasoning:

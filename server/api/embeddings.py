@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from router.cascade import Cascade
-from router.errors import EngineFailure, SmallfirstError, UnsupportedEndpoint
+from router.errors import EngineFailure, ResidencyForbidden, SmallfirstError, UnsupportedEndpoint
 from router.types import Attempt, Decision, EmbeddingCall, Embeddings, Failure, GenerationRequest, Message, Outcome, Part, Tier, Usage
 from server.access.presence import while_present
 from server.api import errors
@@ -33,7 +33,8 @@ async def embeddings(request: Request) -> Response:
             body = parse(await read(request, known.limits.bytes), EmbeddingRequest)
             target = known.names.resolve(body.model)
             route = target.route
-            asked = GenerationRequest(f"emb-{known.new_id()}", route, _messages(body), pinned=target.pinned)
+            inside = known.names.routes[route].inside_only
+            asked = GenerationRequest(f"emb-{known.new_id()}", route, _messages(body), pinned=target.pinned, inside_only=inside)
             tier = await _tier(asked, known.cascades[route], known)
         except SmallfirstError as refusal:
             known.gauges.refused(route, refusal.code)
@@ -51,6 +52,9 @@ async def _tier(asked: GenerationRequest, cascade: Cascade, known: Parts) -> Tie
     open_to = [tier for tier in cascade.route.tiers if asked.pinned in (None, tier.name) and tier.engine in known.embedders]
     if not open_to:
         raise UnsupportedEndpoint("no tier of this model makes embeddings", param="model")
+    open_to = [tier for tier in open_to if not (asked.inside_only and tier.location == "outside")]
+    if not open_to:
+        raise ResidencyForbidden("every tier that makes embeddings lies where this request's data may not go")
     for guard in cascade.route.guards:
         closed = (await guard.inspect(asked, [tier.name for tier in open_to])).closed
         open_to = [tier for tier in open_to if tier.name not in closed]

@@ -19,13 +19,14 @@ class Target:
 class RouteFacts:
     """A route as the API sees it: tiers from small to large, what a request may spend, engine parameters that all tiers know.
 
-    `keepalive_after` is in seconds.
+    `keepalive_after` is in seconds; `inside_only` closes the tiers outside to every request.
     """
 
     tiers: tuple[str, ...]
     budget: Budget = Budget()
     parameters: frozenset[str] = frozenset()
     keepalive_after: float | None = None
+    inside_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from router import contract as form
 from router.contract import Answer
+from router.loops import call_id
 from router.types import Choice, Generation, GenerationRequest, Token, Usage
 
 Json = dict[str, object]
@@ -12,11 +13,21 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What every object of one answer repeats; `created` is in seconds since the epoch."""
+    """What every object of one answer repeats; `created` is in seconds since the epoch, `tier` the one that answers."""
 
     id: str
     created: int
-    model: str
+    route: str
+    tier: str
+
+    @property
+    def model(self) -> str:
+        """The name that pins the tier which gave the answer."""
+        return f"{self.route}/{self.tier}"
+
+    def answer(self, request: GenerationRequest, choice: Choice) -> Answer:
+        """What the client gets; the ids of its calls lead a later request back to this tier."""
+        return form.answer(request.contract, choice, lambda: call_id(self.tier))
 
     def object(self, kind: str, choices: Sequence[Json]) -> Json:
         """The envelope of an answer or of one of its chunks."""
@@ -25,7 +36,7 @@ class Stamp:
 
 def completion(request: GenerationRequest, generation: Generation, stamp: Stamp) -> Json:
     """A ChatCompletion; its usage counts this answer alone."""
-    choices = [_choice(request, index, choice) for index, choice in enumerate(generation.choices)]
+    choices = [_choice(request, index, choice, stamp) for index, choice in enumerate(generation.choices)]
     return {**stamp.object("chat.completion", choices), "usage": usage(generation.usage)}
 
 
@@ -57,8 +68,8 @@ def tool_call(call_id: str, name: str, arguments: str) -> Json:
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def _choice(request: GenerationRequest, index: int, choice: Choice) -> Json:
-    answer = form.answer(request.contract, choice)
+def _choice(request: GenerationRequest, index: int, choice: Choice, stamp: Stamp) -> Json:
+    answer = stamp.answer(request, choice)
     message: Json = {"role": "assistant", "content": answer.content, "refusal": None}
     if answer.tool_calls:
         message["tool_calls"] = [tool_call(call.id, call.name, call.arguments) for call in answer.tool_calls]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from router import contract as form
 from router.cascade import Finished
 from router.errors import Overloaded, SmallfirstError
 from router.types import Choice, Chunk, Generation, Token, ToolCall, Usage
@@ -30,7 +29,7 @@ async def responses(request: Request) -> Response:
 def whole(asked: Asked[ResponsesRequest], generation: Generation, stamp: Stamp) -> Json:
     """A finished response; its usage counts this answer alone."""
     choice = generation.choices[0]
-    said = form.answer(asked.request.contract, choice)
+    said = stamp.answer(asked.request, choice)
     ended = ending(choice)
     output = [message(stamp, said.content, ended, _logprobs(asked, choice.tokens))] if said.content is not None else []
     calls = [call(stamp, index, made, ended) for index, made in enumerate(said.tool_calls)]
@@ -137,7 +136,7 @@ class Events:
         """A judged answer: its text in words, or its function calls in pieces."""
         yield from self._begin()
         choice = generation.choices[0]
-        said = form.answer(self.asked.request.contract, choice)
+        said = self.stamp.answer(self.asked.request, choice)
         if said.content is not None:
             yield from self._open_message()
             if wants_logprobs(self.asked.body) and choice.tokens:

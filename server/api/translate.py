@@ -1,7 +1,7 @@
 """From OpenAI's words to the domain's: a validated body becomes a GenerationRequest, purely."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from router import contract as form
 from router.contract import Limits
@@ -26,6 +26,7 @@ def translate(body: ChatRequest, target: Target, facts: RouteFacts, request_id: 
         budget=facts.budget,
         pinned=target.pinned,
         stream=bool(body.stream),
+        inside_only=facts.inside_only or stays_inside(body.metadata or {}),
         metadata=tuple((body.metadata or {}).items()),
     )
 
@@ -40,6 +41,14 @@ def messages(given: Sequence[AnyMessage]) -> tuple[Message, ...]:
             param = f"messages[{index}].tool_call_id"
             raise InvalidRequest(f"{param}: no earlier assistant message has a tool call of this id", param=param)
     return tuple(map(_message, given))
+
+
+def stays_inside(metadata: Mapping[str, str]) -> bool:
+    """Whether the client forbids tiers outside; metadata can only tighten, so that any other word is InvalidRequest."""
+    asked = metadata.get("residency")
+    if asked not in (None, "inside"):
+        raise InvalidRequest("metadata.residency: only 'inside' can be asked for", param="metadata.residency")
+    return asked is not None
 
 
 def contract(body: ChatRequest, limits: Limits) -> Contract:

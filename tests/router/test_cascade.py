@@ -243,11 +243,21 @@ async def test_evidence_is_asked_once_and_only_where_it_is_used() -> None:
 
 
 async def test_a_deadline_bounds_every_call() -> None:
-    at = world(Reply(hang=True), "large")
+    at = world(Reply(hang=True), Reply(hang=True))
     finished = await at.cascade().run(request(budget=Budget(deadline=0.05)))
-    assert at.small.calls[0].seconds is not None
+    assert all(call.seconds is not None and call.seconds <= 0.05 for call in (*at.small.calls, *at.large.calls))
     assert finished.error is not None
     assert finished.error.code == "deadline_exceeded"
+
+
+async def test_a_draft_that_hangs_leaves_the_last_tier_its_time() -> None:
+    at = world(Reply(hang=True), "large")
+    finished = await at.cascade(rules=Rules(reserve=0.35)).run(request(budget=Budget(deadline=0.4)))
+    assert text(finished) == "large"
+    assert finished.outcome.deferrals == ("timeout",)
+    assert at.small.calls[0].seconds == pytest.approx(0.05, abs=0.02)
+    assert at.large.calls[0].seconds is not None
+    assert at.large.calls[0].seconds > 0.2
 
 
 async def test_a_route_that_is_off_asks_the_last_tier_alone() -> None:

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from router.errors import CascadeExhausted, DeadlineExceeded, EngineFailure, EngineRejected, EngineTimeout, MaxTokensTooSmall
-from router.policy import GiveUp, Repair, Return, Rules, Step, Try, next_step
+from router.policy import GiveUp, Repair, Return, Rules, Step, Try, most_attempts, next_step, rival, time_left
 from router.types import (
     Attempt,
     Budget,
@@ -150,3 +150,61 @@ def _attempt(tier: str, fate: str, kind: str) -> Attempt:
     if fate == "kept":
         return kept(tier)
     return broken(tier) if fate == "broken" else refused(tier, fate, kind=kind)  # type: ignore[arg-type]  # the names are reasons
+
+
+def test_attempts_are_capped_and_repairs_never_take_the_last_tiers() -> None:
+    rules = Rules(repair=8)
+    assert most_attempts(Budget(), ALL, rules) == 14
+    attempts: list[Attempt] = []
+    while isinstance(step := next_step(request(), ALL, attempts, rules), Try | Repair):
+        attempts.append(refused(step.tier, "contract", kind="repair" if isinstance(step, Repair) else "try"))
+    assert len(attempts) == 14
+    assert {attempt.tier for attempt in attempts} == set(ALL.permitted)
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"), [(2, Try("large")), (3, Try("small")), (4, Repair("tiny"))], ids=["last tier next", "all tiers", "room to repair"]
+)
+def test_a_cap_on_attempts_is_spent_from_the_last_tier_down(most: int, expected: Step) -> None:
+    assert next_step(request(budget=Budget(max_attempts=most)), ALL, [refused("tiny", "contract")], Rules()) == expected
+
+
+@pytest.mark.parametrize(
+    ("tier", "reserve", "elapsed", "left"),
+    [
+        ("tiny", None, 0.0, 5.0),
+        ("small", None, 4.0, 1.0),
+        ("small", None, 6.0, 0.0),
+        ("large", None, 6.0, 4.0),
+        ("tiny", 2.0, 1.0, 7.0),
+        ("tiny", 0.0, 1.0, 9.0),
+        ("large", 2.0, 11.0, 0.0),
+    ],
+)
+def test_below_the_last_tier_the_reserve_is_out_of_reach(tier: str, reserve: float | None, elapsed: float, left: float) -> None:
+    assert time_left(Budget(deadline=10.0), ALL, tier, Rules(reserve=reserve), elapsed) == left
+
+
+def test_without_a_deadline_nothing_is_reserved() -> None:
+    assert time_left(Budget(), ALL, "tiny", Rules(reserve=5.0), 100.0) is None
+
+
+def test_when_only_the_reserve_is_left_the_last_tier_is_next() -> None:
+    asked = request(budget=Budget(deadline=10.0))
+    assert next_step(asked, ALL, [refused("tiny", "contract")], Rules(), elapsed=5.5) == Try("large")
+    assert next_step(asked, ALL, [refused("tiny", "contract")], Rules(), elapsed=4.5) == Repair("tiny")
+    assert next_step(asked, ALL, [refused("large", "contract")], Rules(), elapsed=5.5) == Repair("large")
+
+
+@pytest.mark.parametrize(
+    ("tier", "rules", "most", "above"),
+    [
+        ("tiny", Rules(), None, None),
+        ("tiny", Rules(hedge_after=1.0), None, "small"),
+        ("large", Rules(hedge_after=1.0), None, None),
+        ("tiny", Rules(hedge_after=1.0), 1, None),
+        ("tiny", Rules(hedge_after=1.0), 2, "small"),
+    ],
+)
+def test_a_rival_is_the_next_tier_where_attempts_are_left_for_both(tier: str, rules: Rules, most: int | None, above: str | None) -> None:
+    assert rival(request(budget=Budget(max_attempts=most)), ALL, [], tier, rules) == above

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,11 @@ async def running(small: Script = ("small says",), large: Script = ("large says"
         yield made
 
 
+def alive(made: World) -> AbstractAsyncContextManager[Any]:
+    """From the start of the application to its end, which waits for audits and closes connections."""
+    return made.gateway.app.router.lifespan_context(made.gateway.app)
+
+
 def chunks(response: httpx.Response) -> list[dict[str, Any]]:
     """The JSON payloads of a stream that ended as it should."""
     events = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line]
@@ -119,4 +124,4 @@ def error(response: httpx.Response) -> tuple[int, str, str, str | None]:
     return response.status_code, body["type"], body["code"], body["param"]
 
 
-__all__ = ["CALL", "PATH", "TOOLS", "WRONG", "Reply", "World", "chunks", "content", "error", "running", "settings", "world"]
+__all__ = ["CALL", "PATH", "TOOLS", "WRONG", "Reply", "World", "alive", "chunks", "content", "error", "running", "settings", "world"]

@@ -28,6 +28,12 @@ def test_a_route_gets_its_tiers_rules_and_budget() -> None:
     assert (budget.max_cost, budget.deadline, budget.max_attempts) == (0.5, 3, 4)
 
 
+def test_a_route_gets_its_hedge_its_reserve_and_its_residency() -> None:
+    parts = built(route={"hedge_after": 0.5, "reserve": 1, "residency": "inside", "budget": {"deadline": 3}}).parts
+    rules = parts.cascades["auto"].route.rules
+    assert (rules.hedge_after, rules.reserve, parts.names.routes["auto"].inside_only) == (0.5, 1, True)
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
@@ -36,6 +42,10 @@ def test_a_route_gets_its_tiers_rules_and_budget() -> None:
         ({"route": {"commit": "gated"}}, "routes.auto.gate_limit"),
         ({"route": {"commit": "gated", "verifiers": [{"kind": "rule"}]}}, "routes.auto.commit"),
         ({"route": {"audit": 0.5}}, "routes.auto.audit"),
+        ({"route": {"reserve": 1}}, "routes.auto.reserve"),
+        ({"route": {"reserve": 3, "budget": {"deadline": 3}}}, "routes.auto.reserve"),
+        ({"route": {"residency": "outside"}}, "routes.auto.residency"),
+        ({"route": {"hedge_after": 0}}, "routes.auto.hedge_after"),
         ({"functions": "no.such.module:registry"}, "functions"),
         ({"functions": "server.assistant:nothing"}, "functions"),
         ({"functions": "router.types:HARD_GATES"}, "functions"),

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from router.calibration.artifact import LEARNED, Artifact
+from router.calibration.asked import request_features
 from router.calibration.examples import Example, Label, example
+from router.calibration.features import grams
 from router.calibration.fit import Options, fit
 from router.calibration.stored import dump
 from router.errors import ConfigError, InvalidRequest
@@ -185,14 +187,17 @@ def test_labels_that_are_all_alike_fit_a_constant() -> None:
 
 
 def test_a_request_on_which_small_never_succeeds_is_hopeless() -> None:
+    def asking(text: str) -> GenerationRequest:
+        return GenerationRequest("r", "auto", (Message("user", (Part("text", text),)),), CONTRACT)
+
+    hard, easy = asking("derivative integral"), asking("shopping list")
     found = []
     for place, one in enumerate(labelled(400)):
-        hard = place % 2 == 0
-        grams = ["derivative", "integral"] if hard else ["shopping", "list"]
-        found.append(replace(one, grams=grams, label=replace(one.label, small=float(not hard), key=str(place))))
-    fitted = fit(found, Options(max_error=0.1, confidence=0.9))
+        label = replace(one.label, small=float(place % 2), key=str(place))
+        asked = easy if place % 2 else hard
+        found.append(replace(one, found=dict(one.found) | request_features(asked), grams=grams(asked), label=label))
+    fitted = fit(found, Options(max_error=0.02, confidence=0.8))
     assert fitted.stored.hopeless_below is not None
-    words = GenerationRequest("r", "auto", (Message("user", (Part("text", "derivative integral"),)),), CONTRACT)
-    assert fitted.hopeless(words)
-    assert not fitted.hopeless(replace(words, messages=(Message("user", (Part("text", "shopping list"),)),)))
-    assert not fitted.hopeless(replace(words, contract=Contract()))
+    assert fitted.hopeless(hard)
+    assert not fitted.hopeless(easy)
+    assert not fitted.hopeless(replace(hard, contract=Contract()))

@@ -1,0 +1,77 @@
+"""A client sends the result of a call back: the tier that made it goes on, for the id says which that was."""
+
+from typing import Any
+
+import pytest
+
+from tests.server.harness import CALL, TOOLS, WRONG, Reply, World, chunks, running
+
+EXPLAIN = {"x-smallfirst-explain": "1"}
+
+
+def conversation(call_id: str) -> list[dict[str, Any]]:
+    called = {"id": call_id, "type": "function", "function": {"name": "set_timer", "arguments": '{"minutes":5}'}}
+    return [
+        {"role": "user", "content": "five minutes"},
+        {"role": "assistant", "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": call_id, "content": "started"},
+    ]
+
+
+async def first(world: World, *, stream: bool) -> str:
+    """The id of the call in the first answer."""
+    response = await world.ask("five minutes", tools=TOOLS, stream=stream)
+    if not stream:
+        return str(response.json()["choices"][0]["message"]["tool_calls"][0]["id"])
+    deltas = [choice["delta"] for chunk in chunks(response) for choice in chunk["choices"]]
+    return next(str(call["id"]) for delta in deltas for call in delta.get("tool_calls", ()) if "id" in call)
+
+
+async def second(world: World, call_id: str, **more: Any) -> dict[str, Any]:
+    response = await world.client.post(
+        "/v1/chat/completions", json={"model": "auto", "messages": conversation(call_id), "tools": TOOLS, **more}, headers=EXPLAIN
+    )
+    told: dict[str, Any] = (chunks(response)[-1] if more.get("stream") else response.json())["smallfirst"]
+    return told
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_large_tier_that_made_the_call_goes_on(stream: bool) -> None:
+    async with running([WRONG], [CALL, '{"message":"done"}']) as world:
+        told = await second(world, await first(world, stream=stream), stream=stream)
+    assert told["tier"] == "large"
+    assert told["decision"] == {"permitted": ["large"], "skipped": [], "why": "start on large; large made the tool calls"}
+    assert len(world.small.calls) == 1
+
+
+async def test_the_small_tier_goes_on_unless_deferred() -> None:
+    async with running([CALL, WRONG], ['{"message":"done"}']) as world:
+        told = await second(world, await first(world, stream=False))
+    assert [attempt["tier"] for attempt in told["attempts"]] == ["small", "large"]
+    assert told["decision"]["why"] == "start on small; small made the tool calls"
+
+
+@pytest.mark.parametrize("foreign", ["call_1", "toolu_01", "call_00000000_0000000000000000000000"])
+async def test_a_foreign_id_starts_on_the_first_tier(foreign: str) -> None:
+    async with running(['{"message":"done"}']) as world:
+        told = await second(world, foreign)
+    assert (told["tier"], told["decision"]["why"]) == ("small", "start on small")
+
+
+async def test_the_calls_of_a_response_lead_back_too() -> None:
+    async with running([WRONG], [CALL, '{"message":"done"}']) as world:
+        tools = [{"type": "function", **TOOLS[0]["function"]}]  # type: ignore[dict-item]  # a tool's function is an object
+        asked = {"model": "auto", "input": "five minutes", "tools": tools}
+        made = (await world.client.post("/v1/responses", json=asked)).json()["output"][0]
+        result = {"type": "function_call_output", "call_id": made["call_id"], "output": "started"}
+        call = {key: made[key] for key in ("type", "call_id", "name", "arguments")}
+        again = await world.client.post("/v1/responses", json=asked | {"input": [{"role": "user", "content": "hi"}, call, result]})
+    assert again.headers["x-smallfirst-tier"] == "large"
+    assert len(world.small.calls) == 1
+
+
+async def test_a_shadowed_route_tries_the_small_tier_in_loops_too(tmp_path: Any) -> None:
+    stored = {"outcomes": {"url": f"sqlite:///{tmp_path / 'o.db'}"}}
+    async with running([Reply(CALL)], [CALL], route={"mode": "shadow"}, **stored) as world:
+        told = await second(world, await first(world, stream=False))
+    assert [attempt["tier"] for attempt in told["attempts"]] == ["small", "large"]
