@@ -19,11 +19,11 @@ from typing import Any
 
 import httpx
 from measuring import Row, canonical, executable, measures, valid
+
+from models.generate import examples, same_answer
 from server.assistant import registry
 from server.config import Settings, load
 from server.demo import serving
-
-from models.generate import examples, same_answer
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = ROOT / "deploy/config/demo.yaml"

@@ -67,6 +67,22 @@ def ranking(artifact: Artifact, found: Sequence[Example]) -> dict[str, float | N
     return {name: None if value is None else round(value, 4) for name, value in table.items()}
 
 
+def coverage(order: Sequence[float], wrong: Sequence[bool], error: float) -> float:
+    """The largest share of drafts that any threshold on this score keeps with at most this share of wrong ones: the curve's own best."""
+    ranked = np.array(wrong, dtype=float)[np.argsort(order, kind="stable")]
+    risks = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
+    fine = np.flatnonzero(risks <= error)
+    return round(float((fine[-1] + 1) / len(ranked)), 4) if len(fine) else 0.0
+
+
+def best(artifact: Artifact, found: Sequence[Example], error: float) -> dict[str, float]:
+    """That coverage for every score, in hindsight."""
+    wrong = [one.wrong for one in found]
+    names = sorted({name for one in found for name in one.raw})
+    table = {LEARNED: coverage([artifact.rate(one.found, one.grams).order for one in found], wrong, error)}
+    return table | {name: coverage([one.raw.get(name, float("inf")) for one in found], wrong, error) for name in names}
+
+
 def kept(artifact: Artifact, found: Sequence[Example]) -> dict[str, float | None]:
     """Share of drafts kept and of wrong ones among them."""
     rights = [not one.wrong for one in found if artifact.rate(one.found, one.grams).keep]
@@ -86,6 +102,7 @@ def measured(artifact: Artifact, cases: Sequence[Case]) -> dict[str, Any]:
         "exact": {"small": exact(small), "large": exact(large)},
         "auroc": ranking(artifact, found),
         "kept": kept(artifact, found),
+        "coverage_in_hindsight": best(artifact, found, artifact.certificate.max_error),
     }
 
 

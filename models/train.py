@@ -58,12 +58,12 @@ class Plan:
 
 
 PLANS = {
-    "small": Plan(Shape(hidden=128, layers=4, heads=4, kv_heads=4, intermediate=384), 24_000_000, 2048, 0.4),
+    "small": Plan(Shape(hidden=128, layers=4, heads=4, kv_heads=4, intermediate=384), 30_000_000, 2048, 0.4),
     "large": Plan(
         Shape(hidden=256, layers=6, heads=8, kv_heads=8, intermediate=768),
-        24_000_000,
+        10_000_000,
         3072,
-        0.5,
+        0.6,
         matrix_rate=0.006,
         vector_rate=1.5e-3,
         grown_from="small",

@@ -164,7 +164,7 @@ async def test_a_users_text_never_becomes_a_metric_label() -> None:
             await world.ask(own, tools=[*TOOLS, tool], user=own, metadata={own: own}, headers={"x-request-id": own})
             await world.ask(own, tools=[tool], stream=True)
             await world.ask(own, model=own)
-            await world.ask(own, **{own: 1})
+            await world.post({"model": "auto", "messages": [{"role": "user", "content": own}], own: 1})
             await world.client.post(f"/v1/{own}", json={})
             told = (await world.client.get("/metrics")).text
             seen.append({line.rpartition(" ")[0] for line in told.splitlines() if not line.startswith("#")})

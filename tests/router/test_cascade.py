@@ -255,7 +255,8 @@ async def test_a_draft_that_hangs_leaves_the_last_tier_its_time() -> None:
     finished = await at.cascade(rules=Rules(reserve=0.35)).run(request(budget=Budget(deadline=0.4)))
     assert text(finished) == "large"
     assert finished.outcome.deferrals == ("timeout",)
-    assert at.small.calls[0].seconds == pytest.approx(0.05, abs=0.02)
+    assert at.small.calls[0].seconds is not None
+    assert at.small.calls[0].seconds <= 0.4 - 0.35 + 1e-9
     assert at.large.calls[0].seconds is not None
     assert at.large.calls[0].seconds > 0.2
 

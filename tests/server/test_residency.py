@@ -12,7 +12,7 @@ from aiohttp import web
 from router.types import Embeddings, Usage
 from tests.server.harness import CALL, TOOLS, WRONG, Reply, alive, error, running
 
-INSIDE = {"metadata": {"residency": "inside"}}
+INSIDE: dict[str, Any] = {"metadata": {"residency": "inside"}}
 TIERS = [
     {"name": "small", "engine": "slm", "price": {"prompt": 1, "completion": 1}},
     {"name": "large", "engine": "llm", "price": {"prompt": 10, "completion": 10}, "location": "outside"},
@@ -83,12 +83,12 @@ async def test_a_route_that_stays_inside_never_reaches_the_engine_outside(kind: 
 @pytest.mark.parametrize("inside", [False, True])
 async def test_a_service_outside_is_never_posted_to(option: str, inside: bool) -> None:
     async with listening() as (url, seen):
-        options: dict[str, Any] = {
+        services: dict[str, dict[str, Any]] = {
             "verifiers": {"verifiers": [{"kind": "webhook", "url": url}]},
             "answer guard": {"verifiers": [{"kind": "guard", "webhook": {"url": url}}]},
             "prompt guard": {"guards": [{"kind": "prompt", "webhook": {"url": url}, "when_unable": "open"}]},
-        }[option]
-        async with running([CALL], [CALL], route={"tiers": TIERS, **options}) as world, alive(world):
+        }
+        async with running([CALL], [CALL], route={"tiers": TIERS, **services[option]}) as world, alive(world):
             await world.ask(tools=TOOLS, **(INSIDE if inside else {}))
         assert bool(seen) != inside
 
