@@ -85,6 +85,13 @@ def test_an_exhausted_cascade_returns_the_best_attempt_and_not_the_last() -> Non
     assert next_step(request(), ALL, attempts, Rules(repair=0)) == Return(1)
 
 
+def test_of_attempts_that_may_be_kept_the_surest_is_the_best_and_of_equals_the_larger_tiers() -> None:
+    for confidences, best in (((0.6, 0.4), 0), ((0.4, 0.6), 1), ((0.5, 0.5), 1), ((0.5, None), 0), ((None, None), 1)):
+        tiers = zip(ALL.permitted, confidences, strict=False)
+        attempts = [*(refused(tier, "confidence", confidence=one) for tier, one in tiers), refused("large", "contract")]
+        assert next_step(request(), ALL, attempts, Rules(repair=0)) == Return(best)
+
+
 def test_an_attempt_that_breaks_its_contract_is_never_the_best() -> None:
     attempts = [refused(tier, "contract") for tier in ALL.permitted]
     step = next_step(request(), ALL, attempts, Rules(repair=0))
