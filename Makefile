@@ -26,8 +26,8 @@ bench: .venv/.dev ## the runnable claims
 	$(BIN)/python bench/cascade.py --json
 
 lock: .venv/.dev ## pin the dependencies again
-	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --quiet -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-header --no-annotate --quiet -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements-dev.lock
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
