@@ -28,12 +28,20 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class Drain(Strict):
+    """Seconds after SIGTERM: first `delay` in which `/readyz` says no and requests are still taken, then `timeout` to finish them."""
+
+    delay: float = Field(default=0, ge=0, le=600)
+    timeout: int = Field(default=30, ge=1, le=3600)
+
+
 class Listen(Strict):
     """Where to serve, and how many requests may be in flight at once."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     max_concurrency: int = Field(default=256, ge=1)
+    drain: Drain = Drain()
 
     @property
     def local(self) -> bool:

@@ -7,24 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from server.build import gateway
 from server.config import Settings, load
+from server.draining import Draining
 from server.observers.metrics import MULTIPROCESS
 
 PATH = "SMALLFIRST_CONFIG"
-DRAIN_SECONDS = 30
 
 
-def application() -> FastAPI:
+def application() -> ASGIApp:
     """The application of one worker, by the settings whose path stands in the environment."""
     return from_file(Path(os.environ[PATH]))
 
 
-def from_file(path: Path) -> FastAPI:
+def from_file(path: Path) -> ASGIApp:
     """The application of these settings; raises ConfigError."""
-    return gateway(load(path), path.resolve().parent).app
+    settings = load(path)
+    return Draining(gateway(settings, path.resolve().parent).app, settings.listen.drain.delay)
 
 
 def serve(path: Path, settings: Settings, workers: int) -> None:
@@ -46,5 +47,5 @@ def options(settings: Settings) -> Mapping[str, Any]:
         "log_level": "info",
         "access_log": False,
         "server_header": False,
-        "timeout_graceful_shutdown": DRAIN_SECONDS,
+        "timeout_graceful_shutdown": settings.listen.drain.timeout,
     }

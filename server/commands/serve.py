@@ -5,6 +5,7 @@ from pathlib import Path
 
 from server.commands.parsing import Commands, add_command
 from server.config import Settings, checked, load
+from server.draining import leave_when_told
 
 
 def add(commands: Commands) -> None:
@@ -19,6 +20,7 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve; returns the exit code, raises ConfigError."""
+    leave_when_told()
     settings = overridden(load(options.config), options.host, options.port)
     from server.serving import serve
 

@@ -1,0 +1,125 @@
+"""SIGTERM against the real process with streams under way: nobody is dropped, and whoever asks learns of it first."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server.engines.openai.upstream import USAGE, delta, serving, sse_play
+
+WORDS = [f"word{number} " for number in range(24)]
+STREAM = {"model": "auto", "messages": [{"role": "user", "content": "count"}], "stream": True}
+
+
+def settings(folder: Path, upstream: str, delay: float) -> Path:
+    document = {
+        "listen": {"drain": {"delay": delay, "timeout": 20}},
+        "engines": {"slm": {"kind": "openai", "flavour": "openai", "base_url": upstream, "model": "m"}},
+        "routes": {"auto": {"tiers": [{"engine": "slm", "price": {"prompt": 1, "completion": 1}}], "when_all_abstain": "accept"}},
+    }
+    path = folder / "drain.yaml"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@asynccontextmanager
+async def running(path: Path, *more: str) -> AsyncIterator[tuple[Process, httpx.AsyncClient]]:
+    port = free_port()
+    command = [sys.executable, "-m", "server", "serve", "--config", str(path), "--port", str(port), *more]
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=DEVNULL)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        while await status(client, "/readyz") != 200:
+            await asyncio.sleep(0.05)
+        yield process, client
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def status(client: httpx.AsyncClient, path: str) -> int | None:
+    """`None` where nobody listens."""
+    try:
+        return (await client.get(path)).status_code
+    except httpx.TransportError:
+        return None
+
+
+async def words(client: httpx.AsyncClient, begun: asyncio.Event) -> str:
+    """The whole text of a stream; `begun` is set by its first word."""
+    found = []
+    async with client.stream("POST", "/v1/chat/completions", json=STREAM) as response:
+        async for line in response.aiter_lines():
+            if line == "data: [DONE]":
+                return "".join(found)
+            if line.startswith('data: {"error"'):
+                break
+            if line.startswith("data: "):
+                found += [choice["delta"].get("content") or "" for choice in json.loads(line.removeprefix("data: "))["choices"]]
+            if any(found):
+                begun.set()
+    raise AssertionError("the stream was cut")
+
+
+@pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["one process", "two workers"])
+async def test_streams_end_whole_readiness_flips_first_and_requests_that_come_meanwhile_are_served(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    play = sse_play(*map(delta, WORDS), delta(None, finish="stop"), USAGE, pause=0.1)
+    async with serving(play) as upstream, running(settings(tmp_path, upstream.url, delay=1.5), *more) as (process, client):
+        begun = [asyncio.Event() for _ in range(4)]
+        streams = [asyncio.create_task(words(client, event)) for event in begun]
+        for event in begun:
+            await event.wait()
+        process.send_signal(signal.SIGTERM)
+        while await status(client, "/readyz") != 503:
+            assert process.returncode is None
+            await asyncio.sleep(0.02)
+        late = asyncio.create_task(words(client, asyncio.Event()))
+        alive = await client.get("/healthz")
+        assert (alive.status_code, alive.headers["connection"]) == (200, "close")
+        assert await asyncio.gather(*streams, late) == ["".join(WORDS)] * 5
+        await process.communicate()
+        assert process.returncode in (0, -signal.SIGTERM)
+        assert await status(client, "/healthz") is None
+
+
+async def test_a_second_sigterm_ends_the_waiting(tmp_path: Path) -> None:
+    async with serving(sse_play()) as upstream, running(settings(tmp_path, upstream.url, delay=600)) as (process, client):
+        process.send_signal(signal.SIGTERM)
+        while await status(client, "/readyz") != 503:
+            await asyncio.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+        assert process.returncode in (0, -signal.SIGTERM)
+
+
+async def test_what_outlasts_the_drain_is_cut_and_the_process_still_ends(tmp_path: Path) -> None:
+    path = settings(tmp_path, "http://127.0.0.1:9/v1", delay=0)
+    play = sse_play(*map(delta, WORDS), ending="hang")
+    async with serving(play) as upstream:
+        document = json.loads(settings(tmp_path, upstream.url, delay=0).read_text())
+        document["listen"]["drain"]["timeout"] = 1
+        path.write_text(json.dumps(document))
+        async with running(path) as (process, client):
+            begun = asyncio.Event()
+            stream = asyncio.create_task(words(client, begun))
+            await begun.wait()
+            process.send_signal(signal.SIGTERM)
+            await process.communicate()
+            assert process.returncode in (0, -signal.SIGTERM)
+            with pytest.raises((httpx.TransportError, AssertionError)):
+                await stream
