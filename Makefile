@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETTINGS := deploy/config/demo.yaml
 
-.PHONY: run demo test lint verify bench lock clean
+.PHONY: run demo test clients lint verify bench lock clean
 
 run: .venv/.run ## serve the bundled models on 127.0.0.1:8080
 	$(BIN)/smallfirst serve --config $(SETTINGS)
@@ -14,12 +14,15 @@ demo: .venv/.run ## serve them, send sample requests with the official client, p
 test: .venv/.dev ## the test suite
 	$(BIN)/python -m pytest
 
+clients: .venv/.run ## other people's clients, Python and Node, against the served bundled models
+	tests/clients/run.sh
+
 lint: .venv/.dev ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-verify: .venv/.dev ## what needs promtool, and with DOCKER_HOST set the containers too
+verify: .venv/.dev clients ## what needs promtool, and with DOCKER_HOST set the containers too
 	deploy/verify/run.sh static $(if $(DOCKER_HOST),containers)
 
 bench: .venv/.dev ## the runnable claims

@@ -1,15 +1,11 @@
 """The official client against a real server with the bundled models: shapes alone, for what tiny models say is theirs."""
 
-import asyncio
 import json
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from openai import BadRequestError, OpenAI
 from openai.types.responses import Response
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from server.build import gateway
 from server.config import checked
 from tests.server.harness import TOOLS
+from tests.serving import served
 
 ROOT = Path(__file__).parents[3]
 BUNDLED = [ROOT / "models" / size / "model.onnx" for size in ("small", "large")]
@@ -40,16 +37,8 @@ def client() -> Iterator[OpenAI]:
     verifiers = [{"kind": "contract"}, {"kind": "function"}]
     route = {"tiers": tiers, "verifiers": verifiers, "when_all_abstain": "accept", "early_abort": True}
     made = gateway(checked({"engines": engines, "routes": {"auto": route}}), ROOT, write=lambda line: None)
-    server = uvicorn.Server(uvicorn.Config(made.app, port=0, log_level="error"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
-    thread.start()
-    end = time.monotonic() + 60
-    while not server.started and time.monotonic() < end:
-        time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="any", max_retries=0, timeout=60)
-    server.should_exit = True
-    thread.join(10)
+    with served(made.app) as url:
+        yield OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0, timeout=60)
 
 
 def ask(text: str) -> Any:
