@@ -6,6 +6,7 @@ SmallfirstError                     code, retryable
 │   ├── ContextTooLong              context_length_exceeded
 │   ├── MaxTokensTooSmall           max_tokens_too_small
 │   ├── UnsupportedEndpoint         unsupported_endpoint
+│   ├── PreviousResponseNotFound    previous_response_not_found (param)
 │   └── RequestTooLarge             request_too_large
 ├── UnknownModel                    model_not_found
 ├── AccessDenied
@@ -18,6 +19,7 @@ SmallfirstError                     code, retryable
 │   ├── EngineProtocolError         engine_error (an answer that is not what the protocol promises)
 │   └── EngineRejected              engine_error (the engine refused the request as such)
 ├── CascadeExhausted                cascade_exhausted
+├── StoreUnavailable                store_unavailable
 ├── DeadlineExceeded                deadline_exceeded
 ├── ClientGone                      cancelled
 └── ConfigError                     config_error (start-up only, never an HTTP answer)
@@ -68,6 +70,12 @@ class UnsupportedEndpoint(InvalidRequest):
     """No tier of the route serves this endpoint."""
 
     code = "unsupported_endpoint"
+
+
+class PreviousResponseNotFound(InvalidRequest):
+    """The request goes on from a response that is not stored: never was, too old, deleted, or another caller's."""
+
+    code = "previous_response_not_found"
 
 
 class RequestTooLarge(InvalidRequest):
@@ -144,6 +152,13 @@ class CascadeExhausted(SmallfirstError):
     """No permitted tier gave an answer that may be kept."""
 
     code = "cascade_exhausted"
+    retryable = True
+
+
+class StoreUnavailable(SmallfirstError):
+    """The store of responses cannot be reached."""
+
+    code = "store_unavailable"
     retryable = True
 
 

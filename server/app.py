@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from router.errors import SmallfirstError
 from server import tracing
-from server.api import chat, completions, embeddings, errors, health, models, openapi, outcomes, responses
+from server.api import chat, completions, embeddings, errors, health, models, openapi, outcomes, responses, stored
 from server.api.exchange import accepted_id
 from server.api.parts import Parts
 
@@ -32,7 +32,7 @@ def create_app(parts: Parts, on_close: Callable[[], Awaitable[None]], on_start: 
     app = FastAPI(title="Smallfirst", version=_version(), lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.parts = parts
     app.openapi = lambda: openapi.document(app, parts.names.listed())  # type: ignore[method-assign]  # the framework's own way to replace it
-    for module in (chat, completions, responses, embeddings, models, health):
+    for module in (chat, completions, responses, stored, embeddings, models, health):
         app.include_router(module.router)
     app.include_router(outcomes.routes(parts.take))
     app.add_middleware(RequestIds, new_id=parts.new_id)

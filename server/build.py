@@ -27,16 +27,20 @@ from router.route import Route
 from router.types import Budget, GenerationRequest, Outcome, Price, Tier
 from router.verifiers.contract import ContractVerifier
 from server.access.admission import Admission
+from server.api.conversations import Conversations
 from server.api.naming import Names, RouteFacts
 from server.api.parts import BodyLimits, Exposition, Gauges, Parts
 from server.api.wire import PASSED
 from server.app import create_app
 from server.auditing import Audited
-from server.config import EmbeddedEngine, OpenAIEngine, RouteSettings, ScriptedEngine, Settings, TierSettings
+from server.config import EmbeddedEngine, OpenAIEngine, RouteSettings, ScriptedEngine, Settings, StoredResponses, TierSettings
+from server.conversations.database import InDatabase
+from server.conversations.memory import InMemory
 from server.engines import embedded, openai, scripted
 from server.engines.openai.flavours import FLAVOURS
 from server.observers.logs import Logs
-from server.observers.metrics import Metrics
+from server.observers.metrics import MULTIPROCESS, Metrics
+from server.observers.outcomes.address import engine as reached
 from server.observers.outcomes.ports import Retention, Source
 from server.recording import Kept, Meters, Recording, recording
 from server.services import ProcessServices
@@ -100,6 +104,8 @@ def gateway(
     async def close() -> None:
         if followed is not None:
             await followed.close()
+        if parts.conversations is not None:
+            await parts.conversations.close()
         metrics.close()
         await around.services.close()
 
@@ -190,7 +196,17 @@ def _parts(settings: Settings, around: Surroundings, metrics: Metrics, observe: 
         take=followed.take if followed else None,
         embedders={name: found.embedder for name, found in around.engines.items() if found.embedder is not None},
         watch=followed.watcher.detail if followed else dict,
+        conversations=_conversations(settings.responses, around.folder),
     )
+
+
+def _conversations(given: StoredResponses, folder: Path) -> Conversations | None:
+    """One worker's memory is of no use to the others, so that several store only what a database keeps for all."""
+    if not given.rows or (given.url is None and MULTIPROCESS in os.environ):
+        return None
+    if given.url is None:
+        return InMemory(given.rows, given.bytes, given.days, time.time)
+    return InDatabase(reached(given.url, folder, "responses.url"), given.rows, given.bytes, given.days, time.time)
 
 
 def _engine(name: str, settings: Settings, folder: Path) -> Running:

@@ -191,6 +191,18 @@ class Outcomes(Strict):
     content_days: float | None = Field(default=None, gt=0)
 
 
+class StoredResponses(Strict):
+    """How long a response may be gone on from: in this process's memory, or with `url` in a database.
+
+    `bytes` bounds all that is held in memory, or each response in a database; with `rows: 0` nothing is stored.
+    """
+
+    url: str | None = None
+    rows: int = Field(default=10_000, ge=0)
+    bytes: int = Field(default=67_108_864, ge=1024)
+    days: float = Field(default=30.0, gt=0)
+
+
 class Settings(Strict):
     """The whole configuration."""
 
@@ -203,6 +215,7 @@ class Settings(Strict):
     aliases: Mapping[str, str] = {}
     functions: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     outcomes: Outcomes | None = None
+    responses: StoredResponses = StoredResponses()
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:

@@ -1,7 +1,7 @@
 """What every generating endpoint does: admit, validate, run the cascade, tell the answer whole or as a stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -15,6 +15,7 @@ from router.errors import InvalidRequest, SmallfirstError
 from router.types import Chunk, Generation, GenerationRequest, Outcome
 from server.access.presence import while_present
 from server.api import errors
+from server.api.conversations import Conversations
 from server.api.exchange import read
 from server.api.explain import explanation, headers, totals
 from server.api.naming import RouteFacts, Target
@@ -26,16 +27,23 @@ from server.api.wire import Generating
 
 Body = TypeVar("Body", bound=Generating)
 
+OPEN = ""
+"""Who asks where everyone may."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked(Generic[Body]):
-    """A request with what shapes its answer on the wire; `created` is in seconds since the epoch, `keepalive` in seconds."""
+    """A request with what shapes its answer on the wire; `created` is in seconds since the epoch, `keepalive` in seconds.
+
+    `conversations` is where the answer may be stored, `None` where nothing is.
+    """
 
     request: GenerationRequest
     body: Body
     created: int
     explain: bool
     keepalive: float | None = None
+    conversations: Conversations | None = None
 
     def stamp(self, tier: str) -> Stamp:
         """The answer's identity; its model pins the tier that gave it."""
@@ -55,19 +63,27 @@ class Telling(Protocol):
 
     def live(self, chunk: Chunk) -> Iterator[bytes]: ...
 
-    def end(self, finished: Finished) -> Iterator[bytes]: ...
+    def end(self, finished: Finished) -> AsyncIterator[bytes]: ...
+
+
+async def _as_it_is(body: Body, _stored: Conversations | None, _owner: str) -> Body:
+    return body
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect(Generic[Body]):
-    """How an endpoint says what all of them do; `prefix` begins the answers' ids, `failed` is the event of a failure before the commit."""
+    """How an endpoint says what all of them do; `prefix` begins the answers' ids, `failed` is the event of a failure before the commit.
+
+    `recall` completes a body by what is stored for its caller.
+    """
 
     prefix: str
     body: type[Body]
     translate: Callable[[Body, Target, RouteFacts, str, Limits], GenerationRequest]
-    whole: Callable[[Asked[Body], Generation, Stamp], Json]
+    whole: Callable[[Asked[Body], Generation, Stamp], Awaitable[Json]]
     telling: Callable[[Asked[Body], Stamp], Telling]
     failed: Callable[[SmallfirstError], bytes]
+    recall: Callable[[Body, Conversations | None, str], Awaitable[Body]] = _as_it_is
 
 
 async def answer(request: Request, dialect: Dialect[Body]) -> Response:
@@ -81,7 +97,7 @@ async def answer(request: Request, dialect: Dialect[Body]) -> Response:
         if asked.request.stream:
             return await _stream(request, cascade, asked, dialect, held)
         finished = await while_present(request.receive, cascade.run(asked.request))
-        response = _whole(finished, asked, dialect)
+        response = await _whole(finished, asked, dialect)
         known.gauges.overhead(known.clock() - started - _engine_seconds(finished.outcome))
         return response
 
@@ -95,13 +111,14 @@ async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: E
         target = known.names.resolve(body.model)
         route = target.route
         _within(body)
+        body = await dialect.recall(body, known.conversations, OPEN)
         asked = dialect.translate(body, target, known.names.routes[route], dialect.prefix + known.new_id(), known.limits.schema)
         _bounded(asked, known)
     except SmallfirstError as refusal:
         known.gauges.refused(route, refusal.code)
         raise
     explain = request.headers.get("x-smallfirst-explain") == "1"
-    return Asked(asked, body, int(known.wall()), explain, known.names.routes[route].keepalive_after)
+    return Asked(asked, body, int(known.wall()), explain, known.names.routes[route].keepalive_after, known.conversations)
 
 
 def _within(body: Generating) -> None:
@@ -116,11 +133,11 @@ def _bounded(asked: GenerationRequest, known: Parts) -> None:
         raise InvalidRequest(f"more than {known.limits.messages} messages", param="messages")
 
 
-def _whole(finished: Finished, asked: Asked[Body], dialect: Dialect[Body]) -> Response:
+async def _whole(finished: Finished, asked: Asked[Body], dialect: Dialect[Body]) -> Response:
     outcome, generation = finished.outcome, finished.generation
     if generation is None or outcome.kept is None:
         return _failed(finished)
-    body = dialect.whole(asked, generation, asked.stamp(outcome.kept.tier))
+    body = await dialect.whole(asked, generation, asked.stamp(outcome.kept.tier))
     if asked.explain:
         body["smallfirst"] = explanation(outcome)
     return Response(to_json(body), headers=headers(outcome, outcome.kept.tier), media_type="application/json")
@@ -173,7 +190,8 @@ async def _events(
                 for block in telling.live(later.chunk):
                     yield block
             elif isinstance(later, Finished):
-                yield b"".join(telling.end(later))
+                async for block in telling.end(later):
+                    yield block
 
 
 def _engine_seconds(outcome: Outcome) -> float:

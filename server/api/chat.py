@@ -15,7 +15,7 @@ from server.api.wire import ChatRequest
 router = APIRouter()
 
 
-def _whole(asked: Asked[ChatRequest], generation: Generation, stamp: Stamp) -> Json:
+async def _whole(asked: Asked[ChatRequest], generation: Generation, stamp: Stamp) -> Json:
     return completion(asked.request, generation, stamp)
 
 

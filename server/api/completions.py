@@ -41,7 +41,7 @@ def translate(body: CompletionRequest, target: Target, facts: RouteFacts, reques
     )
 
 
-def whole(_asked: Asked[CompletionRequest], generation: Generation, stamp: Stamp) -> Json:
+async def whole(_asked: Asked[CompletionRequest], generation: Generation, stamp: Stamp) -> Json:
     """A text completion; its usage counts this answer alone."""
     choices = [_choice(index, choice.text, choice.finish_reason) for index, choice in enumerate(generation.choices)]
     return {**stamp.object("text_completion", choices), "usage": usage(generation.usage)}

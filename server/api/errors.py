@@ -25,9 +25,11 @@ from router.errors import (
     InvalidRequest,
     MaxTokensTooSmall,
     Overloaded,
+    PreviousResponseNotFound,
     RequestTooLarge,
     ResidencyForbidden,
     SmallfirstError,
+    StoreUnavailable,
     UnknownModel,
     UnsupportedEndpoint,
     UnsupportedParameter,
@@ -45,6 +47,7 @@ class Kind:
 _INVALID = Kind(400, "invalid_request_error")
 _ENGINE = Kind(502, "api_error")
 _BUSY = Kind(429, "rate_limit_error")
+_AWAY = Kind(503, "api_error")
 _BUG = Kind(500, "api_error")
 
 TABLE: Mapping[type[SmallfirstError], Kind] = {
@@ -54,6 +57,7 @@ TABLE: Mapping[type[SmallfirstError], Kind] = {
     ContextTooLong: _INVALID,
     MaxTokensTooSmall: _INVALID,
     UnsupportedEndpoint: _INVALID,
+    PreviousResponseNotFound: _INVALID,
     RequestTooLarge: Kind(413, "invalid_request_error"),
     UnknownModel: Kind(404, "invalid_request_error"),
     AccessDenied: Kind(403, "permission_error"),
@@ -65,7 +69,8 @@ TABLE: Mapping[type[SmallfirstError], Kind] = {
     EngineOverloaded: _BUSY,
     EngineProtocolError: _ENGINE,
     EngineRejected: _ENGINE,
-    CascadeExhausted: Kind(503, "api_error"),
+    CascadeExhausted: _AWAY,
+    StoreUnavailable: _AWAY,
     DeadlineExceeded: Kind(504, "timeout_error"),
     ClientGone: Kind(499, "invalid_request_error"),
     ConfigError: _BUG,

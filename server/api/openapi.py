@@ -39,3 +39,22 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
 
 NAMED_MODEL = {"parameters": [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}]}
 """The path of one model, which may hold a slash."""
+
+
+def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+_RESPONSE = {"name": "response_id", "in": "path", "required": True, "schema": {"type": "string"}}
+NAMED_RESPONSE: dict[str, Any] = {"parameters": [_RESPONSE]}
+"""The path of one stored response."""
+
+LISTED_ITEMS: dict[str, Any] = {
+    "parameters": [
+        _RESPONSE,
+        _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
+        _query("order", {"type": "string", "enum": ["asc", "desc"], "default": "desc"}),
+        _query("after", {"type": "string"}),
+    ]
+}
+"""The page of one stored response's input."""

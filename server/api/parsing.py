@@ -75,7 +75,7 @@ def _refusal(detail: ErrorDetails, location: Location) -> InvalidRequest:
 _OPTIONS = frozenset({"store", "service_tier", "modalities", "include_obfuscation", "background", "truncation", "include"})
 _HOSTED = {"apply_patch", "code_interpreter", "computer", "computer_use_preview", "file_search", "image_generation", "local_shell", "mcp"}
 _HOSTED |= {"namespace", "shell", "tool_search", "web_search", "web_search_preview"}
-_ITEMS = {"item_reference", "compaction", *(f"{tool}_call" for tool in _HOSTED), "custom_tool_call", "custom_tool_call_output"}
+_ITEMS = {"compaction", *(f"{tool}_call" for tool in _HOSTED), "custom_tool_call", "custom_tool_call_output"}
 _KINDS = frozenset({"custom", "function", "grammar", "python", "structural_tag"} | _HOSTED | _ITEMS)
 
 

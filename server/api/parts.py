@@ -11,6 +11,7 @@ from router.contract import Limits as SchemaLimits
 from router.ports import Embedder, Engine
 from router.types import GenerationRequest, Outcome
 from server.access.admission import Admission
+from server.api.conversations import Conversations
 from server.api.naming import Names
 from server.api.outcomes import Take
 
@@ -63,6 +64,7 @@ class Parts:
     take: Take | None = None
     embedders: Mapping[str, Embedder] = field(default_factory=dict)
     watch: Callable[[], Mapping[str, str]] = dict
+    conversations: Conversations | None = None
 
 
 def parts(request: Request) -> Parts:

@@ -38,6 +38,7 @@ from server.api.responding import (
     ResponseSchema,
     ResponsesRequest,
     ResponseTool,
+    Resumed,
     TextOptions,
 )
 from server.api.wire import (
@@ -69,7 +70,7 @@ _RENAMED = (
 
 def translate(body: ResponsesRequest, target: Target, facts: RouteFacts, request_id: str, limits: Limits) -> GenerationRequest:
     """The request as the cascade sees it; raises InvalidRequest or UnsupportedParameter naming the field of this endpoint."""
-    _answered(body.input)
+    _answered(body.input, body.earlier if isinstance(body, Resumed) else 0)
     try:
         return chat.translate(as_chat(body), target, facts, request_id, limits)
     except InvalidRequest as error:
@@ -104,13 +105,13 @@ def _renamed(text: str) -> str:
     return text
 
 
-def _answered(given: str | Sequence[InputItem]) -> None:
+def _answered(given: str | Sequence[InputItem], earlier: int) -> None:
     called: set[str] = set()
     for index, item in enumerate(() if isinstance(given, str) else given):
         if isinstance(item, InputCall):
             called.add(item.call_id)
         elif isinstance(item, InputOutput) and item.call_id not in called:
-            param = f"input[{index}].call_id"
+            param = f"input[{index - earlier}].call_id"
             raise InvalidRequest(f"{param}: no earlier item is a function_call of this id", param=param)
 
 

@@ -91,6 +91,13 @@ class InputOutput(Wire):
     namespace: None = None
 
 
+class ItemReference(Wire):
+    """An item of a stored response, by its id."""
+
+    type: Literal["item_reference"]
+    id: str = Field(min_length=1, max_length=256)
+
+
 class InputReasoning(Wire):
     """What the assistant thought earlier: clients send it back, no model is shown it."""
 
@@ -112,7 +119,8 @@ InputItem = Annotated[
     Annotated[InputMessage, Tag("message")]
     | Annotated[InputCall, Tag("function_call")]
     | Annotated[InputOutput, Tag("function_call_output")]
-    | Annotated[InputReasoning, Tag("reasoning")],
+    | Annotated[InputReasoning, Tag("reasoning")]
+    | Annotated[ItemReference, Tag("item_reference")],
     Discriminator(_kind),
 ]
 
@@ -183,7 +191,7 @@ class EventOptions(StreamOptions):
 
 
 class ResponsesRequest(Generating):
-    """`POST /v1/responses`; nothing is stored, so every request brings its whole conversation."""
+    """`POST /v1/responses`; it goes on from a stored response, or brings its whole conversation."""
 
     input: str | Annotated[list[InputItem], Field(min_length=1)]
     instructions: str | None = None
@@ -193,12 +201,13 @@ class ResponsesRequest(Generating):
     parallel_tool_calls: bool | None = None
     text: TextOptions | None = None
     reasoning: Reasoning | None = None
+    previous_response_id: str | None = Field(default=None, min_length=1, max_length=256)
     include: list[Literal["message.output_text.logprobs"]] | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     metadata: dict[MetadataKey, MetadataValue] | None = Field(default=None, max_length=16)
     stream_options: EventOptions | None = None
     truncation: Literal["disabled"] | None = None
-    store: Literal[False] | None = None
+    store: bool | None = None
     background: Literal[False] | None = None
     service_tier: Literal["auto", "default"] | None = None
     safety_identifier: str | None = Field(default=None, max_length=64)
@@ -210,7 +219,12 @@ class ResponsesRequest(Generating):
     image: None = None
     max_tool_calls: None = None
     moderation: None = None
-    previous_response_id: None = None
     prompt: None = None
     prompt_cache_options: None = None
     prompt_cache_retention: None = None
+
+
+class Resumed(ResponsesRequest):
+    """A request whose input begins with `earlier` items of the conversation that it goes on with; no reference is left in it."""
+
+    earlier: int = 0

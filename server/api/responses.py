@@ -1,6 +1,6 @@
 """`POST /v1/responses`: a response object, whole or as its events."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter, Request, Response
@@ -10,7 +10,8 @@ from router.cascade import Finished
 from router.errors import Overloaded, SmallfirstError
 from router.types import Choice, Chunk, Generation, Token, ToolCall, Usage
 from server.api import errors
-from server.api.answering import Asked, Dialect, answer
+from server.api.answering import OPEN, Asked, Dialect, answer
+from server.api.conversations import PREFIX, keep, recall
 from server.api.deltas import pieces, words
 from server.api.openapi import body_of
 from server.api.render import Json, Stamp, logprobs
@@ -26,14 +27,19 @@ async def responses(request: Request) -> Response:
     return await answer(request, RESPONSES)
 
 
-def whole(asked: Asked[ResponsesRequest], generation: Generation, stamp: Stamp) -> Json:
-    """A finished response; its usage counts this answer alone."""
+async def whole(asked: Asked[ResponsesRequest], generation: Generation, stamp: Stamp) -> Json:
+    """A finished response, stored if it may be; its usage counts this answer alone."""
     choice = generation.choices[0]
     said = stamp.answer(asked.request, choice)
     ended = ending(choice)
     output = [message(stamp, said.content, ended, _logprobs(asked, choice.tokens))] if said.content is not None else []
     calls = [call(stamp, index, made, ended) for index, made in enumerate(said.tool_calls)]
-    return finished(asked, stamp, [*output, *calls], choice, generation.usage)
+    return await kept(asked, finished(asked, stamp, [*output, *calls], choice, generation.usage))
+
+
+async def kept(asked: Asked[ResponsesRequest], told: Json) -> Json:
+    """The response as it was stored, or saying that it was not."""
+    return told | {"store": await keep(asked.conversations, asked.body, told, OPEN)}
 
 
 def envelope(body: ResponsesRequest, stamp: Stamp, status: str) -> Json:
@@ -55,10 +61,10 @@ def envelope(body: ResponsesRequest, stamp: Stamp, status: str) -> Json:
         "model": stamp.model,
         "output": [],
         "parallel_tool_calls": body.parallel_tool_calls is not False,
-        "previous_response_id": None,
+        "previous_response_id": body.previous_response_id,
         "reasoning": {"effort": None, "summary": None, **given.get("reasoning", {})},
         "service_tier": "default",
-        "store": False,
+        "store": body.store is not False,
         "temperature": body.temperature,
         "text": {"format": {"type": "text"}, **text},
         "tool_choice": given.get("tool_choice", "auto"),
@@ -112,7 +118,7 @@ def call(stamp: Stamp, index: int, made: ToolCall, status: str) -> Json:
 
 
 def _bare(stamp: Stamp) -> str:
-    return stamp.id.removeprefix(RESPONSES.prefix)
+    return stamp.id.removeprefix(PREFIX)
 
 
 def _logprobs(asked: Asked[ResponsesRequest], tokens: Sequence[Token]) -> list[object]:
@@ -157,15 +163,15 @@ class Events:
         if chunk.text:
             yield self._delta(chunk.text, chunk.tokens)
 
-    def end(self, last: Finished) -> Iterator[bytes]:
+    async def end(self, last: Finished) -> AsyncIterator[bytes]:
         """The ends of the items and of the response, which carries the usage and the account; or the response that failed."""
         if last.error is not None or last.generation is None:
             yield self._failed(last.error or SmallfirstError("internal error"))
             return
         choice = last.generation.choices[0]
         if not self.output:
-            yield from self._close_message(ending(choice))
-        told = finished(self.asked, self.stamp, self.output, choice, last.generation.usage)
+            yield b"".join(self._close_message(ending(choice)))
+        told = await kept(self.asked, finished(self.asked, self.stamp, self.output, choice, last.generation.usage))
         told["smallfirst"] = self.asked.account(last.outcome)
         yield self._event(f"response.{ending(choice)}", response=told)
 
@@ -225,4 +231,4 @@ def _framed(kind: str, payload: Mapping[str, object]) -> bytes:
     return b"event: " + kind.encode() + b"\ndata: " + to_json(payload) + b"\n\n"
 
 
-RESPONSES = Dialect("resp_", ResponsesRequest, translate, whole, Events, failed)
+RESPONSES = Dialect(PREFIX, ResponsesRequest, translate, whole, Events, failed, recall)

@@ -1,6 +1,6 @@
 """A committed answer as the chunks of OpenAI's two completion endpoints."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,7 +46,7 @@ class Chunks:
         """A piece as it came."""
         return map(self._event, self.deltas.live(chunk))
 
-    def end(self, finished: Finished) -> Iterator[bytes]:
+    async def end(self, finished: Finished) -> AsyncIterator[bytes]:
         """The last chunks, of which the very last carries the account; or the error, and then no [DONE]."""
         if finished.error is not None or finished.generation is None:
             yield failed(finished.error or SmallfirstError("internal error"))
@@ -57,8 +57,7 @@ class Chunks:
         else:
             last.pop()
         last[-1]["smallfirst"] = self.account(finished.outcome)
-        yield from map(event, last)
-        yield DONE
+        yield b"".join((*map(event, last), DONE))
 
     def _event(self, choices: list[Json]) -> bytes:
         return event(self.stamp.object(self.kind, choices))

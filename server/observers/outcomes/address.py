@@ -1,4 +1,4 @@
-"""Where the store is: the URL of the configuration as a database engine."""
+"""Where a store is: a URL of the configuration as a database engine."""
 
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,27 @@ KEY = "outcomes.url"
 _SECONDS = 3
 
 
-def engine(url: str, folder: Path) -> Engine:
-    """An engine that connects on first use; a relative path starts at `folder`. Raises ConfigError for what no store can be made of."""
+def engine(url: str, folder: Path, key: str = KEY) -> Engine:
+    """An engine that connects on first use; a relative path starts at `folder`.
+
+    Raises ConfigError naming `key` for what no store can be made of.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise ConfigError(f"{KEY}: not a database's URL", param=KEY) from error
+        raise ConfigError(f"{key}: not a database's URL", param=key) from error
     match parsed.get_backend_name():
         case "sqlite":
-            return _sqlite(parsed, folder)
+            return _sqlite(parsed, folder, key)
         case "postgresql":
-            return _postgresql(parsed)
+            return _postgresql(parsed, key)
         case other:
-            raise ConfigError(f"{KEY}: {other} is not served; use sqlite:///PATH or postgresql://…", param=KEY)
+            raise ConfigError(f"{key}: {other} is not served; use sqlite:///PATH or postgresql://…", param=key)
 
 
-def _sqlite(url: URL, folder: Path) -> Engine:
+def _sqlite(url: URL, folder: Path, key: str) -> Engine:
     if not url.database or url.database == ":memory:":
-        raise ConfigError(f"{KEY}: SQLite needs a file, sqlite:///state/outcomes.db", param=KEY)
+        raise ConfigError(f"{key}: SQLite needs a file, sqlite:///state/{key.partition('.')[0]}.db", param=key)
     path = folder / url.database  # an absolute path stands for itself
     made = create_engine(
         URL.create("sqlite", database=str(path)), connect_args={"timeout": _SECONDS, "isolation_level": "IMMEDIATE"}, pool_size=4
@@ -47,10 +50,10 @@ def _sqlite(url: URL, folder: Path) -> Engine:
     return made
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, key: str) -> Engine:
     try:
         return create_engine(
             url.set(drivername="postgresql+psycopg"), connect_args={"connect_timeout": _SECONDS}, pool_pre_ping=True, pool_size=4
         )
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{KEY}: PostgreSQL needs the extra `postgres`: pip install 'smallfirst[postgres]'", param=KEY) from error
+        raise ConfigError(f"{key}: PostgreSQL needs the extra `postgres`: pip install 'smallfirst[postgres]'", param=key) from error

@@ -26,6 +26,8 @@ def test_every_class_of_error_is_in_the_table(kind: type[SmallfirstError]) -> No
         ("EngineFailure", 502, "api_error", "engine_error"),
         ("EngineProtocolError", 502, "api_error", "engine_error"),
         ("CascadeExhausted", 503, "api_error", "cascade_exhausted"),
+        ("StoreUnavailable", 503, "api_error", "store_unavailable"),
+        ("PreviousResponseNotFound", 400, "invalid_request_error", "previous_response_not_found"),
         ("MaxTokensTooSmall", 400, "invalid_request_error", "max_tokens_too_small"),
         ("UnsupportedEndpoint", 400, "invalid_request_error", "unsupported_endpoint"),
         ("ResidencyForbidden", 403, "permission_error", "residency_forbidden"),

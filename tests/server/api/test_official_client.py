@@ -93,4 +93,4 @@ def test_a_loop_of_responses_goes_round(client: OpenAI) -> None:
 def test_a_refusal_is_the_clients_own_error(client: OpenAI) -> None:
     with pytest.raises(BadRequestError) as caught:
         client.responses.create(model="auto", input="Hello", previous_response_id="resp_1")
-    assert (caught.value.code, caught.value.param) == ("unsupported_parameter", "previous_response_id")
+    assert (caught.value.code, caught.value.param) == ("previous_response_not_found", "previous_response_id")

@@ -1,0 +1,1 @@
+"""Where responses are stored: in this process, or in a database that several share."""
