@@ -8,6 +8,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -74,6 +75,7 @@ class Watcher:
     _folded: dict[str, tuple[object, tuple[State, bool]]] = field(default_factory=dict, init=False)
     _lost: str = field(default="", init=False)
     _task: asyncio.Task[None] | None = field(default=None, init=False)
+    _closing: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def floor(self, route: str) -> float:
         """The least confidence that the route keeps now."""
@@ -85,10 +87,10 @@ class Watcher:
         self._task = self._task or asyncio.get_running_loop().create_task(self._watch())
 
     async def close(self) -> None:
-        """Stop watching."""
+        """Stop watching, after the poll under way: its thread holds a connection of the store."""
+        self._closing.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await self._task
 
     def detail(self) -> dict[str, str]:
         """A sentence a route for `/readyz`: what the bound is, and whether the route was tightened."""
@@ -115,9 +117,10 @@ class Watcher:
         return elected
 
     async def _watch(self) -> None:
-        while True:
+        while not self._closing.is_set():
             await asyncio.to_thread(self.poll)
-            await asyncio.sleep(self.every)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), self.every)
 
     def _begin(self, now: float) -> None:
         if not self._floors:

@@ -17,7 +17,7 @@ from router.types import Choice, Decision, GenerationRequest, Outcome, Price, Ti
 from server.auditing import Audited, Auditor, Heard, drawn, eligible
 from server.engines.scripted import Reply, ScriptedEngine
 from server.observers.outcomes.ports import Label
-from tests.server.observers.outcomes.made import call, climbed, database, kept_small, outcome, recorder, request
+from tests.server.observers.outcomes.made import call, climbed, database, kept_small, outcome, recorder, request, stored
 
 ROUTE = Route("auto", (Tier("small", "slm"), Tier("large", "llm", Price(10, 10))), (), Rules())
 
@@ -171,7 +171,7 @@ async def test_a_cascade_under_audit_answers_first_and_is_labelled_afterwards(tm
     assert finished.outcome.kept.tier == "small"
     await made.idle()
     await asyncio.to_thread(kept.close)
-    ((row, labels),) = database(tmp_path).labelled()
+    ((row, labels),) = stored(tmp_path)
     assert (row.response_id, row.tier, [label.correct for label in labels]) == ("chatcmpl-9", "small", [0.0])
 
 

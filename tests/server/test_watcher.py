@@ -1,7 +1,8 @@
 import asyncio
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from router.calibration.watching import ESCALATE_ALL, Limits, Target
 from server.observers.outcomes.database import Database
@@ -64,24 +65,28 @@ def test_a_broken_promise_tightens_the_route_and_is_told(tmp_path: Path) -> None
 
 
 def test_only_one_worker_watches_and_all_follow(tmp_path: Path) -> None:
-    one, two = (watcher(database(tmp_path)) for _ in range(2))
+    stores = [database(tmp_path) for _ in range(3)]
+    one, two, late = map(watcher, stores)
     assert one.poll()
     assert not two.poll()
-    store = database(tmp_path)
-    labels(store, [0.0] * 100)
+    labels(stores[0], [0.0] * 100)
     assert one.poll()
     assert not two.poll()
     assert one.floor("auto") == two.floor("auto") == ESCALATE_ALL
-    late = watcher(database(tmp_path))
     late.poll()
     assert late.floor("auto") == ESCALATE_ALL
-    store.close()
+    for store in stores:
+        store.close()
 
 
 def test_when_the_elected_one_is_gone_another_takes_over(tmp_path: Path) -> None:
-    assert watcher(database(tmp_path), every=1.0).poll()
-    assert not watcher(database(tmp_path), every=1.0, wall=lambda: 502.0).poll()
-    assert watcher(database(tmp_path), every=1.0, wall=lambda: 504.0).poll()
+    stores = [database(tmp_path) for _ in range(3)]
+    one, two, three = (watcher(store, every=1.0, wall=lambda at=at: at) for store, at in zip(stores, (500.0, 502.0, 504.0), strict=True))
+    assert one.poll()
+    assert not two.poll()
+    assert three.poll()
+    for store in stores:
+        store.close()
 
 
 def test_another_calibration_starts_afresh(tmp_path: Path) -> None:
@@ -157,4 +162,29 @@ async def test_it_watches_in_the_background_until_closed(tmp_path: Path) -> None
     while made.floor("auto") < ESCALATE_ALL:
         await asyncio.sleep(0.01)
     await made.close()
+    store.close()
+
+
+async def test_closing_waits_for_the_poll_under_way(tmp_path: Path) -> None:
+    """Its thread holds a connection, which would otherwise be left open when the store is closed."""
+    store, begun, go_on = database(tmp_path), threading.Event(), threading.Event()
+
+    class Slow:
+        """The store, whose lease takes its time."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        def lease(self, *given: Any) -> bool:
+            begun.set()
+            return go_on.wait(10) and store.lease(*given)
+
+    made = watcher(cast(Any, Slow()))
+    made.start()
+    await asyncio.to_thread(begun.wait, 10)
+    closing = asyncio.create_task(made.close())
+    await asyncio.sleep(0.01)
+    assert not closing.done()
+    go_on.set()
+    await closing
     store.close()

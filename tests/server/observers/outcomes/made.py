@@ -1,5 +1,6 @@
 """Outcomes and stores for the tests of this folder."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from router.types import (
 from server.observers.outcomes.address import engine
 from server.observers.outcomes.database import Database
 from server.observers.outcomes.encoding import Encoder
-from server.observers.outcomes.ports import Label
+from server.observers.outcomes.ports import Label, Row
 from server.observers.outcomes.recorder import Bounds, Recorder, Told
 
 SECRET = "Xylophone"
@@ -73,6 +74,12 @@ def label(response_id: str = "chatcmpl-1", correct: float = 1.0, **given: Any) -
 
 def database(folder: Path) -> Database:
     return Database(engine("sqlite:///state/outcomes.db", folder))
+
+
+def stored(folder: Path) -> list[tuple[Row, tuple[Label, ...]]]:
+    """The labelled outcomes of that database, which is closed again."""
+    with closing(database(folder)) as store:
+        return list(store.labelled())
 
 
 class Ears:

@@ -9,7 +9,7 @@ import pytest
 
 from router.errors import Overloaded
 from server.observers.outcomes.ports import Entry, StoreLost, Unfit, Written
-from tests.server.observers.outcomes.made import Ears, climbed, database, kept_small, label, outcome, recorder, request
+from tests.server.observers.outcomes.made import Ears, climbed, database, kept_small, label, outcome, recorder, request, stored
 
 
 class Fickle:
@@ -48,7 +48,7 @@ def test_nothing_is_lost_when_the_server_stops(tmp_path: Path) -> None:
         made.observe(*climbed(str(number)))
     made.close()
     assert ears.lost == 0
-    assert len(list(database(tmp_path).labelled())) == 700
+    assert len(stored(tmp_path)) == 700
 
 
 def test_observing_costs_microseconds() -> None:
@@ -185,4 +185,4 @@ def test_several_workers_share_one_file(tmp_path: Path) -> None:
     for worker in workers:
         worker.close(20)
     assert [one.lost for one in ears] == [0] * 4
-    assert len(list(database(tmp_path).labelled())) == 800
+    assert len(stored(tmp_path)) == 800
