@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, with_config
 from router.calibration.words import STOP
 from router.errors import EngineFailure, EngineTimeout
 from router.ports import Engine
-from router.types import Choice, Draft, EngineCall, FinishReason, Price, Usage
+from router.types import Choice, Draft, Energy, EngineCall, FinishReason, Price, Usage
 
 _WORD = re.compile(r"[^\W_]+(?:[.,@'-][^\W_]+)*")
 _LONGEST = 200
@@ -39,6 +39,7 @@ class Said:
     choice: Choice | None
     usage: Usage
     failure: EngineFailure | None = None
+    energy: Energy | None = None
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ async def ask(engine: Engine, call: EngineCall) -> Said:
     except EngineFailure as failure:
         return _failed(engine, call, heard, failure)
     usage = heard.usage or Usage(engine.prompt_tokens(call), heard.count)
-    return Said(Choice(heard.text, heard.finish_reason or "length"), usage)
+    return Said(Choice(heard.text, heard.finish_reason or "length"), usage, energy=call.receipt.energy)
 
 
 async def _listen(engine: Engine, call: EngineCall, heard: _Heard) -> None:
@@ -76,7 +77,7 @@ async def _listen(engine: Engine, call: EngineCall, heard: _Heard) -> None:
 
 def _failed(engine: Engine, call: EngineCall, heard: _Heard, failure: EngineFailure) -> Said:
     """As an attempt of the cascade counts it: the prompt was sent, and what came was generated."""
-    return Said(None, heard.usage or Usage(engine.prompt_tokens(call), heard.count), failure)
+    return Said(None, heard.usage or Usage(engine.prompt_tokens(call), heard.count), failure, call.receipt.energy)
 
 
 def discreet(reason: str, draft: Draft) -> str:

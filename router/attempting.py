@@ -54,7 +54,7 @@ class _Pieces:
 
 @dataclass(slots=True)
 class Running:
-    """An attempt under way; `clock` is in seconds."""
+    """An attempt under way; `clock` is in seconds, `origin` is when its request arrived."""
 
     tier: Tier
     kind: Literal["try", "repair"]
@@ -66,6 +66,7 @@ class Running:
     usage: Usage | None = None
     error: EngineFailure | None = None
     prefixes: dict[int, Prefix] = field(default_factory=dict)
+    origin: float = 0.0
     early: Verification | None = None
     """What was said of the draft before it was whole."""
 
@@ -110,8 +111,10 @@ class Running:
             deferral=self._deferral(),
             seconds=self.clock() - self.started,
             usage=usage,
-            cost=self.tier.price.of(usage),
+            cost=self.tier.price.of(usage, self.call.receipt),
+            energy=self.call.receipt.energy,
             cancelled=cancelled,
+            began=self.started - self.origin,
         )
 
     def _add(self, chunk: Chunk) -> None:

@@ -308,7 +308,8 @@ class _Run:
         call = self._call(messages, self._contract(tier), last=last, live=gated or self._live(tier) or self._aborts(tier))
         limit = time_left(self.request.budget, self.decision, tier, self.cascade.route.rules, self._elapsed())
         call = replace(call, seconds=limit, evidence=call.evidence | (Evidence.LOGPROBS if gated else Evidence.NONE))
-        running = Running(rung, kind, self.cascade.engines[rung.engine], call, self.cascade.clock, self.cascade.clock())
+        clock = self.cascade.clock
+        running = Running(rung, kind, self.cascade.engines[rung.engine], call, clock, clock(), origin=self.started)
         self.running.append(running)
         return running
 

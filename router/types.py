@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
-from typing import Literal
+from functools import reduce
+from typing import Literal, get_args
 
 Schema = Mapping[str, object]
 """A JSON Schema, or any JSON object that only passes through."""
@@ -182,11 +183,42 @@ class GenerationRequest:
         return frozenset(part.kind for message in self.messages for part in message.parts) | {"text"}
 
 
+EnergyMethod = Literal["nvml", "dcgm", "rapl", "estimated"]
+"""How joules became known, from the surest to the least sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Joules, and how they became known."""
+
+    joules: float
+    method: EnergyMethod
+
+    def __add__(self, other: Energy) -> Energy:
+        """A sum is only as sure as the least sure of its parts."""
+        return Energy(self.joules + other.joules, max(self.method, other.method, key=get_args(EnergyMethod).index))
+
+
+def together(parts: Iterable[Energy | None]) -> Energy | None:
+    """Their sum; `None` where any of them is unknown, or where there are none."""
+    given = tuple(parts)
+    known = [part for part in given if part is not None]
+    return reduce(Energy.__add__, known) if known and len(known) == len(given) else None
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What a call took by the meters of its engine, written when it ends; `None` where there is no meter. `dollars` are of machine time."""
+
+    energy: Energy | None = None
+    dollars: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class EngineCall:
     """What an engine is asked: `messages` are those of the request, or longer on a repair; `live` wants chunks as they come.
 
-    `seconds` is the time left for the whole call, `None` for the engine's own limit.
+    `seconds` is the time left for the whole call, `None` for the engine's own limit. Whoever meters the engine fills in the `receipt`.
     """
 
     request_id: str
@@ -196,6 +228,7 @@ class EngineCall:
     evidence: Evidence = Evidence.NONE
     live: bool = False
     seconds: float | None = None
+    receipt: Receipt = field(default_factory=Receipt, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,13 +329,16 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars per million tokens."""
+    """Dollars per million tokens, or, where `hour` is given, per hour of the machine that the calls share."""
 
     prompt: float = 0.0
     completion: float = 0.0
+    hour: float | None = None
 
-    def of(self, usage: Usage) -> float:
-        """Dollars for the usage."""
+    def of(self, usage: Usage, receipt: Receipt | None = None) -> float:
+        """Dollars for the usage; by the hour they are what the receipt says, 0.0 where the machine's time was not metered."""
+        if self.hour is not None:
+            return 0.0 if receipt is None else receipt.dollars or 0.0
         return (usage.prompt_tokens * self.prompt + usage.completion_tokens * self.completion) / 1e6
 
 
@@ -363,6 +399,7 @@ class Verdict:
     violations: tuple[Violation, ...] = ()
     score: float | None = None
     usage: Usage = field(default=Usage())
+    energy: Energy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,7 +413,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One generation on one tier with what was said of it; `deferral` is why it was not kept, `None` if it was."""
+    """One generation on one tier with what was said of it; `deferral` is why it was not kept, `None` if it was.
+
+    It began `began` seconds after its request arrived and took `seconds`; `energy` is the generation's alone, verdicts have their own.
+    """
 
     tier: str
     kind: Literal["try", "repair"]
@@ -387,8 +427,14 @@ class Attempt:
     seconds: float = 0.0
     usage: Usage = Usage()
     cost: float = 0.0
-    joules: float | None = None
+    energy: Energy | None = None
     cancelled: bool = False
+    began: float = 0.0
+
+    @property
+    def joules(self) -> float | None:
+        """Of the generation; `None` where nothing measured them."""
+        return None if self.energy is None else self.energy.joules
 
     @property
     def confidence(self) -> float | None:
@@ -446,7 +492,16 @@ class Outcome:
         return (*(s.reason for s in self.decision.skipped), *(a.deferral for a in self.attempts if a.deferral is not None))
 
     @property
+    def energy(self) -> Energy | None:
+        """Of all attempts and of the verifiers that asked a model, `None` where any of them went unmeasured."""
+        return together(part for attempt in self.attempts for part in _energies(attempt))
+
+    @property
     def joules(self) -> float | None:
-        """Joules of all attempts, `None` where any attempt went unmeasured."""
-        measured = [a.joules for a in self.attempts if a.joules is not None]
-        return sum(measured) if self.attempts and len(measured) == len(self.attempts) else None
+        """The same without how it became known."""
+        return None if (energy := self.energy) is None else energy.joules
+
+
+def _energies(attempt: Attempt) -> tuple[Energy | None, ...]:
+    asked = (verdict.energy for verdict in attempt.verdicts if verdict.energy is not None or verdict.usage.total_tokens)
+    return (attempt.energy, *asked)

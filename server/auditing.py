@@ -16,7 +16,7 @@ from typing import Protocol
 from router.attempting import Running
 from router.calibration.comparing import same
 from router.ports import Engine
-from router.types import Attempt, Choice, EngineCall, GenerationRequest, Outcome, Tier
+from router.types import Attempt, Choice, Energy, EngineCall, GenerationRequest, Outcome, Tier
 from server.observers.outcomes.content import said
 from server.observers.outcomes.encoding import dumped, usage
 from server.observers.outcomes.labelling import audit
@@ -31,11 +31,12 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Who is told what: labels; dollars by route and tier; audits that came to nothing, by route and why."""
+    """Who is told what: labels; dollars by route and tier; joules by tier; audits that came to nothing, by route and why."""
 
     label: Callable[[Label], None]
     cost: Callable[[str, str, float], None] = lambda route, tier, dollars: None
     missed: Callable[[str, str], None] = lambda route, reason: None
+    energy: Callable[[str, Energy], None] = lambda tier, energy: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class Auditor:
         await asyncio.sleep(self.delay)
         async with self._slots:
             second = await self._second(under, chosen)
-        self.heard.cost(chosen.outcome.route, second.tier, second.cost)
+        self._spent(chosen.outcome.route, second)
         if second.generation is None:
             self.heard.missed(chosen.outcome.route, second.failure.code if second.failure else "engine_error")
             return
@@ -135,9 +136,14 @@ class Auditor:
                 async for _ in chunks:
                     pass
         except asyncio.CancelledError:
-            self.heard.cost(chosen.outcome.route, tier.name, running.attempt(cancelled=True).cost)
+            self._spent(chosen.outcome.route, running.attempt(cancelled=True))
             raise
         return running.attempt()
+
+    def _spent(self, route: str, attempt: Attempt) -> None:
+        self.heard.cost(route, attempt.tier, attempt.cost)
+        if attempt.energy is not None:
+            self.heard.energy(attempt.tier, attempt.energy)
 
     def _label(self, under: Audited, chosen: Chosen, second: Attempt, correct: float, cost: float) -> Label:
         generation = second.generation

@@ -6,7 +6,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -33,15 +33,18 @@ from server.api.parts import BodyLimits, Exposition, Gauges, Parts
 from server.api.wire import PASSED
 from server.app import create_app
 from server.auditing import Audited
-from server.config import EmbeddedEngine, OpenAIEngine, RouteSettings, ScriptedEngine, Settings, StoredResponses, TierSettings
+from server.config import EmbeddedEngine, HourPrice, OpenAIEngine, RouteSettings, ScriptedEngine, Settings, StoredResponses, TierSettings
 from server.conversations.database import InDatabase
 from server.conversations.memory import InMemory
 from server.engines import embedded, openai, scripted
 from server.engines.openai.flavours import FLAVOURS
+from server.metering import Idled, metering
 from server.observers.logs import Logs
 from server.observers.metrics import MULTIPROCESS, Metrics
 from server.observers.outcomes.address import engine as reached
 from server.observers.outcomes.ports import Retention, Source
+from server.observers.savings import Yardstick
+from server.pulse import Beat, Pulse
 from server.recording import Kept, Meters, Recording, recording
 from server.services import ProcessServices
 from server.tracing import request_id
@@ -64,13 +67,17 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An engine with what the port leaves out: whether it takes calls now, its context in tokens, the parameters that it knows."""
+    """An engine with what the port leaves out: whether it takes calls now, its context in tokens, the parameters that it knows.
+
+    `cpu_seconds` is the CPU time that it has taken in this process.
+    """
 
     engine: Engine
     available: Callable[[], bool] = lambda: True
     context: int | None = None
     parameters: frozenset[str] = frozenset()
     embedder: Embedder | None = None
+    cpu_seconds: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +98,17 @@ def gateway(
     `folder` is where relative paths of the settings start; `engines` stand in for those configured under the same names; `write` takes
     the log lines. Raises ConfigError for what these settings ask and this version cannot do.
     """
-    metrics = Metrics()
+    metrics = Metrics({name: Yardstick(route.tiers[-1].label, _price(route.tiers[-1])) for name, route in settings.routes.items()})
     written = write or _to_stdout
     logs = Logs(written, time.time, request_id)
     given = {name: Running(engine, parameters=frozenset(PASSED)) for name, engine in (engines or {}).items()}
-    running = {name: given.get(name) or _engine(name, settings, folder) for name in settings.engines}
+    bare = {name: given.get(name) or _engine(name, settings, folder) for name in settings.engines}
+    cpu = {name: found.cpu_seconds for name, found in bare.items() if found.cpu_seconds is not None}
+    told = Idled(metrics.idle_joules, metrics.idle_dollars, lambda sentence: written(json.dumps({"event": "energy", "message": sentence})))
+    meters = metering(settings, cpu, told)
+    running = {name: replace(found, engine=meters.metered(found.engine)) for name, found in bare.items()}
+    watch = meters.watch()
+    pulse = Pulse({name: Beat(found.engine.healthy, found.available) for name, found in running.items()}, metrics.engine_up)
     around = _surroundings(settings, running, folder)
     followed = _recording(settings, around, metrics, lambda sentence: written(json.dumps({"event": "outcomes", "message": sentence})))
     followers = [metrics.observe, logs.observe, *([followed.observe] if followed else [])]
@@ -106,10 +119,18 @@ def gateway(
             await followed.close()
         if parts.conversations is not None:
             await parts.conversations.close()
+        await pulse.close()
+        await watch.close()
         metrics.close()
         await around.services.close()
 
-    return Gateway(create_app(parts, close, followed.start if followed else lambda: None), parts, metrics)
+    def start() -> None:
+        watch.start()
+        pulse.start()
+        if followed is not None:
+            followed.start()
+
+    return Gateway(create_app(parts, close, start), parts, metrics)
 
 
 def _refuse(key: str, message: str) -> None:
@@ -143,7 +164,7 @@ def _recording(settings: Settings, around: Surroundings, metrics: Metrics, log: 
     if given is None:
         return None
     kept = Kept(given.url, around.folder, given.content, Retention(given.days, given.rows, given.content_days))
-    meters = Meters(metrics.lost, metrics.labelled, metrics.audit_cost, metrics.audit_missed, metrics, log)
+    meters = Meters(metrics.lost, metrics.labelled, metrics.audit_cost, metrics.audit_missed, metrics, log, metrics.audit_energy)
     watched = {name: _watched(name, route, around) for name, route in settings.routes.items() if len(route.tiers) > 1}
     rates = {name: _rate(route) for name, route in settings.routes.items()}
     audited = {
@@ -214,7 +235,7 @@ def _engine(name: str, settings: Settings, folder: Path) -> Running:
         case EmbeddedEngine(path=path, threads=threads, queue=queue, tools_prompt=form):
             beside = folder / path
             bundled = embedded.EmbeddedEngine(name, beside if beside.is_dir() else path, threads, queue, form)
-            return Running(bundled, context=bundled.context)
+            return Running(bundled, context=bundled.context, cpu_seconds=lambda: bundled.cpu_seconds)
         case ScriptedEngine(replies=replies):
             return Running(scripted.ScriptedEngine(name, replies), parameters=frozenset(PASSED))
         case OpenAIEngine() as given:
@@ -276,10 +297,13 @@ def _hold_to_target(key: str, route: RouteSettings, artifact: Artifact) -> None:
 
 
 def _tier(tier: TierSettings, around: Surroundings) -> Tier:
-    price = Price(tier.price.prompt, tier.price.completion)
     context = tier.context or around.engines[tier.engine].context
     location = "outside" if around.services.outside(tier.engine) else tier.location  # one route's word on an engine holds on all
-    return Tier(tier.label, tier.engine, price, context, tier.modalities, location, tier.keep_tools)
+    return Tier(tier.label, tier.engine, _price(tier), context, tier.modalities, location, tier.keep_tools)
+
+
+def _price(tier: TierSettings) -> Price:
+    return Price(hour=tier.price.hour) if isinstance(tier.price, HourPrice) else Price(tier.price.prompt, tier.price.completion)
 
 
 def _facts(route: RouteSettings, around: Surroundings) -> RouteFacts:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError, model_validator
 
 from router.errors import ConfigError
 from router.gated import JUDGES
 from server.engines.openai.options import OpenAIOptions
 from server.locating import foremost
+from server.observers.energy.options import EnergyCounter
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A name that is safe as a metric label, in a header and before the slash of `route/tier`."""
@@ -99,11 +100,25 @@ class ScriptedEngine(Strict):
 EngineSettings = Annotated[EmbeddedEngine | OpenAIEngine | ScriptedEngine, Field(discriminator="kind")]
 
 
-class PriceSettings(Strict):
+class TokenPrice(Strict):
     """Dollars per million tokens."""
 
     prompt: Dollars
     completion: Dollars
+
+
+class HourPrice(Strict):
+    """Dollars per hour of a machine, which the calls that run share by their tokens; `machine` names one that several engines share."""
+
+    hour: Dollars
+    machine: Name | None = None
+
+
+def _paid_by(price: object) -> str:
+    return "by_hour" if isinstance(price, HourPrice) or (isinstance(price, Mapping) and "hour" in price) else "by_token"
+
+
+PriceSettings = Annotated[Annotated[TokenPrice, Tag("by_token")] | Annotated[HourPrice, Tag("by_hour")], Discriminator(_paid_by)]
 
 
 class TierSettings(Strict):
@@ -216,6 +231,7 @@ class Settings(Strict):
     functions: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     outcomes: Outcomes | None = None
     responses: StoredResponses = StoredResponses()
+    energy: tuple[EnergyCounter, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
@@ -224,6 +240,8 @@ class Settings(Strict):
         self._check_audits()
         self._check_gates()
         self._check_deadlines()
+        self._check_machines()
+        self._check_energy()
         if not (self.listen.local or self.access.open):
             _refuse("listen.host", f"{self.listen.host} is reachable from other machines: use keys, or say `access: {{open: true}}`")
         return self
@@ -255,6 +273,26 @@ class Settings(Strict):
         for name, route in self.routes.items():
             if route.reserve is not None and (route.budget.deadline is None or route.reserve >= route.budget.deadline):
                 _refuse(f"routes.{name}.reserve", "it is a part of budget.deadline, so that must be longer")
+
+    def _check_machines(self) -> None:
+        """An engine has one machine and a machine one price, on every route."""
+        machines: dict[str, str] = {}
+        hours: dict[str, float] = {}
+        for name, route in self.routes.items():
+            for index, tier in enumerate(route.tiers):
+                if not isinstance(tier.price, HourPrice):
+                    continue
+                machine = tier.price.machine or tier.engine
+                if machines.setdefault(tier.engine, machine) != machine:
+                    _refuse(f"routes.{name}.tiers.{index}.price.machine", f"{tier.engine!r} runs on {machines[tier.engine]!r} already")
+                if hours.setdefault(machine, tier.price.hour) != tier.price.hour:
+                    _refuse(f"routes.{name}.tiers.{index}.price.hour", f"the machine {machine!r} costs {hours[machine]:g} already")
+
+    def _check_energy(self) -> None:
+        for index, counter in enumerate(self.energy):
+            for engine in counter.weights:
+                if engine not in self.engines:
+                    _refuse(f"energy.{index}.engines", f"there is no engine {engine!r}")
 
     def _check_tiers(self) -> None:
         for name, route in self.routes.items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router.ports import Engine
-from router.types import GenerationRequest, Outcome
+from router.types import Energy, GenerationRequest, Outcome
 from server.auditing import Audited, Auditor, Heard
 from server.observers.outcomes.address import engine as reached
 from server.observers.outcomes.database import Database
@@ -18,7 +18,7 @@ from server.watcher import Gauges, Silent, Watched, Watcher
 
 @dataclass(frozen=True, slots=True)
 class Meters:
-    """What is counted: entries lost; labels (route, source, success); audits by route: dollars of a tier, and why missed; and the watch."""
+    """What is counted: entries lost; labels (route, source, success); audits by route and tier: dollars, joules, why missed; the watch."""
 
     lost: Callable[[int], None] = lambda count: None
     labelled: Callable[[str, str, bool], None] = lambda route, source, success: None
@@ -26,6 +26,7 @@ class Meters:
     audit_missed: Callable[[str, str], None] = lambda route, reason: None
     gauges: Gauges = Silent()  # noqa: RUF009  # frozen, and it holds nothing
     log: Callable[[str], object] = lambda sentence: None
+    audit_energy: Callable[[str, Energy], None] = lambda tier, energy: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,5 +78,5 @@ def recording(
     store = Database(reached(kept.url, kept.folder))
     told = Told(meters.lost, meters.labelled, meters.log)
     recorder = Recorder(store, Encoder(kept.content), told=told, retention=kept.retention)
-    heard = Heard(recorder.label, meters.audit_cost, meters.audit_missed)
+    heard = Heard(recorder.label, meters.audit_cost, meters.audit_missed, meters.audit_energy)
     return Recording(recorder, Auditor(audited, engines, heard, content=kept.content), Watcher(store, watched, meters.gauges, meters.log))

@@ -15,7 +15,7 @@ from router.errors import ConfigError
 from router.ports import Services
 from router.registry import resolved, verifiers
 from router.strictjson import NotJson, parse
-from router.types import Choice, Contract, Draft, EngineCall, Evidence, Ruling, Usage, Verdict
+from router.types import Choice, Contract, Draft, EngineCall, Evidence, Ruling, Usage, Verdict, together
 
 Share = Annotated[float, Field(ge=0, le=1)]
 _SHORT = 40
@@ -101,15 +101,16 @@ class AgreementVerifier:
     def _compared(self, draft: Draft, said: list[Said]) -> Verdict:
         usage = sum((one.usage for one in said), Usage())
         cost = sum(self.price.of(one.usage) for one in said)
+        energy = together(one.energy for one in said)
         failed = [one.failure.code for one in said if one.failure is not None]
         if failed:
-            return Verdict(self.kind, Ruling.UNABLE, failed[0], cost=cost, usage=usage)
+            return Verdict(self.kind, Ruling.UNABLE, failed[0], cost=cost, usage=usage, energy=energy)
         found = [_likeness(draft.request.contract, draft.choice, one.choice) for one in said if one.choice is not None]
         if None in found:
-            return Verdict(self.kind, Ruling.NOT_APPLICABLE, "prose", cost=cost, usage=usage)
+            return Verdict(self.kind, Ruling.NOT_APPLICABLE, "prose", cost=cost, usage=usage, energy=energy)
         mean = sum(one or 0.0 for one in found) / len(found)
         ruling = Ruling.ACCEPT if mean >= self.likeness else Ruling.DEFER
-        return Verdict(self.kind, ruling, f"{mean:.2f} of {len(found)}", cost=cost, usage=usage, score=1.0 - mean)
+        return Verdict(self.kind, ruling, f"{mean:.2f} of {len(found)}", cost=cost, usage=usage, energy=energy, score=1.0 - mean)
 
 
 def _comparable(draft: Draft) -> bool:

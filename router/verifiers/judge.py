@@ -12,7 +12,7 @@ from router.contract import check, json_schema
 from router.errors import ConfigError
 from router.ports import Services
 from router.registry import resolved, verifiers
-from router.types import Contract, Draft, EngineCall, Evidence, Message, Part, Ruling, Sampling, Usage, Verdict
+from router.types import Contract, Draft, EngineCall, Evidence, Message, Part, Ruling, Sampling, Verdict
 
 _FORM = {
     "type": "object",
@@ -65,15 +65,15 @@ class JudgeVerifier:
         said = await ask(self.services.engine(self.engine), self._call(draft))
         cost = self.price.of(said.usage)
         if said.choice is None or check(_contract(), said.choice):
-            return self._unable(_failure(said), cost, said.usage)
+            return self._unable(_failure(said), cost, said)
         ruled = cast(dict[str, str], json.loads(said.choice.text))
         if ruled["ruling"] == "abstain":
-            return self._unable("abstained", cost, said.usage)
+            return self._unable("abstained", cost, said)
         ruling = Ruling.ACCEPT if ruled["ruling"] == "accept" else Ruling.DEFER
-        return Verdict(self.kind, ruling, discreet(ruled["reason"], draft), cost=cost, usage=said.usage)
+        return Verdict(self.kind, ruling, discreet(ruled["reason"], draft), cost=cost, usage=said.usage, energy=said.energy)
 
-    def _unable(self, reason: str, cost: float, usage: Usage) -> Verdict:
-        return Verdict(self.kind, Ruling(self.when_unable), reason, cost=cost, usage=usage)
+    def _unable(self, reason: str, cost: float, said: Said) -> Verdict:
+        return Verdict(self.kind, Ruling(self.when_unable), reason, cost=cost, usage=said.usage, energy=said.energy)
 
     def _call(self, draft: Draft) -> EngineCall:
         told = request_account(draft.request)

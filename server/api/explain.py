@@ -37,6 +37,7 @@ def totals(outcome: Outcome) -> Json:
         "seconds": round(outcome.seconds, 6),
         "usage": _tokens(outcome.usage.prompt_tokens, outcome.usage.completion_tokens),
         "joules": outcome.joules,
+        "energy_method": outcome.energy.method if outcome.energy else None,
     }
 
 
@@ -59,6 +60,7 @@ def _attempt(attempt: Attempt) -> Json:
         "usage": _tokens(attempt.usage.prompt_tokens, attempt.usage.completion_tokens),
         "cost_usd": attempt.cost,
         "joules": attempt.joules,
+        "energy_method": attempt.energy.method if attempt.energy else None,
     }
 
 

@@ -1,18 +1,20 @@
 """Prometheus metrics of outcomes: fixed names, closed sets of labels, one registry an application."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from router.types import Attempt, GenerationRequest, Outcome, Ruling, Verdict
+from router.types import Attempt, Energy, GenerationRequest, Outcome, Ruling, Verdict
+from server.observers.savings import Yardstick
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+JOULES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 
 
@@ -21,7 +23,9 @@ class Metrics:
 
     media_type = CONTENT_TYPE_LATEST
 
-    def __init__(self) -> None:
+    def __init__(self, yardsticks: Mapping[str, Yardstick] | None = None) -> None:
+        """`yardsticks` say by route what its last tier alone would have cost."""
+        self._yardsticks = yardsticks or {}
         self.registry = CollectorRegistry()
         self._requests = self._counter("requests", "Requests by the tier that answered and the API's code", "route", "tier", "code")
         self._seconds = self._histogram("request_seconds", "From arrival to the last byte's readiness", SECONDS, "route", "path")
@@ -44,7 +48,15 @@ class Metrics:
         self._bound = self._watched("kept_error_bound", "The kept error is at most this, at the target's confidence")
         self._calibration = self._watched("calibration_error", "Live expected calibration error")
         self._drift = self._watched("drift", "Population stability index of the confidences")
-        self.registry.register(_CostPerSuccess(self._cost, self._tasks))
+        self._large_only = self._counter("large_only_usd", "Dollars that the answers had cost on the route's last tier alone", "route")
+        self._energy = self._counter("energy_joules", "Joules of generations and of judging them", "tier", "method")
+        self._request_energy = self._histogram("request_joules", "Joules of a whole request", JOULES, "route", "method")
+        self._idle_energy = self._counter("energy_idle_joules", "Joules while no call ran", "method")
+        self._idle_cost = self._counter("idle_usd", "Dollars of machines paid by the hour while no call ran", "machine")
+        self._up = Gauge(
+            "smallfirst_engine_up", "1 if it is healthy and takes calls", ("engine",), registry=self.registry, multiprocess_mode="livemin"
+        )
+        self.registry.register(_CostPerSuccess(self._cost, self._tasks, self._labels))
 
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:  # noqa: ARG002  # the port of all observers
         """Count everything one outcome says."""
@@ -55,6 +67,10 @@ class Metrics:
             self._deferrals.labels(route, skip.tier, skip.reason).inc()
         for index, attempt in enumerate(outcome.attempts):
             self._observe_attempt(route, attempt, answered=index == outcome.answer)
+        if (energy := outcome.energy) is not None:
+            self._request_energy.labels(route, energy.method).observe(energy.joules)
+        if (yardstick := self._yardsticks.get(route)) is not None:
+            self._compare(yardstick, outcome)
         if outcome.extra_cost:
             self._cost.labels(route, "", "audit").inc(outcome.extra_cost)
         if (success := _success(outcome)) is not None:
@@ -84,6 +100,22 @@ class Metrics:
         """What an audit cost."""
         self._cost.labels(route, tier, "audit").inc(dollars)
 
+    def audit_energy(self, tier: str, energy: Energy) -> None:
+        """What an audit took."""
+        self._energy.labels(tier, energy.method).inc(energy.joules)
+
+    def idle_joules(self, method: str, joules: float) -> None:
+        """Nobody ran meanwhile."""
+        self._idle_energy.labels(method).inc(joules)
+
+    def idle_dollars(self, machine: str, dollars: float) -> None:
+        """Nobody ran on it meanwhile."""
+        self._idle_cost.labels(machine).inc(dollars)
+
+    def engine_up(self, engine: str, up: bool) -> None:
+        """As of its last health check."""
+        self._up.labels(engine).set(1 if up else 0)
+
     def audit_missed(self, route: str, reason: str) -> None:
         """An audit that made no label."""
         self._missed.labels(route, reason).inc()
@@ -105,15 +137,21 @@ class Metrics:
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format, those of the other worker processes too."""
         if MULTIPROCESS not in os.environ:
-            return generate_latest(self.registry)
+            return generate_latest(_Named(self.registry))
         joined = CollectorRegistry()
         MultiProcessCollector(joined)  # type: ignore[no-untyped-call]
-        return generate_latest(joined)
+        return generate_latest(_Named(joined))
 
     def close(self) -> None:
         """This process counts no more."""
         if MULTIPROCESS in os.environ:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+
+    def _compare(self, yardstick: Yardstick, outcome: Outcome) -> None:
+        for attempt in outcome.attempts:
+            yardstick.learn(attempt)
+        if outcome.code == "ok" and outcome.kept is not None and (dollars := yardstick.dollars(outcome.kept)) is not None:
+            self._large_only.labels(outcome.route).inc(dollars)
 
     def _observe_seconds(self, outcome: Outcome) -> None:
         path = "escalated" if len({attempt.tier for attempt in outcome.attempts}) > 1 else "direct"
@@ -128,6 +166,8 @@ class Metrics:
         self._cost.labels(route, tier, _spent_on(attempt, answered=answered)).inc(attempt.cost)
         self._tokens.labels(route, tier, "prompt").inc(attempt.usage.prompt_tokens)
         self._tokens.labels(route, tier, "completion").inc(attempt.usage.completion_tokens)
+        if attempt.energy is not None:
+            self._energy.labels(tier, attempt.energy.method).inc(attempt.energy.joules)
         if attempt.deferral is not None:
             self._deferrals.labels(route, tier, attempt.deferral).inc()
         if attempt.confidence is not None:
@@ -139,6 +179,8 @@ class Metrics:
         self._verdicts.labels(route, tier, verdict.verifier, verdict.ruling.value).inc()
         if verdict.cost:
             self._cost.labels(route, tier, "verifier").inc(verdict.cost)
+        if verdict.energy is not None:
+            self._energy.labels(tier, verdict.energy.method).inc(verdict.energy.joules)
         checks = {"contract": self._schema_checks, "function": self._tool_calls}.get(verdict.verifier)
         if checks is not None and verdict.ruling in (Ruling.ACCEPT, Ruling.DEFER):
             checks.labels(route, tier, "true" if verdict.ruling is Ruling.ACCEPT else "false").inc()
@@ -153,19 +195,49 @@ class Metrics:
         return Histogram(f"smallfirst_{name}", text, labels, buckets=tuple(buckets), registry=self.registry)
 
 
-class _CostPerSuccess:
-    """Dollars over verified tasks, from the counters of this one process; with several a recording rule does it."""
+class _Named:
+    """What a registry collects, the joules of requests under their own name.
 
-    def __init__(self, cost: Counter, tasks: Counter) -> None:
-        self._cost, self._tasks = cost, tasks
+    Prometheus tells the counter `smallfirst_energy_joules_total` and the histogram `smallfirst_energy_joules` apart, the client library,
+    which drops the counter's ending, does not.
+    """
+
+    own, shown = "smallfirst_request_joules", "smallfirst_energy_joules"
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._registry.collect():
+            yield self._renamed(family) if family.name == self.own else family
+
+    def _renamed(self, family: Metric) -> Metric:
+        renamed = Metric(self.shown, family.documentation, family.type)
+        renamed.samples = [sample._replace(name=sample.name.replace(self.own, self.shown)) for sample in family.samples]
+        return renamed
+
+
+class _CostPerSuccess:
+    """Dollars over tasks that succeeded, from the counters of this one process; with several workers recording rules do it.
+
+    `verified`: tasks that our verifiers vouched for. `label`: only some answers get a label, so it is dollars a task over the share of
+    good labels.
+    """
+
+    def __init__(self, cost: Counter, tasks: Counter, labels: Counter) -> None:
+        self._cost, self._tasks, self._labels = cost, tasks, labels
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """One sample a route that had a success."""
         family = GaugeMetricFamily("smallfirst_cost_per_success_usd", "Dollars per task that succeeded", labels=("route", "by"))
-        spent = _by_route(self._cost)
+        spent, tasks = _by_route(self._cost), _by_route(self._tasks)
+        labels, good = _by_route(self._labels), _by_route(self._labels, success="true")
         for route, count in _by_route(self._tasks, success="verified").items():
             if count:
                 family.add_metric((route, "verified"), spent.get(route, 0.0) / count)
+        for route, count in good.items():
+            if count and tasks.get(route):
+                family.add_metric((route, "label"), spent.get(route, 0.0) / tasks[route] / (count / labels[route]))
         yield family
 
 

@@ -1,10 +1,12 @@
 """The embedded engine: a bundled model in this very process, on ONNX Runtime with guided decoding."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from router.errors import EngineFailure, EngineOverloaded, EngineRejected, EngineTimeout
 from router.types import Chunk, Contract, EngineCall
@@ -36,6 +38,8 @@ class EmbeddedEngine:
     _pool: ThreadPoolExecutor = field(init=False, repr=False)
     _bridges: set[Bridge] = field(init=False, repr=False, default_factory=set)
     _closed: bool = field(init=False, repr=False, default=False)
+    _computed: float = field(init=False, repr=False, default=0.0)
+    _counting: Lock = field(init=False, repr=False, default_factory=Lock)
 
     def __post_init__(self) -> None:
         self._brain = load(find(self.path, f"engines.{self.name}.path"))
@@ -59,6 +63,11 @@ class EmbeddedEngine:
             self._bridges.discard(bridge)
             if limit is not None:
                 limit.cancel()
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time that all its calls together have taken so far."""
+        return self._computed
 
     @property
     def context(self) -> int:
@@ -108,8 +117,20 @@ class EmbeddedEngine:
         return asyncio.get_running_loop().call_later(call.seconds, bridge.stop, late)
 
     def _work(self, call: EngineCall, bridge: Bridge) -> None:
-        for chunk in Job(self._brain, call, self._prompt(call), bridge.stopped).chunks():
-            bridge.put(chunk)
+        """In a worker thread; its CPU time is counted as the chunks come, so that a long call is not paid for by others."""
+        since = time.thread_time()
+        try:
+            for chunk in Job(self._brain, call, self._prompt(call), bridge.stopped).chunks():
+                since = self._count(since)
+                bridge.put(chunk)
+        finally:
+            self._count(since)
+
+    def _count(self, since: float) -> float:
+        now = time.thread_time()
+        with self._counting:
+            self._computed += now - since
+        return now
 
     def _prompt(self, call: EngineCall) -> list[int]:
         return self._brain.vocabulary.prompt(render(call, self.tools_prompt))

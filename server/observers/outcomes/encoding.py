@@ -65,6 +65,7 @@ class Encoder:
             "usage": usage(attempt.usage),
             "cost": attempt.cost,
             "joules": attempt.joules,
+            "energy_method": attempt.energy.method if attempt.energy else None,
             "verdicts": [self._verdict(verdict) for verdict in attempt.verdicts],
             "features": _features(request, outcome, attempt, outcome.attempts[:index]),
         }
