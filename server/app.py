@@ -56,7 +56,7 @@ class RequestIds:
         given = next((value.decode("latin-1") for name, value in scope["headers"] if name == ID_HEADER.encode()), None)
         request_id = accepted_id(given) or self._new_id()
         scope.setdefault("state", {})["request_id"] = request_id
-        tracing.enter(request_id)
+        tracing.enter(request_id, scope["headers"])
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,5 +1,6 @@
 """The composition root: settings become engines, routes, observers and the application."""
 
+import asyncio
 import json
 import os
 import sys
@@ -38,6 +39,7 @@ from server.conversations.database import InDatabase
 from server.conversations.memory import InMemory
 from server.engines import embedded, openai, scripted
 from server.engines.openai.flavours import FLAVOURS
+from server.exporting import traces
 from server.metering import Idled, metering
 from server.observers.logs import Logs
 from server.observers.metrics import MULTIPROCESS, Metrics
@@ -111,7 +113,8 @@ def gateway(
     pulse = Pulse({name: Beat(found.engine.healthy, found.available) for name, found in running.items()}, metrics.engine_up)
     around = _surroundings(settings, running, folder)
     followed = _recording(settings, around, metrics, lambda sentence: written(json.dumps({"event": "outcomes", "message": sentence})))
-    followers = [metrics.observe, logs.observe, *([followed.observe] if followed else [])]
+    spans = traces(settings)
+    followers = [metrics.observe, logs.observe, *([followed.observe] if followed else []), *([spans.observe] if spans else [])]
     parts = _parts(settings, around, metrics, _all(*followers), followed)
 
     async def close() -> None:
@@ -121,6 +124,8 @@ def gateway(
             await parts.conversations.close()
         await pulse.close()
         await watch.close()
+        if spans is not None:
+            await asyncio.to_thread(spans.close)
         metrics.close()
         await around.services.close()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError, model_validator
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError, model_validator
 
 from router.errors import ConfigError
 from router.gated import JUDGES
@@ -218,6 +218,19 @@ class StoredResponses(Strict):
     days: float = Field(default=30.0, gt=0)
 
 
+class TracesSettings(Strict):
+    """OpenTelemetry spans to an OTLP collector over HTTP; needs the extra `otel`.
+
+    `share` of the requests that no client traces already; `headers_env` names a variable with `name=value` pairs, as for a key.
+    """
+
+    endpoint: AnyHttpUrl
+    service: str = "smallfirst"
+    share: Ratio = 1.0
+    timeout: float = Field(default=10.0, gt=0, le=60)
+    headers_env: str | None = None
+
+
 class Settings(Strict):
     """The whole configuration."""
 
@@ -232,6 +245,7 @@ class Settings(Strict):
     outcomes: Outcomes | None = None
     responses: StoredResponses = StoredResponses()
     energy: tuple[EnergyCounter, ...] = ()
+    traces: TracesSettings | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
