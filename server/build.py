@@ -45,6 +45,7 @@ from server.observers.logs import Logs
 from server.observers.metrics import MULTIPROCESS, Metrics
 from server.observers.outcomes.address import engine as reached
 from server.observers.outcomes.ports import Retention, Source
+from server.observers.recent import Recent
 from server.observers.savings import Yardstick
 from server.pulse import Beat, Pulse
 from server.recording import Kept, Meters, Recording, recording
@@ -100,7 +101,8 @@ def gateway(
     `folder` is where relative paths of the settings start; `engines` stand in for those configured under the same names; `write` takes
     the log lines. Raises ConfigError for what these settings ask and this version cannot do.
     """
-    metrics = Metrics({name: Yardstick(route.tiers[-1].label, _price(route.tiers[-1])) for name, route in settings.routes.items()})
+    yardsticks = {name: Yardstick(route.tiers[-1].label, _price(route.tiers[-1])) for name, route in settings.routes.items()}
+    metrics = Metrics(yardsticks)
     written = write or _to_stdout
     logs = Logs(written, time.time, request_id)
     given = {name: Running(engine, parameters=frozenset(PASSED)) for name, engine in (engines or {}).items()}
@@ -115,7 +117,9 @@ def gateway(
     followed = _recording(settings, around, metrics, lambda sentence: written(json.dumps({"event": "outcomes", "message": sentence})))
     spans = traces(settings)
     followers = [metrics.observe, logs.observe, *([followed.observe] if followed else []), *([spans.observe] if spans else [])]
-    parts = _parts(settings, around, metrics, _all(*followers), followed)
+    page = _page(settings, yardsticks) if settings.dashboard else None
+    followers += [page.observe] if page else []
+    parts = replace(_parts(settings, around, metrics, _all(*followers), followed), page=page)
 
     async def close() -> None:
         if followed is not None:
@@ -161,6 +165,10 @@ def _surroundings(settings: Settings, running: Mapping[str, Running], folder: Pa
     services = ProcessServices(plain, frozenset(outsiders), os.environ)
     registry = None if settings.functions is None else load_registry(settings.functions)
     return Surroundings(running, services, registry, folder)
+
+
+def _page(settings: Settings, yardsticks: Mapping[str, Yardstick]) -> Recent:
+    return Recent(yardsticks, {name: route.tiers[0].label for name, route in settings.routes.items()}, time.time)
 
 
 def _recording(settings: Settings, around: Surroundings, metrics: Metrics, log: Callable[[str], object]) -> Recording | None:

@@ -246,6 +246,7 @@ class Settings(Strict):
     responses: StoredResponses = StoredResponses()
     energy: tuple[EnergyCounter, ...] = ()
     traces: TracesSettings | None = None
+    dashboard: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:

@@ -12,6 +12,7 @@ from router.ports import Embedder, Engine
 from router.types import GenerationRequest, Outcome
 from server.access.admission import Admission
 from server.api.conversations import Conversations
+from server.api.dashboard import Source
 from server.api.naming import Names
 from server.api.outcomes import Take
 
@@ -65,6 +66,7 @@ class Parts:
     embedders: Mapping[str, Embedder] = field(default_factory=dict)
     watch: Callable[[], Mapping[str, str]] = dict
     conversations: Conversations | None = None
+    page: Source | None = None
 
 
 def parts(request: Request) -> Parts:

@@ -2,15 +2,16 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from router.types import Attempt, Decision, Failure, GenerationRequest, Outcome, Ruling, Skip, Usage, Verdict
+from router.types import Attempt, Decision, Energy, Failure, GenerationRequest, Outcome, Price, Ruling, Skip, Usage, Verdict
 from server.observers.metrics import Metrics
+from server.observers.savings import Yardstick
 
 REQUEST = GenerationRequest("r", "auto", ())
 
 
 def busy() -> Metrics:
     """An escalation with a repair, a failure, a request that was passed on, a refusal."""
-    metrics = Metrics()
+    metrics = Metrics({"auto": Yardstick("large", Price(1, 1))})
     metrics.observe(REQUEST, _outcome(_draft("try"), _draft("repair"), _kept("large"), skips=(Skip("tiny", "breaker_open"),), audit=0.001))
     metrics.observe(REQUEST, _outcome(_kept("small")))
     metrics.observe(REQUEST, _outcome(_failed(), code="engine_error"))
@@ -18,6 +19,10 @@ def busy() -> Metrics:
     metrics.overhead(0.002)
     metrics.labelled("auto", "audit", True)
     metrics.audit_missed("auto", "timeout")
+    metrics.audit_energy("large", Energy(4.0, "nvml"))
+    metrics.idle_joules("nvml", 30.0)
+    metrics.idle_dollars("gpu", 0.1)
+    metrics.engine_up("llm", True)
     for gauge in (metrics.kept_error_bound, metrics.calibration_error, metrics.drift):
         gauge("auto", 0.02)
     with metrics.inflight("auto"):
@@ -53,7 +58,7 @@ def _kept(tier: str) -> Attempt:
         Verdict("function", Ruling.ACCEPT),
         Verdict("confidence", Ruling.ACCEPT, confidence=0.9),
     )
-    return Attempt(tier, "try", None, None, verdicts, None, 0.2, Usage(50, 10), 0.002)
+    return Attempt(tier, "try", None, None, verdicts, None, 0.2, Usage(50, 10), 0.002, Energy(2.0, "nvml"))
 
 
 def _failed() -> Attempt:

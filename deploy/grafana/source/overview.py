@@ -88,6 +88,62 @@ ROWS = (
         ),
     ),
     Row(
+        "What it saves, and whether quality held",
+        (
+            Panel(
+                "Saved",
+                "Share of the dollars that the last tier alone had cost, over a day. Runbook: SmallfirstSavesNothing.",
+                (Query(f"route:smallfirst_saved:ratio_rate1d{ROUTE}", "{{route}}"),),
+                "percentunit",
+                "stat",
+                4,
+                bottom=None,
+                steps=((None, "red"), (0, "green")),
+            ),
+            Panel(
+                "Saved an hour",
+                "Dollars that the last tier alone had cost more, at the rate of the last five minutes; below 0 the cascade loses.",
+                (Query(f"3600 * route:smallfirst_saved_usd:rate5m{ROUTE}", "{{route}}"),),
+                "currencyUSD",
+                width=8,
+                bottom=None,
+            ),
+            Panel(
+                "Kept error bound",
+                "At most this share of the kept answers is wrong, at the target's confidence; needs audits or feedback. "
+                "Runbook: SmallfirstKeptError.",
+                (Query(f"max by (route) (smallfirst_kept_error_bound{ROUTE})", "{{route}}"),),
+                "percentunit",
+                "stat",
+                4,
+                steps=((None, "green"), (0.05, "red")),
+            ),
+            Panel(
+                "Good by label",
+                "Of the answers that a client or an audit judged, the share that was good.",
+                (
+                    Query(
+                        "sum by (route, source) (increase(smallfirst_labels_total"
+                        '{route=~"$route", success="true"}[1h])) '
+                        '/ sum by (route, source) (increase(smallfirst_labels_total{route=~"$route"}[1h]))',
+                        "{{route}}, {{source}}",
+                    ),
+                ),
+                "percentunit",
+                width=4,
+                top=1,
+            ),
+            Panel(
+                "Cost per labelled success",
+                "Dollars a task over the share of good labels, over a day.",
+                (Query(f"route:smallfirst_cost_per_labelled_success_usd:ratio_rate1d{ROUTE}", "{{route}}"),),
+                "currencyUSD",
+                "stat",
+                4,
+            ),
+        ),
+    ),
+    Row(
         "Money",
         (
             Panel(
@@ -157,6 +213,40 @@ ROWS = (
                 "percentunit",
                 width=12,
                 top=1,
+            ),
+        ),
+    ),
+    Row(
+        "Energy, where a counter is configured",
+        (
+            Panel(
+                "Joules a request",
+                "All attempts and the verifiers that asked a model, over the requests whose joules are all known.",
+                (Query(f"route:smallfirst_request_joules:ratio_rate5m{ROUTE}", "{{route}}"),),
+                "joule",
+                width=6,
+            ),
+            Panel(
+                "Joules a success",
+                "Failed tasks and drafts too, over the tasks that a verifier vouched for.",
+                (Query(f"route:smallfirst_success_joules:ratio_rate5m{ROUTE}", "{{route}}"),),
+                "joule",
+                width=6,
+            ),
+            Panel(
+                "Power by tier",
+                "Of calls alone, by how it is known; `estimated` is CPU time times watts.",
+                (Query("sum by (tier, method) (rate(smallfirst_energy_joules_total[$__rate_interval]))", "{{tier}}, {{method}}"),),
+                "watt",
+                width=6,
+                stacked=True,
+            ),
+            Panel(
+                "Power at rest",
+                "While no call ran: nobody's.",
+                (Query("method:smallfirst_idle_watts:rate5m", "{{method}}"),),
+                "watt",
+                width=6,
             ),
         ),
     ),

@@ -1,5 +1,6 @@
 """The parts of a dashboard as Grafana's JSON: panels with their queries, laid out row by row, and the variables above them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -23,7 +24,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel; `unit` is Grafana's name of it, `width` in 24ths, `steps` are the values at which the colour changes."""
+    """One panel; `unit` is Grafana's name of it, `width` in 24ths, `steps` are the values at which the colour changes.
+
+    A text that says `Runbook: Alert.` makes a link to that paragraph; one that begins with `Needs` has no data elsewhere.
+    """
 
     title: str
     text: str
@@ -33,6 +37,7 @@ class Panel:
     width: int = 8
     stacked: bool = False
     top: float | None = None
+    bottom: float | None = 0
     steps: tuple[tuple[float | None, str], ...] = ((None, "green"),)
 
 
@@ -45,8 +50,24 @@ class Row:
     height: int = 8
 
 
-def dashboard(uid: str, title: str, text: str, rows: Sequence[Row]) -> Json:
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A choice above the panels: the values of a metric's label."""
+
+    name: str
+    label: str
+    text: str
+    metric: str
+
+
+ROUTES = Variable(
+    "route", "Route", "Cascades of the configuration; the unnamed one holds refusals that named none", "smallfirst_requests_total"
+)
+
+
+def dashboard(uid: str, title: str, text: str, rows: Sequence[Row], chosen: Sequence[Variable] = (ROUTES,)) -> Json:
     """The whole dashboard."""
+    variables = [_variable(one) for one in chosen]
     return {
         "uid": uid,
         "title": title,
@@ -58,7 +79,7 @@ def dashboard(uid: str, title: str, text: str, rows: Sequence[Row]) -> Json:
         "refresh": "30s",
         "time": {"from": "now-1h", "to": "now"},
         "links": [{"type": "dashboards", "title": "Smallfirst", "tags": ["smallfirst"], "asDropdown": True, "keepTime": True}],
-        "templating": {"list": [_datasource(), _routes()]},
+        "templating": {"list": [_datasource(), *variables, _runbooks()]},
         "panels": _laid_out(rows),
     }
 
@@ -67,21 +88,32 @@ def _datasource() -> Json:
     return {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"}
 
 
-def _routes() -> Json:
-    query = "label_values(smallfirst_requests_total, route)"
+def _variable(variable: Variable) -> Json:
+    query = f"label_values({variable.metric}, {variable.name})"
     return {
-        "name": "route",
-        "label": "Route",
-        "description": "The cascades of the configuration; an unnamed one holds refusals that named no route",
+        "name": variable.name,
+        "label": variable.label,
+        "description": variable.text,
         "type": "query",
         "datasource": SOURCE,
-        "query": {"query": query, "refId": "routes"},
+        "query": {"query": query, "refId": f"{variable.name}s"},
         "refresh": 2,
         "sort": 1,
         "multi": True,
         "includeAll": True,
         "allValue": ".*",
         "current": {"text": ["All"], "value": ["$__all"]},
+    }
+
+
+def _runbooks() -> Json:
+    return {
+        "name": "runbooks",
+        "label": "Runbook at",
+        "description": "Where this project's docs/runbook.md is published for you; panels link to its paragraphs",
+        "type": "textbox",
+        "query": "docs/runbook.md",
+        "current": {"text": "docs/runbook.md", "value": "docs/runbook.md"},
     }
 
 
@@ -115,6 +147,10 @@ def _panel(panel: Panel, number: int, place: Mapping[str, int]) -> Json:
         "targets": [_target(query, index, panel.kind) for index, query in enumerate(panel.queries)],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
         "options": _options(panel.kind),
+        "links": [
+            {"title": f"Runbook: {name}", "url": f"${{runbooks}}#{name.lower()}", "targetBlank": True}
+            for name in re.findall(r"Runbook: (\w+)\.", panel.text)
+        ],
     }
 
 
@@ -125,9 +161,8 @@ def _target(query: Query, index: int, kind: str) -> Json:
 
 def _defaults(panel: Panel) -> Json:
     steps = [{"value": value, "color": color} for value, color in panel.steps]
-    made: Json = {"unit": panel.unit, "min": 0, "thresholds": {"mode": "absolute", "steps": steps}}
-    if panel.top is not None:
-        made["max"] = panel.top
+    made: Json = {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": steps}}
+    made |= {name: value for name, value in (("min", panel.bottom), ("max", panel.top)) if value is not None}
     if panel.kind == "timeseries":
         made["custom"] = {
             "fillOpacity": 40 if panel.stacked else 8,

@@ -1,0 +1,123 @@
+"""Brings up a gateway with two workers and the shipped rules in a real Prometheus, loads it, and asks for every panel's data.
+
+python deploy/verify/live.py --port 18090 --seconds 240        no container is needed: `prometheus` must be installed
+
+The intervals are shortened, nothing else: the rules are the shipped ones. Exits 1 where a panel, a variable or a rule fails or has no data.
+"""
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import yaml
+
+HERE = Path(__file__).parent
+PROMETHEUS = HERE.parent / "prometheus"
+INTERVAL = "2s"
+
+
+def shortened(gateway: str) -> str:
+    """The shipped configuration at this machine's addresses."""
+    shipped = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    shipped["global"] = {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL}
+    shipped["rule_files"] = [str((PROMETHEUS / name).resolve()) for name in shipped["rule_files"]]
+    shipped["scrape_configs"] = [{"job_name": "smallfirst", "static_configs": [{"targets": [gateway]}]}]
+    return yaml.safe_dump(shipped)
+
+
+@contextmanager
+def running(name: str, folder: Path, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose output is kept in `folder`, told to stop at the end."""
+    with (folder / f"{name}.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:  # noqa: S603  # our own
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def wait_for(url: str, patience: float = 60.0) -> None:
+    """Until it answers 200."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        try:
+            if httpx.get(url, timeout=5).status_code == httpx.codes.OK:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.5)
+    raise SystemExit(f"{url} does not answer")
+
+
+def main() -> int:
+    """0 if every panel has data."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=18090, help="of the gateway; Prometheus gets the next one")
+    parser.add_argument("--seconds", type=float, default=240.0, help="how long to load it and to wait for data")
+    parser.add_argument("--also", nargs=argparse.REMAINDER, default=[], metavar="COMMAND", help="run this meanwhile; {url} is the gateway")
+    given = parser.parse_args()
+    gateway, prometheus = f"127.0.0.1:{given.port}", f"127.0.0.1:{given.port + 1}"
+    with tempfile.TemporaryDirectory(prefix="smallfirst-live-") as name:
+        return _verified(Path(name), gateway, prometheus, given.seconds, given.also)
+
+
+def _verified(folder: Path, gateway: str, prometheus: str, seconds: float, also: list[str]) -> int:
+    settings = folder / "verify" / "live.yaml"
+    settings.parent.mkdir()
+    (settings.parent / "state").mkdir()
+    shutil.copy(HERE / "live.yaml", settings)
+    shutil.copytree(HERE.parent / "config", folder / "config")
+    (folder / "prometheus.yml").write_text(shortened(gateway))
+    port = gateway.rpartition(":")[2]
+    serve = [sys.executable, "-m", "server", "serve", "--config", str(settings), "--port", port, "--workers", "2"]
+    scrape = [
+        "prometheus",
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address={prometheus}",
+    ]
+    with running("gateway", folder, serve), running("prometheus", folder, scrape):
+        try:
+            wait_for(f"http://{gateway}/readyz", 120)
+            wait_for(f"http://{prometheus}/-/ready")
+            load = [
+                sys.executable,
+                str(HERE / "load.py"),
+                "--url",
+                f"http://{gateway}",
+                "--seconds",
+                str(seconds),
+                "--pause",
+                "0.02",
+                "--everything",
+            ]
+            with running("load", folder, load):
+                code = subprocess.run([part.replace("{url}", f"http://{gateway}") for part in also], check=False).returncode if also else 0  # noqa: S603
+                asked = [
+                    sys.executable,
+                    str(HERE / "observe.py"),
+                    "panels",
+                    "--prometheus",
+                    f"http://{prometheus}",
+                    "--patience",
+                    str(seconds),
+                ]
+                return subprocess.run(asked, check=False).returncode or code  # noqa: S603
+        finally:
+            for log in sorted(folder.glob("*.log")):
+                print(f"-- {log.stem}: {' | '.join(log.read_text(errors='replace').splitlines()[-3:])[:600]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
