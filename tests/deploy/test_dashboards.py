@@ -15,6 +15,25 @@ from tests.deploy.promql import uses
 ROOT = Path(__file__).parents[2]
 GRAFANA, PROMETHEUS = ROOT / "deploy" / "grafana", ROOT / "deploy" / "prometheus"
 OF_PROMETHEUS = {"up": {"job", "instance"}, "ALERTS": {"alertname", "alertstate"}}
+OF_KEYS = {
+    "smallfirst_key_requests_total": {"key", "code"},
+    "smallfirst_key_tokens_total": {"key"},
+    "smallfirst_key_cost_usd_total": {"key"},
+    "smallfirst_key_budget_used_ratio": {"key", "period"},
+    "smallfirst_key_ledger_lost_total": set[str](),
+}
+OF_VLLM = {
+    "vllm:num_requests_running": {"model_name", "engine"},
+    "vllm:num_requests_waiting": {"model_name", "engine"},
+    "vllm:kv_cache_usage_perc": {"model_name", "engine"},
+    "vllm:prefix_cache_hits_total": {"model_name", "engine"},
+    "vllm:prefix_cache_queries_total": {"model_name", "engine"},
+    "vllm:generation_tokens_total": {"model_name", "engine"},
+    "vllm:time_to_first_token_seconds_bucket": {"model_name", "engine", "le"},
+    "vllm:num_preemptions_total": {"model_name", "engine"},
+}
+OF_DCGM = {name: {"gpu", "UUID"} for name in ("DCGM_FI_DEV_POWER_USAGE", "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED")}
+FOREIGN = OF_PROMETHEUS | OF_VLLM | OF_DCGM
 FILES = sorted(GRAFANA.glob("*.json"))
 
 
@@ -30,7 +49,7 @@ def counted() -> dict[str, set[str]]:
     """Every series that can be asked for, with its labels: the gateway's, Prometheus' own, the recorded ones."""
     own = families(busy().exposition().decode())
     recorded = {rule["record"]: set(rule["record"].split(":")[0].split("_")) - {"smallfirst"} for rule in rules("rules.yml")}
-    return own | OF_PROMETHEUS | recorded
+    return own | OF_KEYS | FOREIGN | recorded
 
 
 def panels(path: Path) -> list[dict[str, Any]]:
@@ -79,7 +98,8 @@ def test_a_dashboard_is_complete(path: Path) -> None:
     found = json.loads(path.read_text())
     assert found["uid"] == f"smallfirst-{path.stem}"
     assert found["description"]
-    assert [variable["name"] for variable in found["templating"]["list"]] == ["datasource", "route"]
+    chosen = "key" if path.stem == "tenants" else "route"
+    assert [variable["name"] for variable in found["templating"]["list"]] == ["datasource", chosen, "runbooks"]
     ids = [panel["id"] for panel in found["panels"]]
     assert len(set(ids)) == len(ids)
     for panel in panels(path):
@@ -87,6 +107,23 @@ def test_a_dashboard_is_complete(path: Path) -> None:
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
         assert panel["datasource"]["uid"] == "${datasource}"
         assert len(panel["targets"]) == 1 or all(target["legendFormat"] != "__auto" for target in panel["targets"]), panel["title"]
+
+
+def test_a_panel_links_to_the_paragraph_of_the_runbook_that_its_text_names() -> None:
+    alerts = {rule["alert"] for rule in rules("alerts.yml")}
+    linked = {link["title"].removeprefix("Runbook: "): link["url"] for path in FILES for panel in panels(path) for link in panel["links"]}
+    assert linked.keys() <= alerts
+    assert all(url == f"${{runbooks}}#{name.lower()}" for name, url in linked.items())
+    assert len(linked) >= 10
+
+
+def test_a_panel_that_needs_what_not_everyone_has_says_so() -> None:
+    """The live check leaves exactly these out."""
+    elsewhere = OF_VLLM.keys() | OF_DCGM.keys()
+    for path in FILES:
+        for panel in panels(path):
+            foreign = any(uses(target["expr"]).metrics & elsewhere for target in panel["targets"])
+            assert panel["description"].startswith("Needs ") == foreign, panel["title"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
