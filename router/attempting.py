@@ -5,9 +5,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal
 
+from router.early import Early, Watch
 from router.errors import EngineFailure, EngineProtocolError
 from router.ports import Engine
-from router.prefix import Prefix
 from router.types import (
     Attempt,
     Choice,
@@ -17,18 +17,11 @@ from router.types import (
     FinishReason,
     Generation,
     Reason,
-    Ruling,
     Tier,
     Token,
     Usage,
-    Verdict,
-    Violation,
 )
 from router.verification import Verification
-
-_CANNOT = Violation("", "can no longer become valid")
-_HOPELESS = Verification((Verdict("contract", Ruling.DEFER, "hopeless", violations=(_CANNOT,)),), "contract")
-"""What is said of a draft that was stopped early."""
 
 
 @dataclass(slots=True)
@@ -65,7 +58,7 @@ class Running:
     pieces: dict[int, _Pieces] = field(default_factory=dict)
     usage: Usage | None = None
     error: EngineFailure | None = None
-    prefixes: dict[int, Prefix] = field(default_factory=dict)
+    watches: dict[int, Watch] = field(default_factory=dict)
     origin: float = 0.0
     early: Verification | None = None
     """What was said of the draft before it was whole."""
@@ -87,11 +80,10 @@ class Running:
         """Whether every choice has its end."""
         return len(self.pieces) == self.call.sampling.n and all(piece.finish_reason for piece in self.pieces.values())
 
-    def give_up(self, chunk: Chunk) -> bool:
-        """Reject the draft early if no continuation of this choice can keep the contract any more."""
-        prefix = self.prefixes.setdefault(chunk.index, Prefix(self.call.contract))
-        if not prefix.feed(chunk.text):
-            self.early = _HOPELESS
+    def give_up(self, chunk: Chunk, early: Early) -> bool:
+        """Reject the draft if this choice has become hopeless."""
+        watch = self.watches.setdefault(chunk.index, Watch(early, self.call.contract))
+        self.early = watch.feed(chunk)
         return self.early is not None
 
     def beginning(self) -> Choice:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from router.attempting import Running
+from router.early import Early
 from router.errors import ClientGone, SmallfirstError
 from router.gate import TierState, decide
 from router.gated import Gated, length
@@ -207,8 +208,10 @@ class _Run:
         shown = self._streams_prose() and not is_last(tier, self.decision) and route.mode != "shadow"
         return route.gated if shown else None
 
-    def _aborts(self, tier: str) -> bool:
-        return self.cascade.route.early_abort and self.request.contract.kind != "none" and not is_last(tier, self.decision)
+    def _aborts(self, tier: str) -> Early | None:
+        """When to give up this tier's draft; on the last tier there is nothing to give it up for."""
+        early = self.cascade.route.early
+        return None if early is None or is_last(tier, self.decision) or not early.watches(self.request.contract) else early
 
     async def _attempt(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> None:
         running = self._start(tier, kind, messages)
@@ -216,9 +219,10 @@ class _Run:
 
     async def _drafted(self, running: Running) -> Attempt:
         """A whole draft, judged."""
+        early = self._aborts(running.tier.name)
         async with aclosing(running.chunks()) as chunks:
             async for chunk in chunks:
-                if self._aborts(running.tier.name) and running.give_up(chunk):
+                if early is not None and running.give_up(chunk, early):
                     break
         return await self._known(running)
 
@@ -304,10 +308,11 @@ class _Run:
     def _start(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> Running:
         rung = self.cascade.route.tier(tier)
         last = is_last(tier, self.decision)
-        gated = self._gate(tier) is not None
-        call = self._call(messages, self._contract(tier), last=last, live=gated or self._live(tier) or self._aborts(tier))
+        gated, early = self._gate(tier) is not None, self._aborts(tier)
+        call = self._call(messages, self._contract(tier), last=last, live=gated or self._live(tier) or early is not None)
         limit = time_left(self.request.budget, self.decision, tier, self.cascade.route.rules, self._elapsed())
-        call = replace(call, seconds=limit, evidence=call.evidence | (Evidence.LOGPROBS if gated else Evidence.NONE))
+        needed = (Evidence.LOGPROBS if gated else Evidence.NONE) | (early.needs if early else Evidence.NONE)
+        call = replace(call, seconds=limit, evidence=call.evidence | needed)
         clock = self.cascade.clock
         running = Running(rung, kind, self.cascade.engines[rung.engine], call, clock, clock(), origin=self.started)
         self.running.append(running)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from router.early import Early
 from router.gated import Gated
 from router.guards import PromptGuard
 from router.policy import Rules
@@ -22,7 +23,7 @@ class Route:
     """`tiers` are ordered from small to large, `verifiers` from cheap to dear; `off` sends everything to the last tier.
 
     `shadow` tries the smaller tiers, records what would have been kept, and serves the last tier; `evaluate` serves as `active` does.
-    `early_abort` stops a draft that can no longer keep its contract; `gated` shows prose of smaller tiers once its beginning was judged.
+    `early` stops a draft that has become hopeless; `gated` shows prose of smaller tiers once its beginning was judged.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Route:
     difficulty: Difficulty | None = None
     mode: Literal["off", "shadow", "evaluate", "active"] = "active"
     guards: tuple[PromptGuard, ...] = ()
-    early_abort: bool = False
+    early: Early | None = None
     gated: Gated | None = None
 
     def tier(self, name: str) -> Tier:

@@ -17,6 +17,7 @@ from router.calibration.tightened import tightened
 from router.calibration.watching import Target as Promise
 from router.cascade import Cascade
 from router.contract import Limits as SchemaLimits
+from router.early import Early
 from router.errors import ConfigError
 from router.functions import Registry
 from router.functions import load as load_registry
@@ -272,7 +273,8 @@ def _route(name: str, route: RouteSettings, around: Surroundings, floor: Callabl
         guards.build(given.options, f"{key}.guards.{index}", services=around.services) for index, given in enumerate(route.guards)
     )
     gate = Gated(route.gate_tokens, route.gate_limit) if route.commit == "gated" else None
-    return Route(name, tiers, held, rules, learned, route.mode, before, route.early_abort, gate)
+    early = Early(**route.hopeless.model_dump()) if route.hopeless is not None else None
+    return Route(name, tiers, held, rules, learned, route.mode, before, early, gate)
 
 
 def _gated(built: Iterable[Verifier]) -> tuple[Verifier, ...]:

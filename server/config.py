@@ -165,11 +165,22 @@ class BudgetSettings(Strict):
     max_attempts: int | None = Field(default=None, ge=1)
 
 
+class EarlyAbort(Strict):
+    """Which drafts of a smaller tier are stopped while they run, besides those that can no longer keep their contract.
+
+    `limit` is their least running mean log-probability in nats once `after` tokens came, `tokens` how many they may have.
+    """
+
+    limit: float | None = Field(default=None, le=0)
+    after: int = Field(default=8, ge=1, le=4096)
+    tokens: int | None = Field(default=None, ge=1)
+
+
 class RouteSettings(Strict):
     """A named cascade: tiers from small to large, verifiers from cheap to dear.
 
     Under `commit: gated` prose is shown after `gate_tokens` tokens whose mean log-probability is at least `gate_limit` nats (by default
-    the confidence verifier judges them). `early_abort` stops drafts that can no longer keep their contract. After `keepalive_after`
+    the confidence verifier judges them). `early_abort` stops drafts that have become hopeless, upstream too. After `keepalive_after`
     seconds without an answer a stream is opened with a comment. `residency: inside` closes every tier, judge and service outside; a
     request can ask for the same by `metadata: {"residency": "inside"}`, and never for less. Of `budget.deadline` the last `reserve`
     seconds (half of it) are the last tier's alone. A draft that is not shown as it comes and takes longer than `hedge_after` seconds
@@ -180,7 +191,7 @@ class RouteSettings(Strict):
     commit: Literal["verified", "gated"] = "verified"
     gate_tokens: int = Field(default=24, ge=1, le=4096)
     gate_limit: float | None = Field(default=None, le=0)
-    early_abort: bool = False
+    early_abort: bool | EarlyAbort = False
     residency: Literal["inside"] | None = None
     reserve: float | None = Field(default=None, ge=0)
     hedge_after: float | None = Field(default=None, gt=0)
@@ -194,6 +205,13 @@ class RouteSettings(Strict):
     when_exhausted: Literal["best", "error"] = "best"
     audit: Ratio = 0.0
     budget: BudgetSettings = BudgetSettings()
+
+    @property
+    def hopeless(self) -> EarlyAbort | None:
+        """When a draft is given up, `None` for never."""
+        if isinstance(self.early_abort, EarlyAbort):
+            return self.early_abort
+        return EarlyAbort() if self.early_abort else None
 
 
 class Outcomes(Strict):

@@ -15,7 +15,8 @@ LEVELS = [
     {"ports", "registry", "contract", "functions", "account"} | FORMS,
     {"policy", "gate", "repair", "scores", "verifiers", "calibration", "asking", "posting", "guards", "retrieval", "loops", "hedging"},
     {"verification"},
-    {"route", "attempting", "gated"},
+    {"gated", "early"},
+    {"route", "attempting"},
     {"cascade"},
     {"evaluation"},
 ]

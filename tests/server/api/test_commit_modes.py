@@ -82,6 +82,24 @@ async def test_a_hopeless_draft_is_stopped_at_once_and_counted() -> None:
     assert told[1]["tier"] == "large"
 
 
+@pytest.mark.parametrize(
+    ("early", "reason", "said"),
+    [({"limit": -1.0, "after": 3}, "confidence", "hopeless"), ({"tokens": 3}, "length", "too_many_tokens")],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_prose_past_the_limits_is_stopped_at_once_and_counted(early: dict[str, Any], reason: str, said: str, stream: bool) -> None:
+    unsure = Reply(chunks=tuple(f"w{i} " for i in range(50)), tokens=(Token("w0 ", -3.0),) * 3, pause=0.01)
+    async with running([unsure], ["large says"], route={"early_abort": early}) as world:
+        response = await world.ask(stream=stream, headers={"x-smallfirst-explain": "1"})
+        assert await world.metric("deferrals_total", route="auto", tier="small", reason=reason) == 1
+    told = (chunks(response)[-1] if stream else response.json())["smallfirst"]["attempts"][0]
+    assert (told["deferral"], told["verdicts"][-1]["reason"]) == (reason, said)
+    assert 0 < told["usage"]["completion_tokens"] <= 5
+    assert told["cost_usd"] > 0
+    assert len(world.small.cancelled) == 1
+    assert "w0" not in response.text
+
+
 async def test_without_the_option_a_draft_runs_to_its_end() -> None:
     async with running([WRONG], [CALL]) as world:
         await world.ask(tools=TOOLS)
