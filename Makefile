@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETTINGS := deploy/config/demo.yaml
+COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-annotate --quiet
 
 .PHONY: run demo test clients lint verify bench lock clean
 
@@ -22,15 +23,18 @@ lint: .venv/.dev ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-verify: .venv/.dev clients ## what needs promtool, and with DOCKER_HOST set the containers too
-	deploy/verify/run.sh static $(if $(DOCKER_HOST),containers)
+verify: .venv/.dev clients ## the deploy artefacts: needs promtool, and with DOCKER_HOST set the containers too
+	deploy/verify/run.sh static chart $(if $(DOCKER_HOST),image containers)
 
 bench: .venv/.dev ## the runnable claims
 	$(BIN)/python bench/cascade.py --json
 
 lock: .venv/.dev ## pin the dependencies again
-	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-strip-extras --no-header --no-annotate --quiet -o requirements-dev.lock
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra postgres --extra otel --extra nvml -c requirements.lock -o deploy/image.lock
+	$(COMPILE) deploy/build.in -o deploy/build.lock
+	$(COMPILE) deploy/verify/tools.in -o deploy/verify/tools.lock
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Verifies the deploy artefacts for real.
+# Verifies the deploy artefacts for real, part by part.
 #   run.sh static      rules and their unit tests, Dockerfile, compose file, dashboards: promtool must be installed
-#   run.sh containers  builds the image, brings the shipped compose file up, loads it, asks for every panel's data, kills the gateway that is
-#                      another one's engine, sees the alerts fire, comes down: a Docker engine, DOCKER_HOST says which
+#   run.sh chart       renders the chart with many values, validates it; with KUBE_API=http://127.0.0.1:PORT also installs, upgrades, rolls back there
+#   run.sh image       builds the image and its inventory, runs it as it is meant to run, stops it while streams are under way
+#   run.sh containers  brings the shipped compose file up, loads it, asks for every panel's data, kills the gateway that is another one's engine,
+#                      sees the alerts fire, comes down
+# The last two need a Docker engine, DOCKER_HOST says which.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-.venv/bin/python}
@@ -10,7 +13,8 @@ TOOLS=${TOOLS:-build/verify}
 PROJECT=smallfirst-verify
 ABSENT=(kept_error_bound calibration_error drift labels_total audits_missed_total) # the shipped configuration has no store and no audits
 export PYTHONPATH=$PWD
-export GATEWAY_PORT=18080 CHAINED_PORT=18081 PROMETHEUS_PORT=19090 GRAFANA_PORT=13000
+export GATEWAY_PORT=${GATEWAY_PORT:-18080} CHAINED_PORT=${CHAINED_PORT:-18081} IMAGE_PORT=${IMAGE_PORT:-18082}
+export PROMETHEUS_PORT=${PROMETHEUS_PORT:-19090} GRAFANA_PORT=${GRAFANA_PORT:-13000}
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -49,15 +53,43 @@ provide() {
 
 down() { compose --profile '*' down --volumes --remove-orphans --timeout 45; }
 
+chart() {
+  tools
+  say "chart: values, schema, manifests, configurations, releases"
+  SMALLFIRST_PYTHON=$PWD/$PYTHON "$TOOLS/bin/python" -m pytest -rs helm/tests
+}
+
+image() {
+  tools
+  local name; name=$(compose config --images gateway | grep -m1 smallfirst)
+  say "image"
+  docker build --quiet --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || true)" --build-arg "CREATED=$(date -u +%FT%TZ)" --tag "$name" .
+  docker image inspect --format 'size {{.Size}} bytes, user {{.Config.User}}' "$name"
+  docker history --format '{{.Size}} {{.CreatedBy}}' "$name" | cut -c1-80
+  docker run --rm --entrypoint cat "$name" /usr/share/doc/smallfirst/sbom.cdx.json |
+    "$PYTHON" -c 'import json, sys; print("inventory:", len(json.load(sys.stdin)["components"]), "components")'
+  say "it runs as nobody in particular, writes nowhere, and ends no stream that has begun"
+  docker rm --force smallfirst-verify-image >/dev/null 2>&1 || true
+  docker run --detach --name smallfirst-verify-image --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
+    --publish "127.0.0.1:$IMAGE_PORT:8080" "$name" >/dev/null
+  until [ "$(docker inspect --format '{{.State.Health.Status}}' smallfirst-verify-image)" = healthy ]; do
+    [ "$(docker inspect --format '{{.State.Running}}' smallfirst-verify-image)" = true ] || { docker logs smallfirst-verify-image; exit 1; }
+    sleep 1
+  done
+  test "$(docker exec smallfirst-verify-image id -u)" = 10001
+  if docker exec smallfirst-verify-image touch /etc/smallfirst/written 2>/dev/null; then echo "the root file system can be written"; exit 1; fi
+  "$PYTHON" deploy/verify/drain.py --url "http://127.0.0.1:$IMAGE_PORT" -- docker stop --time 60 smallfirst-verify-image
+  test "$(docker inspect --format '{{.State.ExitCode}}' smallfirst-verify-image)" = 0
+  docker rm smallfirst-verify-image >/dev/null
+}
+
 containers() {
   tools
   images=$(compose config --images)
   provide "$(grep prom/prometheus <<<"$images")" prometheus
   provide "$(grep grafana/grafana <<<"$images")" grafana
+  docker image inspect "$(grep -m1 smallfirst <<<"$images")" >/dev/null 2>&1 || image
   trap down EXIT
-  say "image"
-  compose build gateway
-  docker image inspect --format 'size {{.Size}} bytes, user {{.Config.User}}' "$(grep -m1 smallfirst <<<"$images")"
   say "the shipped services come up healthy"
   compose up --detach --no-build --wait gateway prometheus grafana
   test "$(compose exec -T gateway id -u)" = 10001
@@ -82,7 +114,7 @@ containers() {
 
 for part in "${@:-static}"; do
   case $part in
-    static | containers) "$part" ;;
-    *) sed -n 2,5p "$0" >&2; exit 2 ;;
+    static | chart | image | containers) "$part" ;;
+    *) sed -n 2,8p "$0" >&2; exit 2 ;;
   esac
 done

@@ -44,6 +44,18 @@ def test_a_gateway_gets_a_configuration_of_this_folder_and_can_be_reached(name: 
     assert host == "0.0.0.0"  # noqa: S104  # inside the container
 
 
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_a_gateways_outcomes_are_on_a_volume_of_its_own(name: str) -> None:
+    service = SERVICES[name]
+    path = DEPLOY / "config" / Path(service["command"][service["command"].index("--config") + 1]).name
+    outcomes = load(path).outcomes
+    assert outcomes is not None
+    (volume,) = [volume.partition(":")[0] for volume in service["volumes"] if volume.endswith(":/var/lib/smallfirst")]
+    assert outcomes.url.startswith("sqlite:////var/lib/smallfirst/")
+    assert volume in COMPOSE["volumes"]
+    assert [other for other, found in SERVICES.items() if f"{volume}:/var/lib/smallfirst" in found.get("volumes", ())] == [name]
+
+
 @pytest.mark.parametrize("name", [name for name in SERVICES if "ports" in SERVICES[name]])
 def test_ports_are_published_on_this_machine_alone(name: str) -> None:
     assert all(port.startswith("${BIND:-127.0.0.1}:") for port in SERVICES[name]["ports"])
