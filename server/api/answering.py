@@ -16,7 +16,7 @@ from router.types import Chunk, Generation, GenerationRequest, Outcome
 from server.access.presence import while_present
 from server.api import errors
 from server.api.conversations import Conversations
-from server.api.exchange import read
+from server.api.exchange import owner_of, read
 from server.api.explain import explanation, headers, totals
 from server.api.naming import RouteFacts, Target
 from server.api.parsing import parse
@@ -27,15 +27,12 @@ from server.api.wire import Generating
 
 Body = TypeVar("Body", bound=Generating)
 
-OPEN = ""
-"""Who asks where everyone may."""
-
 
 @dataclass(frozen=True, slots=True)
 class Asked(Generic[Body]):
     """A request with what shapes its answer on the wire; `created` is in seconds since the epoch, `keepalive` in seconds.
 
-    `conversations` is where the answer may be stored, `None` where nothing is.
+    `conversations` is where the answer may be stored for its `owner`, `None` where nothing is.
     """
 
     request: GenerationRequest
@@ -44,6 +41,7 @@ class Asked(Generic[Body]):
     explain: bool
     keepalive: float | None = None
     conversations: Conversations | None = None
+    owner: str = ""
 
     def stamp(self, tier: str) -> Stamp:
         """The answer's identity; its model pins the tier that gave it."""
@@ -111,14 +109,14 @@ async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: E
         target = known.names.resolve(body.model)
         route = target.route
         _within(body)
-        body = await dialect.recall(body, known.conversations, OPEN)
+        body = await dialect.recall(body, known.conversations, owner_of(request))
         asked = dialect.translate(body, target, known.names.routes[route], dialect.prefix + known.new_id(), known.limits.schema)
         _bounded(asked, known)
     except SmallfirstError as refusal:
         known.gauges.refused(route, refusal.code)
         raise
     explain = request.headers.get("x-smallfirst-explain") == "1"
-    return Asked(asked, body, int(known.wall()), explain, known.names.routes[route].keepalive_after, known.conversations)
+    return Asked(asked, body, int(known.wall()), explain, known.names.routes[route].keepalive_after, known.conversations, owner_of(request))
 
 
 def _within(body: Generating) -> None:

@@ -16,6 +16,12 @@ def accepted_id(given: str | None) -> str | None:
     return given if given and _SANE.fullmatch(given) else None
 
 
+def owner_of(request: Request) -> str:
+    """The name of the key that the request came with; "" where everyone may ask."""
+    key = getattr(request.state, "key", None)
+    return str(key.name) if key is not None else ""
+
+
 async def read(request: Request, limit: int) -> bytes:
     """The whole body; raises RequestTooLarge beyond `limit` bytes without reading on, and 415 for what is no JSON by its own account."""
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 JSON = Mapping[str, object]
 
@@ -14,6 +15,17 @@ class Wire(BaseModel):
     """A piece of a request body: strict types, no unknown fields. A field of type `None` is known and refused unless it is null."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _boolean(given: object) -> object:
+    """A number is no boolean, though Python takes 0 for False."""
+    if given is not None and not isinstance(given, bool):
+        raise PydanticCustomError("bool_type", "Input should be a valid boolean")
+    return given
+
+
+No = Annotated[Literal[False], BeforeValidator(_boolean)]
+Yes = Annotated[Literal[True], BeforeValidator(_boolean)]
 
 
 class TextPart(Wire):

@@ -72,7 +72,9 @@ def _refusal(detail: ErrorDetails, location: Location) -> InvalidRequest:
     return InvalidRequest(f"{param}: {detail['msg'].removeprefix('Value error, ')}" if param else detail["msg"], param=param or None)
 
 
-_OPTIONS = frozenset({"store", "service_tier", "modalities", "include_obfuscation", "background", "truncation", "include"})
+_OPTIONS = frozenset(
+    {"echo", "best_of", "store", "service_tier", "modalities", "include_obfuscation", "background", "truncation", "include"}
+)
 _HOSTED = {"apply_patch", "code_interpreter", "computer", "computer_use_preview", "file_search", "image_generation", "local_shell", "mcp"}
 _HOSTED |= {"namespace", "shell", "tool_search", "web_search", "web_search_preview"}
 _ITEMS = {"compaction", *(f"{tool}_call" for tool in _HOSTED), "custom_tool_call", "custom_tool_call_output"}

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from server.api.messages import JSON, Wire
+from server.api.messages import JSON, No, Wire
 from server.api.wire import Generating, MetadataKey, MetadataValue, ObjectFormat, StreamOptions, TextFormat, TokenLimit
 
 
@@ -75,7 +75,7 @@ class InputCall(Wire):
     status: Status | None = None
     namespace: None = None
     caller: None = None
-    async_: Literal[False] | None = Field(default=None, alias="async")
+    async_: No | None = Field(default=None, alias="async")
 
 
 class InputOutput(Wire):
@@ -133,10 +133,10 @@ class ResponseTool(Wire):
     description: str | None = None
     parameters: JSON | None = None
     strict: bool | None = None
-    defer_loading: Literal[False] | None = None
+    defer_loading: No | None = None
     allowed_callers: None = None
     output_schema: None = None
-    async_: Literal[False] | None = Field(default=None, alias="async")
+    async_: No | None = Field(default=None, alias="async")
 
 
 class ChosenTool(Wire):
@@ -208,7 +208,7 @@ class ResponsesRequest(Generating):
     stream_options: EventOptions | None = None
     truncation: Literal["disabled"] | None = None
     store: bool | None = None
-    background: Literal[False] | None = None
+    background: No | None = None
     service_tier: Literal["auto", "default"] | None = None
     safety_identifier: str | None = Field(default=None, max_length=64)
     prompt_cache_key: str | None = None

@@ -10,7 +10,7 @@ from router.cascade import Finished
 from router.errors import Overloaded, SmallfirstError
 from router.types import Choice, Chunk, Generation, Token, ToolCall, Usage
 from server.api import errors
-from server.api.answering import OPEN, Asked, Dialect, answer
+from server.api.answering import Asked, Dialect, answer
 from server.api.conversations import PREFIX, keep, recall
 from server.api.deltas import pieces, words
 from server.api.openapi import body_of
@@ -39,7 +39,7 @@ async def whole(asked: Asked[ResponsesRequest], generation: Generation, stamp: S
 
 async def kept(asked: Asked[ResponsesRequest], told: Json) -> Json:
     """The response as it was stored, or saying that it was not."""
-    return told | {"store": await keep(asked.conversations, asked.body, told, OPEN)}
+    return told | {"store": await keep(asked.conversations, asked.body, told, asked.owner)}
 
 
 def envelope(body: ResponsesRequest, stamp: Stamp, status: str) -> Json:

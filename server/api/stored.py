@@ -9,8 +9,8 @@ from starlette.exceptions import HTTPException
 
 from router.errors import InvalidRequest, UnknownModel, UnsupportedParameter
 from server.api import errors
-from server.api.answering import OPEN
 from server.api.conversations import PREFIX, Json, Stored
+from server.api.exchange import owner_of
 from server.api.openapi import LISTED_ITEMS, NAMED_RESPONSE
 from server.api.parts import parts
 
@@ -31,7 +31,7 @@ async def delete(request: Request) -> Response:
     """Forget it; conversations that went on from it keep what they took."""
     response_id = request.path_params["response_id"]
     known = parts(request).conversations
-    if known is None or not await known.drop(response_id, OPEN):
+    if known is None or not await known.drop(response_id, owner_of(request)):
         raise _missing(response_id)
     return _json({"id": response_id, "object": "response", "deleted": True})
 
@@ -51,7 +51,7 @@ async def input_items(request: Request) -> Response:
 async def _found(request: Request) -> Stored:
     response_id = request.path_params["response_id"]
     known = parts(request).conversations
-    found = None if known is None else await known.find(response_id, OPEN)
+    found = None if known is None else await known.find(response_id, owner_of(request))
     if found is None:
         raise _missing(response_id)
     return found

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from server.api.messages import JSON, AnyMessage, Wire
+from server.api.messages import JSON, AnyMessage, No, Wire, Yes
 
 Unit = Annotated[float, Field(ge=0, le=1)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
@@ -104,7 +104,7 @@ class StructuredOutputs(Wire):
     regex: str | None = None
     choice: list[str] | None = Field(default=None, min_length=1)
     grammar: str | None = None
-    json_object: Literal[True] | None = None
+    json_object: Yes | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> StructuredOutputs:
@@ -117,7 +117,7 @@ class StreamOptions(Wire):
     """`include_usage` asks for one more chunk with the usage; nothing here is padded against traffic analysis."""
 
     include_usage: bool | None = None
-    include_obfuscation: Literal[False] | None = None
+    include_obfuscation: No | None = None
 
 
 class Generating(Wire):
@@ -183,7 +183,7 @@ class ChatRequest(Common):
     safety_identifier: str | None = Field(default=None, max_length=64)
     prompt_cache_key: str | None = None
     service_tier: Literal["auto", "default"] | None = None
-    store: Literal[False] | None = None
+    store: No | None = None
     audio: None = None
     function_call: None = None
     functions: None = None
@@ -200,7 +200,7 @@ class CompletionRequest(Common):
     prompt: str | Annotated[list[str], Field(min_length=1, max_length=1)]
     max_tokens: TokenLimit | None = None
     best_of: Literal[1] | None = None
-    echo: Literal[False] | None = None
+    echo: No | None = None
     logprobs: None = None
     suffix: None = None
 

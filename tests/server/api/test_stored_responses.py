@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -150,6 +151,26 @@ async def test_a_store_that_is_away_costs_the_follow_up_and_not_the_answer(tmp_p
         made = await respond(world, "a")
         assert (made.status_code, made.json()["store"]) == (200, False)
         assert error(await respond(world, "b", previous_response_id="resp_0")) == (503, "api_error", "store_unavailable", None)
+
+
+async def test_who_asks_with_another_key_finds_nothing() -> None:
+    """As the access layer leaves the caller's key in the request's state."""
+
+    async def keyed(scope: Any, receive: Any, send: Any) -> None:
+        name = dict(scope["headers"])[b"authorization"].decode()
+        await world.gateway.app({**scope, "state": {"key": SimpleNamespace(name=name)}}, receive, send)
+
+    async with running() as world:
+        transport = httpx.ASGITransport(keyed)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers={"authorization": "ann"}) as ann:
+            made = (await ann.post(PATH, json={"model": "auto", "input": "a"})).json()
+            path = f"{PATH}/{made['id']}"
+            goes_on = {"model": "auto", "input": "b", "previous_response_id": made["id"]}
+            ben = {"authorization": "ben"}
+            assert error(await ann.post(PATH, json=goes_on, headers=ben))[2] == "previous_response_not_found"
+            for method, url in (("GET", path), ("GET", f"{path}/input_items"), ("DELETE", path)):
+                assert (await ann.request(method, url, headers=ben)).status_code == 404
+            assert (await ann.post(PATH, json=goes_on)).status_code == 200
 
 
 class Clock:
