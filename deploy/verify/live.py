@@ -65,7 +65,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=18090, help="of the gateway; Prometheus gets the next one")
     parser.add_argument("--seconds", type=float, default=240.0, help="how long to load it and to wait for data")
-    parser.add_argument("--also", nargs=argparse.REMAINDER, default=[], metavar="COMMAND", help="run this meanwhile; {url} is the gateway")
+    parser.add_argument("--also", nargs="+", default=[], metavar="COMMAND", help="run this meanwhile; {url} is the gateway")
     given = parser.parse_args()
     gateway, prometheus = f"127.0.0.1:{given.port}", f"127.0.0.1:{given.port + 1}"
     with tempfile.TemporaryDirectory(prefix="smallfirst-live-") as name:

@@ -8,7 +8,7 @@ import collections
 import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from openai import APIConnectionError, APIStatusError, OpenAI
@@ -23,6 +23,9 @@ FORM = {
     "required": ["city", "warm"],
     "additionalProperties": False,
 }
+
+
+Kind = Callable[[OpenAI, str, Registry], str]
 
 
 def tools(client: OpenAI, text: str, registry: Registry) -> str:
@@ -55,7 +58,27 @@ def mistake(client: OpenAI, text: str, registry: Registry) -> str:  # noqa: ARG0
     return "served"
 
 
+def judged(client: OpenAI, text: str, registry: Registry) -> str:  # noqa: ARG001
+    """An answer that its client then says something of."""
+    found = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": text}], max_tokens=16)
+    body = {"response_id": found.id, "success": bool(found.choices[0].message.content)}
+    client.post("/outcomes", body=body, cast_to=object)
+    return "judged"
+
+
+def route(name: str) -> Kind:
+    """A short answer of another route."""
+
+    def asked(client: OpenAI, text: str, registry: Registry) -> str:  # noqa: ARG001
+        client.chat.completions.create(model=name, messages=[{"role": "user", "content": text}], max_tokens=16)
+        return name
+
+    return asked
+
+
 KINDS = (tools, tools, form, tools, stream, tools, tools, mistake)
+EVERYTHING = (*KINDS, judged, route("flaky"), judged, route("rented"))
+"""With the routes of live.yaml."""
 
 
 def main() -> int:
@@ -64,26 +87,29 @@ def main() -> int:
     parser.add_argument("--url", required=True)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--pause", type=float, default=0.1, help="seconds between requests")
+    parser.add_argument("--everything", action="store_true", help="feedback and the routes of live.yaml too")
+    parser.add_argument("--key", default="none", help="sent as the API key")
     given = parser.parse_args()
-    seen = collections.Counter(_results(given.url, given.seconds, given.pause))
+    kinds = EVERYTHING if given.everything else KINDS
+    with OpenAI(base_url=f"{given.url}/v1", api_key=given.key, max_retries=0, timeout=60) as client:
+        seen = collections.Counter(_results(client, kinds, given.seconds, given.pause))
     print(f"load: {dict(seen)}")
     return 0 if sum(count for name, count in seen.items() if not name.startswith("error")) else 1
 
 
-def _results(url: str, seconds: float, pause: float) -> Iterator[str]:
+def _results(client: OpenAI, kinds: Sequence[Kind], seconds: float, pause: float) -> Iterator[str]:
     registry = load("server.assistant:registry")
     end = time.monotonic() + seconds
-    with OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=60) as client:
-        for kind, text in zip(itertools.cycle(KINDS), itertools.cycle(REQUESTS), strict=False):
-            if time.monotonic() > end:
-                return
-            try:
-                yield kind(client, text, registry)
-            except APIStatusError as error:
-                yield f"error {error.code}"
-            except APIConnectionError:
-                yield "error connection"
-            time.sleep(pause)
+    for kind, text in zip(itertools.cycle(kinds), itertools.cycle(REQUESTS), strict=False):
+        if time.monotonic() > end:
+            return
+        try:
+            yield kind(client, text, registry)
+        except APIStatusError as error:
+            yield f"error {error.code}"
+        except APIConnectionError:
+            yield "error connection"
+        time.sleep(pause)
 
 
 if __name__ == "__main__":
