@@ -110,7 +110,7 @@ def gateway(
     bare = {name: given.get(name) or _engine(name, settings, folder) for name in settings.engines}
     cpu = {name: found.cpu_seconds for name, found in bare.items() if found.cpu_seconds is not None}
     told = Idled(metrics.idle_joules, metrics.idle_dollars, lambda sentence: written(json.dumps({"event": "energy", "message": sentence})))
-    meters = metering(settings, cpu, told)
+    meters = metering(settings, folder, cpu, told)
     running = {name: replace(found, engine=meters.metered(found.engine)) for name, found in bare.items()}
     watch = meters.watch()
     pulse = Pulse({name: Beat(found.engine.healthy, found.available) for name, found in running.items()}, metrics.engine_up)

@@ -77,13 +77,16 @@ class Metering:
         return Ledger(every, crew, {engine: Lane(weight) for engine, weight in weights.items()})
 
 
-def metering(settings: Settings, cpu: Mapping[str, Callable[[], float]], idled: Idled) -> Metering:
-    """All meters of these settings; `cpu` are the CPU seconds of embedded engines. Raises ConfigError for a counter that is not there."""
+def metering(settings: Settings, folder: Path, cpu: Mapping[str, Callable[[], float]], idled: Idled) -> Metering:
+    """All meters of these settings; `cpu` are the CPU seconds of embedded engines, relative paths start at `folder`.
+
+    Raises ConfigError for a counter that is not there.
+    """
     found = Metering(idled)
     for index, counter in enumerate(settings.energy):
         where = f"energy.{index}"
         try:
-            _count(found, where, counter, cpu)
+            _count(found, where, counter, folder, cpu)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error.message}", param=where) from error
     for machine, (hour, engines) in _machines(settings).items():
@@ -91,7 +94,7 @@ def metering(settings: Settings, cpu: Mapping[str, Callable[[], float]], idled: 
     return found
 
 
-def _count(found: Metering, where: str, counter: EnergyCounter, cpu: Mapping[str, Callable[[], float]]) -> None:
+def _count(found: Metering, where: str, counter: EnergyCounter, folder: Path, cpu: Mapping[str, Callable[[], float]]) -> None:
     name = where.replace(".", "-")
     match counter:
         case CpuCounter(watts=watts):
@@ -100,7 +103,7 @@ def _count(found: Metering, where: str, counter: EnergyCounter, cpu: Mapping[str
                     raise ConfigError(f"{engine!r} is not computed in this process: kind estimated is for embedded engines")
                 found.count(f"{name}-{engine}", counter, CpuTime(cpu[engine], watts), {engine: weight})
         case RaplCounter(root=root, domains=domains):
-            found.count(name, counter, Rapl(Path(root), domains), counter.weights)
+            found.count(name, counter, Rapl(folder / root, domains), counter.weights)
         case DcgmCounter(url=url, gpus=gpus):
             found.count(name, counter, Dcgm(str(url), frozenset(gpus)), counter.weights)
         case NvmlCounter(devices=devices):

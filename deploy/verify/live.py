@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,32 @@ def running(name: str, folder: Path, command: list[str]) -> Iterator[subprocess.
                 process.wait(40)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+@contextmanager
+def powercap(root: Path, watts: float = 20.0) -> Iterator[None]:
+    """A tree as Linux shows RAPL's counters, which draws so much."""
+    zone = root / "intel-rapl:0"
+    zone.mkdir(parents=True)
+    (zone / "name").write_text("package-0\n")
+    (zone / "max_energy_range_uj").write_text("262143328850\n")
+    began, done = time.monotonic(), threading.Event()
+
+    def count() -> None:
+        while True:
+            next_value = zone / "next"
+            next_value.write_text(f"{int(1e6 * watts * (time.monotonic() - began))}\n")
+            next_value.replace(zone / "energy_uj")
+            if done.wait(0.02):
+                return
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    try:
+        yield
+    finally:
+        done.set()
+        counting.join()
 
 
 def wait_for(url: str, patience: float = 60.0) -> None:
@@ -87,7 +114,7 @@ def _verified(folder: Path, gateway: str, prometheus: str, seconds: float, also:
         f"--storage.tsdb.path={folder}/data",
         f"--web.listen-address={prometheus}",
     ]
-    with running("gateway", folder, serve), running("prometheus", folder, scrape):
+    with powercap(settings.parent / "powercap"), running("gateway", folder, serve), running("prometheus", folder, scrape):
         try:
             wait_for(f"http://{gateway}/readyz", 120)
             wait_for(f"http://{prometheus}/-/ready")
@@ -113,7 +140,8 @@ def _verified(folder: Path, gateway: str, prometheus: str, seconds: float, also:
                     "--patience",
                     str(seconds),
                 ]
-                return subprocess.run(asked, check=False).returncode or code  # noqa: S603
+                fired = [*asked[:2], "firing", *asked[3:], "SmallfirstEngineDown", "SmallfirstEngineUnhealthy"]
+                return subprocess.run(asked, check=False).returncode or subprocess.run(fired, check=False).returncode or code  # noqa: S603
         finally:
             for log in sorted(folder.glob("*.log")):
                 print(f"-- {log.stem}: {' | '.join(log.read_text(errors='replace').splitlines()[-3:])[:600]}")

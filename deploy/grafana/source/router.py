@@ -141,7 +141,7 @@ ROWS = (
                 "An hour: what became known of drafts by source, and audits that made no label by reason.",
                 (
                     Query(f"3600 * {rate('smallfirst_labels_total', 'source, success')}", "{{source}} success={{success}}"),
-                    Query(f"3600 * {rate('smallfirst_audits_missed_total', 'reason')}", "missed: {{reason}}"),
+                    Query(f"3600 * {rate('smallfirst_audits_missed_total', 'reason')} or vector(0)", "missed: {{reason}}"),
                 ),
                 "none",
                 width=12,

@@ -24,6 +24,12 @@ function dollars(value) {
   return "$" + value.toFixed(digits);
 }
 
+// Tiny sums are told for a thousand or a million, so that they can be read.
+function scaled(value) {
+  const [count, name] = value >= 0.01 ? [1, ""] : value >= 1e-5 ? [1e3, "a thousand"] : [1e6, "a million"];
+  return ["$" + (value * count).toFixed(2), name];
+}
+
 function seconds(value) {
   return value < 1 ? Math.round(value * 1000) + " ms" : value.toFixed(value < 10 ? 2 : 1) + " s";
 }
@@ -98,8 +104,9 @@ function drawTiles() {
   at("share").textContent = percent(sum("first"), answered);
   at("share-note").textContent = "of " + answered + " answers; " + percent(sum("escalated"), requests) + " of the requests escalated";
   const verified = sum("verified");
-  at("cps").textContent = verified ? dollars(cost / verified) : "–";
-  at("cps-note").textContent = verified + " answers that a verifier vouched for";
+  const [price, count] = verified ? scaled(cost / verified) : ["–", ""];
+  at("cps").textContent = price;
+  at("cps-note").textContent = (count ? "for " + count + "; " : "") + verified + " answers were verified";
   const times = records.map((record) => record.seconds).sort((one, other) => one - other);
   at("time").textContent = times.length ? seconds(times[Math.floor(times.length / 2)]) : "–";
   at("time-note").textContent = times.length
