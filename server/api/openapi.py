@@ -13,12 +13,28 @@ from server.api.wire import ChatRequest, CompletionRequest, EmbeddingRequest
 
 _BODIES = (ChatRequest, CompletionRequest, ResponsesRequest, EmbeddingRequest)
 _REFERENCE = "#/components/schemas/{model}"
+_ABOUT = """OpenAI's API, answered by a small model where its answer can be proven, and by a larger one where not.
+
+`model` is a route, an alias, or `route/tier` to pin a tier. Bodies are checked strictly: a field that is not listed here is refused with
+`unsupported_parameter`, and a field whose only type is null is known and refused unless it is null. Errors have OpenAI's shape; each status
+lists its codes. With the request header `x-smallfirst-explain: 1` an answer gains an object `smallfirst` with every attempt and verdict.
+"""
+_TOLD = {
+    "x-request-id": "the client's own id, or a new one",
+    "x-smallfirst-route": "the route that served the request",
+    "x-smallfirst-tier": "the tier whose answer this is",
+    "x-smallfirst-attempts": "how many generations were tried",
+    "x-smallfirst-deferrals": "why tiers were passed over or drafts not kept, comma-separated",
+    "x-smallfirst-confidence": "P(correct) by the calibration; absent where nothing measured it",
+    "x-smallfirst-cost-usd": "dollars of all attempts and verifiers, of a stream those before its commit",
+}
+"""What the headers of an answer say."""
 
 
 def document(app: FastAPI, models: Sequence[str]) -> dict[str, Any]:
     """The document, made once; `models` is what `model` may say."""
     if app.openapi_schema is None:
-        made = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        made = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
         _, bodies = models_json_schema([(model, "validation") for model in _BODIES], ref_template=_REFERENCE)
         for model in _BODIES:
             bodies["$defs"][model.__name__]["properties"]["model"]["enum"] = list(models)
@@ -30,10 +46,11 @@ def document(app: FastAPI, models: Sequence[str]) -> dict[str, Any]:
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
     """The request body of a handler that reads it by itself, and the two ways in which it answers."""
     schema = {"$ref": _REFERENCE.format(model=model.__name__)}
+    headers = {name: {"description": told, "schema": {"type": "string"}} for name, told in _TOLD.items()}
     answers = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}}
     return {
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-        "responses": {"200": {"description": "the answer, whole or as a stream", "content": answers}},
+        "responses": {"200": {"description": "the answer, whole or as a stream", "headers": headers, "content": answers}},
     }
 
 

@@ -5,6 +5,7 @@ import pytest
 import router.errors
 from router.errors import ConfigError, SmallfirstError
 from server.api.errors import TABLE, detail, documented
+from tests.server.harness import running
 
 EVERY = [kind for kind in vars(router.errors).values() if isinstance(kind, type) and issubclass(kind, SmallfirstError)]
 
@@ -44,3 +45,14 @@ def test_the_table_says_what_is_promised(name: str, status: int, type_: str, cod
 def test_every_status_is_documented() -> None:
     statuses = {kind.status for error, kind in TABLE.items() if error is not ConfigError} - {499}
     assert statuses | {404, 405, 415} == set(documented())
+
+
+async def test_the_document_says_how_to_ask_and_what_the_headers_mean() -> None:
+    async with running() as world:
+        told = (await world.client.get("/openapi.json")).json()
+    assert "route/tier" in told["info"]["description"]
+    for path in ("/v1/chat/completions", "/v1/completions", "/v1/responses"):
+        answers = told["paths"][path]["post"]["responses"]
+        assert {str(status) for status in documented()} <= set(answers)
+        assert "x-smallfirst-tier" in answers["200"]["headers"]
+        assert all(answers[status]["description"] for status in answers)
