@@ -4,8 +4,8 @@
 
 Two engines of a known pace stand in for the models, so that what is seen is the gateway's: the small one takes 0.05 s to its first token
 and 0.01 s to each further one, the large one 0.20 s and 0.03 s; both answer with 60 tokens. With --bundled the bundled pair answers a
-greeting instead, which is shorter than a gate. Each row is the median of n requests, sent one after another; `over` is what the first token took beyond the engine
-time before the commit point.
+greeting instead, which is shorter than a gate. Each row is the median of n requests, sent one after another; `over` is what the first
+token took beyond the engine time before the commit point.
 """
 
 import argparse
