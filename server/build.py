@@ -6,13 +6,13 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastapi import FastAPI
 
-from router.calibration.artifact import Artifact
+from router.calibration.artifact import LEARNED, Artifact
 from router.calibration.tightened import tightened
 from router.calibration.watching import Target as Promise
 from router.cascade import Cascade
@@ -116,11 +116,15 @@ def gateway(
     pulse = Pulse({name: Beat(found.engine.healthy, found.available) for name, found in running.items()}, metrics.engine_up)
     around = _surroundings(settings, running, folder)
     followed = _recording(settings, around, metrics, lambda sentence: written(json.dumps({"event": "outcomes", "message": sentence})))
+    notes = notices(settings, folder)
+    for route, sentences in notes.items():
+        for sentence in sentences:
+            written(json.dumps({"event": "calibration", "route": route, "message": sentence}))
     spans = traces(settings)
     followers = [metrics.observe, logs.observe, *([followed.observe] if followed else []), *([spans.observe] if spans else [])]
     page = _page(settings, yardsticks) if settings.dashboard else None
     followers += [page.observe] if page else []
-    parts = replace(_parts(settings, around, metrics, _all(*followers), followed), page=page)
+    parts = replace(_parts(settings, around, metrics, _all(*followers), followed), page=page, watch=_details(notes, followed))
 
     async def close() -> None:
         if followed is not None:
@@ -141,6 +145,29 @@ def gateway(
             followed.start()
 
     return Gateway(create_app(parts, close, start), parts, metrics)
+
+
+def notices(settings: Settings, folder: Path) -> dict[str, tuple[str, ...]]:
+    """By route, what the operator must know of its calibrations: above all that nothing is certified, so that everything escalates."""
+    return {name: found for name, route in settings.routes.items() if (found := tuple(_notices(name, route, folder)))}
+
+
+def _notices(name: str, route: RouteSettings, folder: Path) -> Iterator[str]:
+    for at, given in enumerate(route.verifiers):
+        artifact = _artifact(f"routes.{name}.verifiers.{at}", given.options, folder)
+        if artifact is not None and given.kind == "confidence":
+            yield from artifact.notices(str(given.options.get("score", LEARNED)))
+
+
+def _details(told: Mapping[str, Sequence[str]], followed: Recording | None) -> Callable[[], dict[str, str]]:
+    """A sentence a route for `/readyz`."""
+
+    def details() -> dict[str, str]:
+        seen = followed.watcher.detail() if followed else {}
+        routes = sorted(seen.keys() | told.keys())
+        return {route: "; ".join([*told.get(route, ()), *([seen[route]] if route in seen else [])]) for route in routes}
+
+    return details
 
 
 def _refuse(key: str, message: str) -> None:
@@ -197,11 +224,13 @@ def _rate(route: RouteSettings) -> float:
 
 
 def _watched(name: str, route: RouteSettings, around: Surroundings) -> Watched:
-    artifacts = (_artifact(f"routes.{name}.verifiers.{at}", given.options, around.folder) for at, given in enumerate(route.verifiers))
-    artifact = next(filter(None, artifacts), None)
+    given = (each.options for each in route.verifiers)
+    pairs = ((_artifact(f"routes.{name}.verifiers.{at}", one, around.folder), one) for at, one in enumerate(given))
+    artifact, options = next((pair for pair in pairs if pair[0]), (None, {}))
+    signal = artifact.stored.signals.get(str(options.get("score", LEARNED))) if artifact else None
     source: Source = "audit" if _rate(route) or route.mode == "shadow" else "feedback"
     target = Promise(route.target.max_error, route.target.confidence)
-    return Watched(target, artifact.certificate.fingerprint if artifact else "", source)
+    return Watched(target, artifact.certificate.fingerprint if artifact else "", source, signal.reference if signal else None)
 
 
 def _parts(settings: Settings, around: Surroundings, metrics: Metrics, observe: Observe, followed: Recording | None) -> Parts:
@@ -230,7 +259,6 @@ def _parts(settings: Settings, around: Surroundings, metrics: Metrics, observe: 
         limits=BodyLimits(limits.body_bytes, limits.messages, limits.choices, SchemaLimits(depth=limits.schema_depth, tools=limits.tools)),
         take=followed.take if followed else None,
         embedders={name: found.embedder for name, found in around.engines.items() if found.embedder is not None},
-        watch=followed.watcher.detail if followed else dict,
         conversations=_conversations(settings.responses, around.folder),
     )
 

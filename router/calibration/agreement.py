@@ -5,11 +5,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from router.calibration.asked import asked
+from router.calibration.disputed import DISPUTED_FEATURES, Arguments, disputed_features
+from router.calibration.grounding import grounding_features
 from router.calibration.offer import Offered, offer
 from router.calibration.reading import Call, Reading, normal, read
 from router.calibration.words import NUMBER, number
 from router.types import Choice, Contract, Draft
 
+_COMPARED = {
+    "sample_invented": ("strings_invented", "figures_invented"),
+    "sample_left": ("left_words",),
+    "sample_numbers": ("left_numbers",),
+    "sample_optional": ("optional_invented",),
+}
 AGREEMENT_FEATURES = (
     "agreement",
     "agreement_exact",
@@ -24,6 +33,11 @@ AGREEMENT_FEATURES = (
     "agreement_added",
     "agreement_missing",
     "agreement_unpaired",
+    "sample_invented",
+    "sample_left",
+    "sample_numbers",
+    "sample_optional",
+    *DISPUTED_FEATURES,
 )
 
 
@@ -71,23 +85,31 @@ def _likeness(contract: Contract, one: Reading, other: Reading) -> float:
 
 
 def _literal(reading: Reading) -> bool:
-    """A short message is an answer by its wording (a choice, a number); of longer ones only that no call was made can be compared."""
-    return len(reading.message or "") <= 40
+    """A short message is an answer by its wording (a choice, a number); of longer ones, and of bare marks, only that no call was made."""
+    said = reading.message or ""
+    return len(said) <= 40 and any(map(str.isalnum, said))
 
 
 def difference(contract: Contract, one: Reading, other: Reading) -> Difference:
     """Each call beside the one of the same name that it is most like."""
+    pairs, rest = paired(contract, one, other)
+    total = Difference(unpaired=len(one.calls) - len(pairs) + rest)
+    for ours, theirs in pairs:
+        total += _compared(ours, theirs)
+    return total
+
+
+def paired(contract: Contract, one: Reading, other: Reading) -> tuple[list[tuple[Arguments, Arguments]], int]:
+    """The arguments of calls beside those of the other answer's calls, and how many of the other's are left."""
     functions = offer(contract).functions
-    ours, rest, total = [_plain(call, functions) for call in one.calls], [_plain(call, functions) for call in other.calls], Difference()
-    for name, arguments in ours:
+    rest, pairs = [_plain(call, functions) for call in other.calls], []
+    for name, arguments in (_plain(call, functions) for call in one.calls):
         same = [call for call in rest if call[0] == name]
-        if not same:
-            total += Difference(unpaired=1)
-            continue
-        best = max(same, key=lambda call: sum(call[1].get(key) == value for key, value in arguments.items()))
-        rest.remove(best)
-        total += _compared(arguments, best[1])
-    return total + Difference(unpaired=len(rest))
+        if same:
+            best = max(same, key=lambda call: sum(call[1].get(key) == value for key, value in arguments.items()))
+            rest.remove(best)
+            pairs.append((arguments, best[1]))
+    return pairs, len(rest)
 
 
 def _plain(call: Call, functions: Mapping[str, Offered]) -> tuple[str, dict[str, object]]:
@@ -122,16 +144,20 @@ def agreement_features(draft: Draft) -> dict[str, float]:
     own = read(contract, draft.choice)
     others = [read(contract, sample) for sample in draft.samples]
     likeness = [_likeness(contract, own, other) for other in others]
-    return _differences(contract, own, others) | {
-        "agreement": _mean(likeness),
-        "agreement_exact": _mean(value == 1.0 for value in likeness),
-        "agreement_least": min(likeness),
-        "agreement_names": _mean(_names(own) == _names(other) for other in others),
-        "agreement_calls": _mean(len(own.calls) - len(other.calls) for other in others),
-        "agreement_no_call": _mean(bool(own.calls) == bool(other.calls) for other in others),
-        "sample_no_call": _mean(not other.calls for other in others),
-        "sample_parsed": _mean(other.parsed for other in others),
-    }
+    return (
+        _differences(contract, own, others)
+        | _grounds(draft, own, others)
+        | {
+            "agreement": _mean(likeness),
+            "agreement_exact": _mean(value == 1.0 for value in likeness),
+            "agreement_least": min(likeness),
+            "agreement_names": _mean(_names(own) == _names(other) for other in others),
+            "agreement_calls": _mean(len(own.calls) - len(other.calls) for other in others),
+            "agreement_no_call": _mean(bool(own.calls) == bool(other.calls) for other in others),
+            "sample_no_call": _mean(not other.calls for other in others),
+            "sample_parsed": _mean(other.parsed for other in others),
+        }
+    )
 
 
 def _differences(contract: Contract, own: Reading, others: list[Reading]) -> dict[str, float]:
@@ -147,6 +173,20 @@ def _differences(contract: Contract, own: Reading, others: list[Reading]) -> dic
         "agreement_missing": _mean(one.missing for one in found),
         "agreement_unpaired": _mean(one.unpaired for one in found),
     }
+
+
+def _grounds(draft: Draft, own: Reading, others: list[Reading]) -> dict[str, float]:
+    """By how much the draft invents more, or leaves more of the request over, than the samples do."""
+    called, contract = [other.calls for other in others if other.calls], draft.request.contract
+    if not own.calls or not called:
+        return {}
+    known = asked(draft.request)
+    ours, theirs = grounding_features(known, own.calls), [grounding_features(known, calls) for calls in called]
+    found = {}
+    for name, counted in _COMPARED.items():
+        found[name] = sum(ours.get(one, 0.0) for one in counted) - _mean(sum(other.get(one, 0.0) for one in counted) for other in theirs)
+    sides = [disputed_features(known, paired(contract, own, other)[0]) for other in others if other.calls]
+    return found | {name: _mean(side[name] for side in sides) for name in DISPUTED_FEATURES}
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -19,6 +19,7 @@ ANSWER_FEATURES = (
     "cut_off",
     "calls",
     "no_call",
+    "salvaged",
     "answer_chars",
     "answer_tokens",
     "repairs",
@@ -53,12 +54,14 @@ ANSWER_FEATURES = (
 )
 
 
-def answer_features(draft: Draft) -> dict[str, float]:
+def answer_features(draft: Draft, known: Asked | None = None) -> dict[str, float]:
     """Named features of the draft's answer; NaN where a feature has no meaning for it."""
-    known, reading = asked(draft.request), read(draft.request.contract, draft.choice)
+    known, reading = known or asked(draft.request), read(draft.request.contract, draft.choice)
     form = _form(draft, reading)
     if reading.message is not None:
-        return form | _message_features(known, reading.message)
+        form |= _message_features(known, reading.message)
+    if not reading.calls:
+        return form
     return form | _call_features(known, reading) | _argument_features(known, reading) | grounding_features(known, reading.calls)
 
 
@@ -69,7 +72,8 @@ def _form(draft: Draft, reading: Reading) -> dict[str, float]:
         "violations": _violations(draft),
         "cut_off": float(choice.finish_reason == "length"),
         "calls": float(len(reading.calls)),
-        "no_call": float(not reading.calls),
+        "no_call": float(reading.message is not None or not reading.calls),
+        "salvaged": float(reading.message is not None and bool(reading.calls)),
         "answer_chars": math.log1p(len(choice.text)),
         "answer_tokens": math.log1p(len(choice.tokens)) if choice.tokens else NAN,
         "repairs": float(draft.repairs),

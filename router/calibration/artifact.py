@@ -7,11 +7,12 @@ from pathlib import Path
 
 from router.calibration.asked import request_features
 from router.calibration.family import family
-from router.calibration.features import FEATURES, HEAD_FEATURES, features, grams, vector
+from router.calibration.features import FEATURES, answered_grams, features, grams, vector
+from router.calibration.linear import HeadSet
 from router.calibration.maps import sigmoid
 from router.calibration.stored import Certificate, Ensemble, Signal, Stored, dump, parse
 from router.calibration.thresholds import Threshold
-from router.calibration.trees import Forest
+from router.calibration.trees import Forest, both_ways
 from router.errors import ConfigError
 from router.ports import Score
 from router.registry import scores
@@ -46,6 +47,7 @@ class Artifact:
     parts: tuple[Forest, ...]
     gain: tuple[Forest, ...]
     raw: Mapping[str, Score]
+    heads: HeadSet
 
     @classmethod
     def of(cls, stored: Stored) -> "Artifact":
@@ -55,7 +57,7 @@ class Artifact:
             raise ValueError(f"features: {', '.join(sorted(unknown))} unknown to this release")
         width = len(stored.features)
         raw = {name: scores.build({"kind": name}, "signals") for name in stored.signals if name != LEARNED}
-        return cls(stored, _forests(stored.parts, width), _forests(stored.gain, width), raw)
+        return cls(stored, _forests(stored.parts, width), _forests(stored.gain, width), raw, HeadSet.of(stored.heads, stored.answered))
 
     @classmethod
     def load(cls, path: str | Path) -> "Artifact":
@@ -78,6 +80,12 @@ class Artifact:
         """Whether any group of the signal has a threshold at all; without one everything escalates."""
         found = self.stored.signals[signal]
         return any(threshold is not None for threshold in (found.pooled, found.rest, *found.groups.values()))
+
+    def notices(self, signal: str = LEARNED) -> tuple[str, ...]:
+        """What the operator must know: that nothing is kept at all, and every warning of the fit."""
+        promise = f"at most {self.certificate.max_error:g} {self.certificate.loss} at confidence {self.certificate.confidence:g}"
+        nothing = () if self.certified(signal) else (f"nothing is certified for {promise}: every draft escalates",)
+        return (*nothing, *self.certificate.warnings)
 
     def needs(self, signal: str = LEARNED) -> Evidence:
         """What an engine must return for this signal."""
@@ -102,13 +110,13 @@ class Artifact:
             return None
         group = family(draft.request)
         if signal == LEARNED:
-            return self.rate(features(draft, samples=self.certificate.samples), grams(draft.request), group)
+            return self.rate(features(draft, samples=self.certificate.samples), answered_grams(draft), group)
         score = self.raw[signal].measure(draft)
         return None if score is None else self.place(score, group, signal)
 
     def rate(self, found: Mapping[str, float], words: Sequence[str], group: str = "") -> Judgement:
-        """The learned judgement of named features; `words` are the request's words and pairs, empty where its text was not kept."""
-        row = vector(dict(found) | self.heads(found, words), self.stored.features)
+        """The learned judgement of named features; `words` are the `answered_grams` of the draft, empty where its text was not kept."""
+        row = vector(dict(found) | self.heads.scores(found, words), self.stored.features)
         wrong = _mean(self.parts, row)
         return self.place(wrong, group, order=by_gain(wrong, _mean(self.gain, row)) if self.gain else None)
 
@@ -116,11 +124,6 @@ class Artifact:
         """A raw score as a judgement, ordered by itself unless `order` is given."""
         known = self.stored.signals[signal]
         return Judgement(1.0 - known.error(score), score, score if order is None else order, *ruling(known, group))
-
-    def heads(self, found: Mapping[str, float], words: Sequence[str]) -> dict[str, float]:
-        """Log-odds before generation that small and large are right, as features."""
-        pair = self.stored.heads or ()
-        return {name: head.score(found, words) for name, head in zip(HEAD_FEATURES, pair, strict=False) if head is not None}
 
     def hopeless(self, request: GenerationRequest) -> bool:
         """Whether the first tier is not worth trying, judged before any generation."""
@@ -154,4 +157,5 @@ def _forests(ensembles: Sequence[Ensemble], width: int) -> tuple[Forest, ...]:
 
 
 def _mean(parts: Sequence[Forest], row: Sequence[float]) -> float:
-    return math.fsum(part.score(row) for part in parts) / max(len(parts), 1)
+    both = both_ways(row)
+    return math.fsum(part.of_both(both) for part in parts) / max(len(parts), 1)

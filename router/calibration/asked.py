@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from router.calibration.offer import Offer, offer
+from router.calibration.offer import Offer, Offered, offer
 from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, NUMBER, QUOTED, RELATIVE, numbers, stems, words
 from router.types import GenerationRequest
 
@@ -23,6 +23,7 @@ REQUEST_FEATURES = (
     "schema_depth",
     "overlap_best",
     "overlap_gap",
+    "name_best",
     "kind",
     "must_call",
     "chars",
@@ -89,28 +90,31 @@ def _asked(turns: tuple[tuple[str, str], ...], contract: _Contract) -> Asked:
     original = next((text for role, text in reversed(turns) if role == "user"), "")
     text = "\n".join(text for _, text in turns).casefold()
     last = original.casefold()
-    found, everything = words(last), words(text)
+    found = words(last)
     offered = offer(contract.contract)
     own = stems(found)
     overlaps = {name: len(own & function.described) / (1 + len(function.stems)) for name, function in offered.functions.items()}
+    ours = numbers(last, found)
+    alone = text == last
+    everything = found if alone else words(text)
     return Asked(
         original,
         last,
         text,
         found,
         own,
-        stems(everything),
-        numbers(last, found),
-        numbers(text, everything),
+        own if alone else stems(everything),
+        ours,
+        ours if alone else numbers(text, everything),
         len(CONJUNCTION.findall(last)),
         offered,
         overlaps,
     )
 
 
-def request_features(request: GenerationRequest) -> dict[str, float]:
-    """Named features of the request, all finite."""
-    known = asked(request)
+def request_features(request: GenerationRequest, known: Asked | None = None) -> dict[str, float]:
+    """Named features of the request, all finite; `known` is the request taken apart, where that was done already."""
+    known = known or asked(request)
     best = sorted(known.overlaps.values(), reverse=True)[:2]
     kind = request.contract.kind
     return _text_features(known) | {
@@ -122,10 +126,16 @@ def request_features(request: GenerationRequest) -> dict[str, float]:
         "enums": float(known.offer.enums),
         "schema_depth": float(known.offer.depth),
         "overlap_best": best[0] if best else 0.0,
+        "name_best": max((_named(known, function) for function in known.offer.functions.values()), default=0.0),
         "overlap_gap": best[0] - best[1] if len(best) > 1 else 0.0,
         "kind": float(KINDS.index(kind)),
         "must_call": float(request.contract.tool_choice.mode in ("required", "named")),
     }
+
+
+def _named(known: Asked, function: Offered) -> float:
+    """The share of the words of a function's name that the request says."""
+    return len(known.stems & function.stems) / max(len(function.stems), 1)
 
 
 def _text_features(known: Asked) -> dict[str, float]:

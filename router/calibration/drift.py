@@ -6,18 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, with_config
 
 Floats = NDArray[np.float64]
 POINTS, PARTS, LEAST = 100, 10, 1e-4
 
 
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The confidences that the threshold was fitted on, as `POINTS` + 1 evenly spaced quantiles, and the families of their requests."""
+    """The confidences that the threshold was fitted on, as `POINTS` + 1 evenly spaced quantiles, and the families of their requests.
+
+    Without families, which of them were seen is not known and none counts as unseen.
+    """
 
     quantiles: tuple[float, ...]
     size: int
-    families: frozenset[str] = frozenset()
+    families: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, values: Sequence[float], families: Iterable[str] = ()) -> "Reference":
@@ -25,7 +30,7 @@ class Reference:
         if not values:
             raise ValueError("a reference needs values")
         found = np.quantile(np.asarray(values, dtype=np.float64), np.linspace(0, 1, POINTS + 1))
-        return cls(tuple(map(float, found)), len(values), frozenset(families))
+        return cls(tuple(map(float, found)), len(values), tuple(sorted(set(families))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from router.calibration.features import features, grams
+from router.calibration.features import answered_grams, features
 from router.ports import Score
 from router.types import Draft, Evidence
 
@@ -52,7 +52,7 @@ def example(draft: Draft, label: Label, scores: Mapping[str, Score], *, agreemen
     return Example(
         label,
         features(draft, samples=agreement),
-        grams(draft.request),
+        answered_grams(draft),
         raw,
         draft.request.contract.kind,
         tuple(tool.name for tool in draft.request.contract.tools),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import lru_cache
 
 from router.types import Contract, GenerationRequest
 
@@ -14,6 +15,7 @@ def family(request: GenerationRequest) -> str:
     return _printable(given)[:_LONGEST] if given else _form(request.contract)
 
 
+@lru_cache(maxsize=512)
 def _form(contract: Contract) -> str:
     said = contract.text or json.dumps(contract.choices)
     return contract.kind if contract.kind == "none" else f"{contract.kind}:{hashlib.blake2b(said.encode(), digest_size=4).hexdigest()}"

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from router.calibration import training
 from router.calibration.artifact import LEARNED, Artifact, by_gain, ruling
+from router.calibration.drift import Reference
 from router.calibration.examples import Example, fingerprint
-from router.calibration.features import FEATURES, HEAD_FEATURES, LOGPROB_FEATURES, vector
-from router.calibration.linear import Head
-from router.calibration.maps import Platt, fit_map, logit, sigmoid
+from router.calibration.features import FEATURES, LOGPROB_FEATURES, vector
+from router.calibration.heads import Heads, fit_heads
+from router.calibration.linear import HEAD_FEATURES
+from router.calibration.maps import Map, Platt, fit_map, logit, sigmoid
 from router.calibration.stored import Certificate, Ensemble, Signal, Stored
 from router.calibration.thresholds import Threshold, fixed_sequence, thinned, upper_bound
-from router.calibration.training import Design
 from router.calibration.trees import Forest
 from router.errors import InvalidRequest
 
@@ -58,7 +59,7 @@ class _Model:
     features: tuple[str, ...]
     parts: tuple[Ensemble, ...]
     gain: tuple[Ensemble, ...]
-    heads: tuple[Head, Head | None] | None
+    heads: Heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,10 @@ def fit(examples: Sequence[Example], options: Options, progress: Progress = lamb
         model.features,
         model.parts,
         model.gain,
-        model.heads,
+        model.heads.pair,
         _hopeless_below(examples, scored, signals[LEARNED]),
         signals,
+        model.heads.answered,
     )
     return Artifact.of(stored)
 
@@ -147,9 +149,7 @@ def _train(examples: Sequence[Example], options: Options, *, boost: bool) -> _Mo
     right = None if any(one.label.large is None for one in examples) else np.array([(one.label.large or 0.0) >= 0.5 for one in examples])
     weights = np.array([one.label.weight for one in examples])
     weights = weights / weights.mean()
-    rows = training.design(examples)
-    heads = _heads(rows, np.arange(len(examples)), wrong, right, weights)
-    scores = _inner_heads(rows, examples, wrong, right, weights)
+    heads, scores = fit_heads(examples, _folds(examples, seed=1) % 3, ~wrong, right, weights)
     found = [dict(one.found) | score for one, score in zip(examples, scores, strict=True)]
     names = _telling(found)
     table = np.array([vector(one, names) for one in found])
@@ -165,33 +165,6 @@ def _ensembles(rows: Floats, happened: Bools, weights: Floats, boost: bool) -> t
     return (training.boosted(rows, happened, weights), smooth) if boost else (smooth,)
 
 
-def _heads(rows: Design, places: Places, wrong: Bools, right: Bools | None, weights: Floats) -> tuple[Head, Head | None] | None:
-    """The heads fitted on the examples at `places`."""
-    bad, good = wrong[places], None if right is None else right[places]
-    if bad.all() or not bad.any():
-        return None
-    small = training.head(rows, places, ~bad, weights[places])
-    if good is None or good.all() or not good.any():
-        return small, None
-    return small, training.head(rows, places, good, weights[places])
-
-
-def _inner_heads(rows: Design, examples: Sequence[Example], wrong: Bools, right: Bools | None, weights: Floats) -> list[dict[str, float]]:
-    """What heads that never saw an example say of it."""
-    folds = _folds(examples, seed=1) % 3
-    scores: list[dict[str, float]] = [{} for _ in examples]
-    for fold in range(3):
-        inside = np.flatnonzero(folds != fold)
-        pair = _heads(rows, inside, wrong, right, weights) if len(inside) else None
-        for place in np.flatnonzero(folds == fold).tolist():
-            scores[place] = _head_scores(pair, examples[place])
-    return scores
-
-
-def _head_scores(pair: tuple[Head, Head | None] | None, one: Example) -> dict[str, float]:
-    return {name: head.score(one.found, one.grams) for name, head in zip(HEAD_FEATURES, pair or (), strict=False) if head is not None}
-
-
 def _telling(found: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
     """Features with at least two known values here."""
     known = [name for name in FEATURES if any(name in one for one in found)]
@@ -201,7 +174,7 @@ def _telling(found: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
 def _score(model: _Model, examples: Sequence[Example], places: Places) -> _Scored:
     width = len(model.features)
     chosen = _at(examples, places)
-    heads = [_head_scores(model.heads, one) for one in chosen]
+    heads = model.heads.scores(chosen)
     rows = [vector(dict(one.found) | head, model.features) for one, head in zip(chosen, heads, strict=True)]
     parts, gain = _compiled(model.parts, width), _compiled(model.gain, width)
     wrong = np.array([np.mean([part.score(row) for part in parts]) for row in rows])
@@ -245,7 +218,19 @@ def _signal(examples: Sequence[Example], places: Places, scores: Floats, order: 
     others = tuple(sorted(set(counts) - set(own)))
     pooled = certify(np.ones(len(chosen), dtype=np.bool_))
     rest = certify(np.isin(groups, others)) if own and others else pooled
-    return Signal(error, pooled, rest, others if own else (), own)
+    return Signal(error, pooled, rest, others if own else (), own, _reference(chosen, scores, error))
+
+
+def _reference(chosen: Sequence[Example], scores: Floats, error: Map) -> Reference | None:
+    """The confidences of the drafts that no contract refuses, as only those are judged live.
+
+    Families are named where they are few and the gateway's own: a data set's groups are nothing that clients would send.
+    """
+    judged = [place for place, one in enumerate(chosen) if not one.found.get("violations", 0.0) > 0]
+    families = {one.label.group for one in chosen} - {""}
+    own = all(one.label.group and one.label.source != "gold" for one in chosen)
+    named = families if own and len(families) <= NAMED_GROUPS else ()
+    return Reference.of([1.0 - error(float(scores[place])) for place in judged], named) if judged else None
 
 
 def _hopeless_below(examples: Sequence[Example], scored: _Scored, signal: Signal) -> float | None:

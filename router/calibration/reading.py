@@ -1,12 +1,15 @@
 """What an answer says once parsed: calls, an object, or plain words; the same for live drafts, samples and recorded outputs."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from router.calibration.salvage import salvaged
 from router.types import Choice, Contract
 
+_MARKS = re.compile(r"\W")
 Json = object
 """Any parsed JSON value."""
 
@@ -21,7 +24,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`calls` of the answer, or its `message`; `parsed` is false where a form was demanded and the text has none."""
+    """`calls` of the answer, or its `message`; both where calls were only salvaged from a message.
+
+    `parsed` is false where a form was demanded and the text has none.
+    """
 
     calls: tuple[Call, ...]
     message: str | None
@@ -29,8 +35,21 @@ class Reading:
 
 
 def read(contract: Contract, choice: Choice) -> Reading:
-    """The answer taken apart; never raises, for an answer may be anything."""
-    return _read(contract.kind, choice.text)
+    """The answer taken apart; never raises, for an answer may be anything.
+
+    Calls bear the names offered where only marks differ: servers write `geo.find` as `geo_find` for models that know no dots.
+    """
+    reading, offered = _read(contract.kind, choice.text), frozenset(tool.name for tool in contract.tools)
+    if all(call.name in offered for call in reading.calls):
+        return reading
+    return replace(reading, calls=tuple(_renamed(reading.calls, offered)))
+
+
+def _renamed(calls: Iterable[Call], offered: frozenset[str]) -> Iterator[Call]:
+    """Each call under the one offered name that differs from its own in nothing but marks."""
+    for call in calls:
+        alike = [name for name in offered if _MARKS.sub("_", name) == _MARKS.sub("_", call.name)]
+        yield Call(alike[0], call.arguments) if call.name not in offered and len(alike) == 1 else call
 
 
 @lru_cache(maxsize=1024)
@@ -50,8 +69,12 @@ def _answer(value: Json, text: str) -> Reading:
     if isinstance(value, dict) and isinstance(value.get("tool_calls"), list):
         return Reading(tuple(_calls(value["tool_calls"])), None, parsed=True)
     if isinstance(value, dict) and isinstance(value.get("message"), str):
-        return Reading((), value["message"], parsed=True)
-    return Reading((), text, parsed=False)
+        return _message(value["message"], parsed=True)
+    return _message(text, parsed=False)
+
+
+def _message(text: str, *, parsed: bool) -> Reading:
+    return Reading(tuple(Call(name, arguments) for name, arguments in salvaged(text)), text, parsed)
 
 
 def _calls(found: list[Json]) -> Iterator[Call]:

@@ -5,7 +5,8 @@ certificate          what is promised, on which labels it rests, and when it was
 features, parts      the names of the inputs, and the tree ensembles whose mean log-odds is the learned score of "small is wrong"
 gain                 the same for "large is right"; only where the order is by gain
 heads, hopeless_below  logistic heads before generation (small right, large right) and the P(small right) under which trying is useless
-signals              by name (`learned` and raw scores): map to P(small wrong), thresholds pooled, by group, and for the rest of the groups
+signals              by name (`learned` and raw scores): map to P(small wrong), thresholds pooled, by group, and for the rest of the groups,
+                     and the reference distribution of its confidences
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from router.calibration.drift import Reference
 from router.calibration.linear import Head
 from router.calibration.maps import Map
 from router.calibration.thresholds import Threshold
@@ -38,6 +40,7 @@ class Signal:
     """One score: its map to P(small wrong) and its thresholds; `None` is a group in which nothing was certified, so that it escalates.
 
     `groups` have a threshold of their own, `rest` rules for the groups of `pooled_groups`, `pooled` for requests of no known group.
+    `reference` are the confidences of the drafts that it was tested on: what live ones are held against to see drift.
     """
 
     error: Map
@@ -45,6 +48,7 @@ class Signal:
     rest: Threshold | None
     pooled_groups: tuple[str, ...]
     groups: dict[str, Threshold | None]
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
@@ -86,6 +90,7 @@ class Stored:
     heads: tuple[Head, Head | None] | None
     hopeless_below: float | None
     signals: dict[str, Signal]
+    answered: Head | None = None
 
 
 def parse(text: str, name: str) -> Stored:

@@ -1,16 +1,10 @@
-"""Fitting the models with scikit-learn, and taking them out of it as plain numbers."""
+"""Fitting the trees with scikit-learn, and taking them out of it as plain numbers."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from router.calibration.asked import REQUEST_FEATURES
-from router.calibration.examples import Example
-from router.calibration.linear import Head, buckets
 from router.calibration.maps import logit
 from router.calibration.stored import Ensemble
 from router.calibration.trees import Tree
@@ -111,50 +105,4 @@ def _tree(
         tuple(number[left[node]] for node in splits),
         tuple(number[right[node]] for node in splits),
         tuple(round(values[node], 6) for node in leaves),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Design:
-    """Examples as rows for the heads: named request features brought to one size, and hashed words."""
-
-    matrix: Any
-    columns: tuple[str, ...]
-    means: tuple[float, ...]
-    scales: tuple[float, ...]
-    buckets: int
-
-
-def design(examples: Sequence[Example]) -> Design:
-    """Rows of the examples; the number of buckets grows with the labels."""
-    from sklearn.feature_extraction import DictVectorizer
-
-    count = 2 ** min(14, max(10, int(math.log2(len(examples))) + 2))
-    dense = np.array([[one.found.get(name, 0.0) for name in REQUEST_FEATURES] for one in examples])
-    means, scales = dense.mean(axis=0), np.maximum(dense.std(axis=0), 1e-6)
-    scaled = np.clip((dense - means) / scales, -5, 5)
-    used = [buckets(one.grams, count) for one in examples]
-    rows = [
-        {f"d{place}": float(value) for place, value in enumerate(values)} | {str(bucket): 1 / math.sqrt(len(found)) for bucket in found}
-        for values, found in zip(scaled, used, strict=True)
-    ]
-    names = DictVectorizer()
-    matrix = names.fit_transform(rows)
-    return Design(matrix, tuple(names.get_feature_names_out()), tuple(means.tolist()), tuple(scales.tolist()), count)
-
-
-def head(rows: Design, places: NDArray[np.intp], right: NDArray[np.bool_], weights: Floats) -> Head:
-    """Logistic regression on the design's rows at `places`; `right` and `weights` belong to these."""
-    from sklearn.linear_model import LogisticRegression
-
-    model: Any = LogisticRegression(C=0.5, max_iter=300)
-    model.fit(rows.matrix[places], right, sample_weight=weights)
-    learned = dict(zip(rows.columns, model.coef_[0].tolist(), strict=True))
-    return Head(
-        REQUEST_FEATURES,
-        rows.means,
-        rows.scales,
-        tuple(round(learned.get(f"d{place}", 0.0), 6) for place in range(len(REQUEST_FEATURES))),
-        tuple(round(learned.get(str(bucket), 0.0), 4) for bucket in range(rows.buckets)),
-        float(model.intercept_[0]),
     )

@@ -64,16 +64,28 @@ class Forest:
 
     def score(self, row: Sequence[float]) -> float:
         """Log-odds for one row of features, NaN for missing ones."""
+        return self.of_both(both_ways(row))
+
+    def of_both(self, both: NDArray[np.float64]) -> float:
+        """Log-odds for a row that `both_ways` prepared, once for several forests."""
         if not self.trees:
             return self.bias
-        given = np.asarray(row, dtype=np.float64)
-        missing = np.isnan(given)
-        both = np.concatenate([np.where(missing, -np.inf, given), np.where(missing, np.inf, given)])
-        struck = np.where(both[self._at] > self._limits, self._masks, _ALL)
+        struck = np.where(both.take(self._at) > self._limits, self._masks, _ALL)
         left = np.bitwise_and.reduce(struck, axis=0)
         leaves = np.frexp((left & (~left + _ONE)).astype(np.float64))[1] - 1
         total = float(self._values[np.arange(len(leaves)), leaves].sum())
         return self.bias + total if not self.mean else self.bias + _log_odds(total / len(leaves))
+
+
+def both_ways(row: Sequence[float]) -> NDArray[np.float64]:
+    """The row twice: missing values as minus infinity for splits that send them to the left, as plus infinity for the others."""
+    given = np.array(row, dtype=np.float64)
+    missing = np.isnan(given)
+    both = np.concatenate([given, given])
+    if missing.any():
+        both[: len(given)][missing] = -np.inf
+        both[len(given) :][missing] = np.inf
+    return both
 
 
 _ALL, _ONE = np.uint64(np.iinfo(np.uint64).max), np.uint64(1)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from router.calibration.features import grams
 from router.calibration.linear import buckets
-from router.evaluation.drafts import Tiers, draft, found, words
+from router.evaluation.drafts import Tiers, draft, found
 from router.evaluation.records import Record
 from router.registry import scores
 
@@ -126,7 +127,7 @@ def _bilinear(prompts: Floats, labels: Floats, rounds: int = 120, rate: float = 
 
 def _prompts(records: Sequence[Record]) -> Floats | None:
     """Hashed words of the requests as rows of length 1, rare ones weighing more; `None` where no text was kept."""
-    used = [sorted(buckets(words(record), WIDTH)) for record in records]
+    used = [sorted(buckets(grams(record.request), WIDTH)) for record in records]
     if not any(used):
         return None
     rows = np.zeros((len(records), WIDTH))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from router.calibration.agreement import AGREEMENT_FEATURES
 from router.calibration.asked import KINDS, request_features
 from router.calibration.examples import Example, Label, example
-from router.calibration.features import FEATURES, LOGPROB_FEATURES, features, grams
+from router.calibration.features import FEATURES, LOGPROB_FEATURES, answered_grams, features, grams
 from router.errors import InvalidRequest
 from router.evaluation.records import Answer, Record
 from router.ports import Score
@@ -52,9 +52,10 @@ def _recorded(record: Record, given: Mapping[str, float], tiers: Tiers) -> dict[
     return own | {name: value for name, value in known.items() if tiers.agreement or name not in AGREEMENT_FEATURES}
 
 
-def words(record: Record) -> Sequence[str]:
-    """The request's words and pairs, empty where its text was not kept."""
-    return grams(record.request)
+def words(record: Record, tiers: Tiers) -> Sequence[str]:
+    """The words of the request and beside the answer, as far as their text was kept."""
+    one = draft(record, tiers)
+    return grams(record.request) if one is None else answered_grams(one)
 
 
 def label(record: Record, tiers: Tiers) -> Label:
@@ -77,7 +78,7 @@ def _example(record: Record, tiers: Tiers, scores: Mapping[str, Score]) -> Examp
     names = tuple(tool.name for tool in record.request.contract.tools)
     sampled = bool(known.keys() & set(AGREEMENT_FEATURES))
     confident = bool(known.keys() & LOGPROB_FEATURES)
-    return Example(label(record, tiers), known, words(record), {}, _kind(record, known), names, confident, sampled)
+    return Example(label(record, tiers), known, words(record, tiers), {}, _kind(record, known), names, confident, sampled)
 
 
 def _kind(record: Record, known: Mapping[str, float]) -> str:

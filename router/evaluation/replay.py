@@ -116,7 +116,7 @@ def _judged(record: Record, artifact: Artifact, tiers: Tiers, signal: str) -> Ju
     one = draft(record, tiers)
     if one is not None and record.answers[tiers.small].features is None:
         return artifact.judge(one, signal)
-    return artifact.rate(found(record, tiers), words(record), record.group) if signal == LEARNED else None
+    return artifact.rate(found(record, tiers), words(record, tiers), record.group) if signal == LEARNED else None
 
 
 def _arrays(

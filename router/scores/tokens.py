@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from router.types import Alternative, Draft, Token
+from router.types import Draft, Token
 
 _FORMS = frozenset({"tools", "json_schema", "json_object"})
 _KEY = re.compile(r'"(?:[^"\\]|\\.)*"\s*:')
@@ -55,8 +55,8 @@ def names(draft: Draft) -> tuple[Token, ...]:
 
 def doubts(tokens: Iterable[Token]) -> list[float]:
     """Log-probabilities, those from before the grammar mask where known; tokens without any are left out."""
-    values = (token.logprob if token.raw_logprob is None else token.raw_logprob for token in tokens)
-    return [value for value in values if value is not None and math.isfinite(value)]
+    values = [token.logprob if token.raw_logprob is None else token.raw_logprob for token in tokens]
+    return [value for value in values if value is not None and value - value == 0.0]
 
 
 def margins(tokens: Iterable[Token]) -> list[float]:
@@ -65,25 +65,24 @@ def margins(tokens: Iterable[Token]) -> list[float]:
 
 
 def _margin(token: Token) -> float:
-    own = doubts([token]) or [token.top[0].logprob]
-    others = [alternative.logprob for alternative in token.top if alternative.text != token.text]
-    return math.exp(own[0]) - math.exp(max(others, default=-math.inf))
+    own = token.logprob if token.raw_logprob is None else token.raw_logprob
+    best = max([alternative.logprob for alternative in token.top if alternative.text != token.text], default=-math.inf)
+    return math.exp(token.top[0].logprob if own is None else own) - math.exp(best)
 
 
 def entropies(tokens: Iterable[Token]) -> list[float]:
     """Entropy in nats of the alternatives of each token, renormalised over the admissible ones that are known."""
-    found = (_admissible(token) for token in tokens)
-    return [_entropy(alternatives) for alternatives in found if len(alternatives) > 1]
+    found = [token.masked_top or [other for other in token.top if other.admissible is not False] for token in tokens]
+    return [_entropy([other.logprob for other in alternatives]) for alternatives in found if len(alternatives) > 1]
 
 
-def _admissible(token: Token) -> Sequence[Alternative]:
-    return token.masked_top or [alternative for alternative in token.top if alternative.admissible is not False]
-
-
-def _entropy(alternatives: Sequence[Alternative]) -> float:
-    weights = [math.exp(alternative.logprob) for alternative in alternatives]
-    total = math.fsum(weights) or 1.0
-    return -math.fsum(w / total * math.log(w / total) for w in weights if w > 0)
+def _entropy(logprobs: list[float]) -> float:
+    """With weights w: log(sum w) - sum(w log w) / sum w."""
+    weights = [math.exp(logprob) for logprob in logprobs]
+    total = sum(weights)
+    if total <= 0.0:
+        return 0.0
+    return max(0.0, math.log(total) - sum([weight * logprob for weight, logprob in zip(weights, logprobs, strict=True) if weight]) / total)
 
 
 def removed_mass(tokens: Iterable[Token]) -> list[float]:

@@ -1,6 +1,7 @@
 """`smallfirst check`: say whether a configuration can be served."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from server.commands.parsing import Commands, add_command
@@ -16,9 +17,13 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Build everything that serving would, short of listening; raises ConfigError."""
     settings = load(options.config)
-    from server.build import gateway
+    from server.build import gateway, notices
 
-    gateway(settings, options.config.resolve().parent)
+    folder = options.config.resolve().parent
+    gateway(settings, folder, write=lambda line: None)
+    for name, sentences in notices(settings, folder).items():
+        for sentence in sentences:
+            print(f"warning: route {name}: {sentence}", file=sys.stderr)
     tiers = ", ".join(f"{name} ({' < '.join(tier.label for tier in route.tiers)})" for name, route in settings.routes.items())
     print(f"{options.config}: fine; routes {tiers}")
     return 0

@@ -1,5 +1,6 @@
 """The composition root: what it puts together, and what it refuses by name rather than ignore."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,14 @@ def test_a_target_stricter_than_its_calibration_is_refused(tmp_path: Path) -> No
         built(tmp_path, route={"verifiers": [verifier], "target": {"max_error": 0.05}})
     assert caught.value.param == "routes.auto.target"
     assert built(tmp_path, route={"verifiers": [verifier], "target": {"max_error": 0.2}})
+
+
+def test_an_operator_is_told_at_start_and_by_readyz_that_nothing_is_certified(tmp_path: Path) -> None:
+    lines: list[str] = []
+    made = gateway(settings(route={"verifiers": [artifact(tmp_path, max_error=0.05)]}), tmp_path, write=lines.append)
+    told = "nothing is certified for at most 0.05 error at confidence 0.95: every draft escalates"
+    assert made.parts.watch() == {"auto": told}
+    assert [json.loads(line) for line in lines] == [{"event": "calibration", "route": "auto", "message": told}]
 
 
 def test_a_relative_calibration_starts_at_the_settings_folder_and_is_the_gate_too(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from router.calibration.answered import answer_features
 from router.calibration.asked import request_features
-from router.calibration.features import FEATURES, HEAD_FEATURES, features, grams, vector
+from router.calibration.features import FEATURES, answered_grams, features, grams, vector
 from router.contract import choice as choice_contract
 from router.contract import tools as tools_contract
 from router.types import Alternative, Choice, Contract, Draft, GenerationRequest, Message, Part, Token, Tool
@@ -55,11 +55,8 @@ def test_every_feature_has_a_declared_name() -> None:
     )
     seen = GOOD.keys() | one("x", message="no").keys() | features(picked).keys() | features(sampled).keys()
     assert seen <= set(FEATURES)
-    assert {name for name in FEATURES if not name.startswith("option_")} - seen <= {
-        *HEAD_FEATURES,
-        "figures",
-        *(n for n in FEATURES if "figures" in n),
-    }
+    unseen = {name for name in FEATURES if not name.startswith(("option_", "figures", "head_"))} - seen
+    assert not unseen
 
 
 @pytest.mark.parametrize(
@@ -103,6 +100,62 @@ def test_the_options_of_a_choice_show_by_their_place() -> None:
 def test_the_words_of_a_request_are_cut_into_singles_and_pairs_of_the_last_user_message() -> None:
     request = draft("Set an Alarm").request
     assert set(grams(request)) == {"set", "an", "alarm", "<s> set", "set an", "an alarm"}
+
+
+def test_what_was_answered_stands_beside_the_words() -> None:
+    assert "=set_alarm alarm" in answered_grams(draft("an alarm", ("set_alarm", {"time": "7"})))
+    prose = replace(draft("an alarm").request, contract=Contract())
+    assert answered_grams(Draft(prose, "small", Choice("yes", "stop"))) == grams(prose)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        """<tool_call>\n{"arguments": {'time': '07:30'}, "name": "set_alarm"}\n</tool_call>""",
+        """[{"name": "set_alarm", "parameters": {"time": "07:30"}}]""",
+        """{"tool_calls": [{'name': 'set_alarm', 'arguments': {'time': '07:30', 'label': null}}]}""",
+    ],
+)
+def test_calls_that_were_written_as_text_are_salvaged_for_the_features_only(text: str) -> None:
+    found = one("wake me at 07:30", message=text)
+    assert (found["salvaged"], found["no_call"], found["calls"], found["unknown_names"]) == (1.0, 1.0, 1.0, 0.0)
+    assert found["strings_exact"] == 1.0
+
+
+@pytest.mark.parametrize("text", ["[1, 2", "{" * 3000, "<tool_call>__import__('os')</tool_call>", "[]", "<tool_call>{}"])
+def test_text_that_holds_no_call_is_only_a_message(text: str) -> None:
+    assert one("hello", message=text)["salvaged"] == 0.0
+
+
+def test_a_name_that_differs_only_in_marks_is_the_function_offered() -> None:
+    dotted = replace(ALARM, name="clock.set_alarm")
+    given = draft("wake me at 07:30", ("clock_set_alarm", {"time": "07:30"}))
+    found = features(replace(given, request=replace(given.request, contract=Contract("tools", "t", tools=(dotted, WEATHER)))))
+    assert (found["unknown_names"], found["arguments"], found["strings_exact"]) == (0.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "name"),
+    [
+        ({"time": "07:30"}, {"time": "19:45"}, "disputed_ours"),
+        ({"time": "19:45"}, {"time": "07:30"}, "disputed_theirs"),
+        ({"time": "19:45"}, {"time": "20:45"}, "disputed_neither"),
+        ({"time": "at 07:30 sharp"}, {"time": "07:30"}, "disputed_longer"),
+        ({"time": "07"}, {"time": "07:30"}, "disputed_shorter"),
+        ({"time": "07:30", "volume": 9}, {"time": "07:30"}, "added_unsaid"),
+        ({"time": "07:30"}, {"time": "07:30", "label": "bread"}, "missing_said"),
+    ],
+)
+def test_the_request_takes_a_side_where_two_answers_differ(ours: dict[str, object], theirs: dict[str, object], name: str) -> None:
+    sample = draft("x", ("set_alarm", theirs)).choice
+    found = features(replace(draft("bread alarm at 07:30", ("set_alarm", ours)), samples=(sample,)))
+    assert found[name] == 1.0
+    assert found["agreement_exact"] == 0.0
+
+
+def test_two_answers_without_a_call_agree_however_they_say_it() -> None:
+    sample = draft("x", message="There is no function for this, I am afraid.").choice
+    assert features(replace(draft("x", message="[]"), samples=(sample,)))["agreement_exact"] == 1.0
 
 
 def test_neither_id_nor_group_nor_route_changes_a_feature() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from router.calibration.artifact import LEARNED, Artifact
 from router.calibration.asked import request_features
+from router.calibration.drift import drift
 from router.calibration.examples import Example, Label, example
 from router.calibration.features import grams
 from router.calibration.fit import Options, fit
@@ -145,6 +146,24 @@ def test_where_nothing_certifies_everything_escalates_and_the_operator_is_told()
     assert not judged.keep
     assert not found.certified()
     assert any("nothing certifies" in warning for warning in found.certificate.warnings)
+    assert "every draft escalates" in found.notices()[0]
+
+
+def test_the_reference_is_that_of_the_drafts_tested_and_names_only_the_gateways_own_families(artifact: Artifact) -> None:
+    reference = artifact.stored.signals[LEARNED].reference
+    assert reference is not None
+    assert (reference.size, reference.families) == (400, ())
+    fresh = labelled(1000, seed=2)
+    live = [artifact.rate(one.found, one.grams, "g").confidence for one in fresh]
+    near = drift(reference, live)
+    far = drift(reference, [value / 2 for value in live])
+    assert near is not None
+    assert far is not None
+    assert near.psi < 0.25 < far.psi
+    audited = [replace(one, label=replace(one.label, source="audit")) for one in labelled(60)]
+    own = fit(audited, Options(max_error=0.1, confidence=0.9)).stored.signals[LEARNED].reference
+    assert own is not None
+    assert own.families == ("g",)
 
 
 def test_groups_with_labels_enough_have_their_own_threshold_and_the_others_share_one() -> None:
