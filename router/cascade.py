@@ -12,7 +12,7 @@ from router.gate import TierState, decide
 from router.gated import Gated, length
 from router.hedging import race
 from router.loops import going_on
-from router.policy import GiveUp, Repair, Return, Try, is_last, next_step, rival, settles, time_left
+from router.policy import GiveUp, Repair, Return, Try, is_last, next_step, rival, settles, time_left, too_late
 from router.ports import Engine
 from router.repair import complaint
 from router.retrieval import asked_text, narrow, none_fits
@@ -65,13 +65,17 @@ Event = Committed | Delta | Finished
 
 @dataclass(frozen=True, slots=True)
 class Cascade:
-    """Runs requests over one route; `observe` sees every outcome exactly once, cancelled and failed ones too. `clock` is in seconds."""
+    """Runs requests over one route; `observe` sees every outcome exactly once, cancelled and failed ones too. `clock` is in seconds.
+
+    `usual` is how many seconds a tier's answers take of late, `None` where that is not known.
+    """
 
     route: Route
     engines: Mapping[str, Engine]
     clock: Callable[[], float]
     observe: Callable[[GenerationRequest, Outcome], None] = field(default=lambda request, outcome: None)
     available: Callable[[str], bool] = field(default=lambda engine: True)
+    usual: Callable[[str], float | None] = field(default=lambda tier: None)
 
     async def run(self, request: GenerationRequest) -> Finished:
         """The whole answer at once: a fold of `stream`."""
@@ -176,7 +180,8 @@ class _Run:
         call = self._call(self.request.messages, self.request.contract)
         tokens = engine.prompt_tokens(call) if tier.context is not None else 0
         available = self.cascade.available(tier.engine)
-        return TierState(tokens, available, engine.supports(self.request.contract), tier.name in self.guarded)
+        late = too_late(self.request.budget, self.cascade.route.rules, self.cascade.usual(tier.name), self._elapsed())
+        return TierState(tokens, available, engine.supports(self.request.contract), tier.name in self.guarded, late)
 
     def _next(self) -> Try | Repair | Return | GiveUp:
         spent = self.guarding + sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)

@@ -26,12 +26,16 @@ _ERRORS: dict[Reason, tuple[type[SmallfirstError], str, str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class TierState:
-    """What is known of a tier for one request: the prompt's tokens, whether its engine is up, can be held to the contract, may see it."""
+    """What is known of a tier for one request: the prompt's tokens, whether its engine is up, can be held to the contract, may see it.
+
+    `late` says that its draft would run into the time that the deadline keeps for the last tier.
+    """
 
     prompt_tokens: int
     available: bool = True
     supported: bool = True
     guarded: bool = False
+    late: bool = False
 
 
 def decide(
@@ -53,6 +57,9 @@ def decide(
     permitted = [tier.name for tier in candidates if tier.name not in closed]
     if not permitted:
         raise _error(skipped)
+    late = [] if request.pinned is not None else [name for name in permitted[:-1] if states[name].late]
+    skipped += [Skip(name, "timeout") for name in late]
+    permitted = [name for name in permitted if name not in late]
     if request.pinned is None and looping is not None and (onward := _onward(looping, candidates, permitted)):
         return Decision(onward, tuple(skipped), _why(onward, skipped, request) + f"; {looping} made the tool calls")
     if hopeless and len(permitted) > 1:

@@ -103,9 +103,20 @@ def time_left(budget: Budget, decision: Decision, tier: str, rules: Rules, elaps
     """Seconds that a call on this tier may take: all that is left on the last one, below it only what is not kept for that."""
     if budget.deadline is None:
         return None
-    half = budget.deadline / 2
-    kept = 0.0 if is_last(tier, decision) else half if rules.reserve is None else rules.reserve
+    kept = 0.0 if is_last(tier, decision) else _reserve(budget.deadline, rules)
     return max(0.0, budget.deadline - kept - elapsed)
+
+
+def too_late(budget: Budget, rules: Rules, usual: float | None, elapsed: float) -> bool:
+    """Whether a draft that usually takes `usual` seconds (`None`: not known) would run into the time kept for the last tier."""
+    if budget.deadline is None:
+        return False
+    left = budget.deadline - _reserve(budget.deadline, rules) - elapsed
+    return left <= 0 or (usual is not None and usual > left)
+
+
+def _reserve(deadline: float, rules: Rules) -> float:
+    return deadline / 2 if rules.reserve is None else rules.reserve
 
 
 def settles(attempt: Attempt) -> bool:

@@ -12,16 +12,20 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from router.asking import Rate
 from router.calibration.artifact import LEARNED, Artifact
+from router.calibration.fit import Options
 from router.calibration.tightened import tightened
 from router.calibration.watching import Target as Promise
 from router.cascade import Cascade
 from router.contract import Limits as SchemaLimits
 from router.early import Early
 from router.errors import ConfigError
+from router.evaluation.drafts import Tiers
 from router.functions import Registry
 from router.functions import load as load_registry
 from router.gated import Gated
+from router.pace import Pace
 from router.policy import Rules
 from router.ports import Embedder, Engine, Verifier
 from router.registry import guards, verifiers
@@ -41,6 +45,7 @@ from server.conversations.memory import InMemory
 from server.engines import embedded, openai, scripted
 from server.engines.openai.flavours import FLAVOURS
 from server.exporting import traces
+from server.judging import AgreementJudge
 from server.metering import Idled, metering
 from server.observers.logs import Logs
 from server.observers.metrics import MULTIPROCESS, Metrics
@@ -49,6 +54,7 @@ from server.observers.outcomes.ports import Retention, Source
 from server.observers.recent import Recent
 from server.observers.savings import Yardstick
 from server.pulse import Beat, Pulse
+from server.recalibrating import Plan, Recalibrator, Scheduled
 from server.recording import Kept, Meters, Recording, recording
 from server.services import ProcessServices
 from server.tracing import request_id
@@ -67,6 +73,7 @@ class Gateway:
     app: FastAPI
     parts: Parts
     metrics: Metrics
+    recalibrator: Recalibrator | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +123,17 @@ def gateway(
     pulse = Pulse({name: Beat(found.engine.healthy, found.available) for name, found in running.items()}, metrics.engine_up)
     around = _surroundings(settings, running, folder)
     followed = _recording(settings, around, metrics, lambda sentence: written(json.dumps({"event": "outcomes", "message": sentence})))
-    notes = notices(settings, folder)
-    for route, sentences in notes.items():
-        for sentence in sentences:
-            written(json.dumps({"event": "calibration", "route": route, "message": sentence}))
+    notes = _announced(settings, folder, written)
     spans = traces(settings)
     followers = [metrics.observe, logs.observe, *([followed.observe] if followed else []), *([spans.observe] if spans else [])]
     page = _page(settings, yardsticks) if settings.dashboard else None
     followers += [page.observe] if page else []
     parts = replace(_parts(settings, around, metrics, _all(*followers), followed), page=page, watch=_details(notes, followed))
+    refitting = _recalibrator(settings, around, _Installed(settings, around, parts, notes, followed)) if followed else None
 
     async def close() -> None:
+        if refitting is not None:
+            await refitting.close()
         if followed is not None:
             await followed.close()
         if parts.conversations is not None:
@@ -143,8 +150,48 @@ def gateway(
         pulse.start()
         if followed is not None:
             followed.start()
+        if refitting is not None:
+            refitting.start()
 
-    return Gateway(create_app(parts, close, start), parts, metrics)
+    return Gateway(create_app(parts, close, start), parts, metrics, refitting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Installed:
+    """Puts a calibration to work that was fitted again; requests under way keep the old one."""
+
+    settings: Settings
+    around: Surroundings
+    parts: Parts
+    told: dict[str, tuple[str, ...]]
+    followed: Recording
+
+    def __call__(self, name: str, artifact: Artifact) -> None:
+        given, known = self.settings.routes[name], self.parts.cascades[name]
+        made = _route(name, given, self.around, self.followed.floor(name), artifact)
+        self.parts.cascades[name] = replace(known, route=made)
+        self.followed.watcher.follow(name, _watched(name, given, self.around, artifact))
+        self.told[name] = artifact.notices(str(_calibrated(name, given, self.around.folder)[1].get("score", LEARNED)))
+
+
+def _recalibrator(settings: Settings, around: Surroundings, installed: _Installed) -> Recalibrator | None:
+    """What follows and schedules new calibrations; `None` where no store is configured."""
+    if settings.outcomes is None:
+        return None
+    plans = {name: plan(name, route, around.folder) for name, route in settings.routes.items() if len(route.tiers) > 1}
+    hours = {name: route.recalibrate.hours for name, route in settings.routes.items()}
+    routes = {name: Scheduled(made, 3600 * every if (every := hours[name]) else None) for name, made in plans.items() if made}
+    watcher = installed.followed.watcher
+    return Recalibrator(watcher.store, settings.outcomes.url, around.folder, routes, installed, watcher.log)
+
+
+def _announced(settings: Settings, folder: Path, written: Callable[[str], object]) -> dict[str, tuple[str, ...]]:
+    """The notices, logged at start."""
+    found = notices(settings, folder)
+    for route, sentences in found.items():
+        for sentence in sentences:
+            written(json.dumps({"event": "calibration", "route": route, "message": sentence}))
+    return found
 
 
 def notices(settings: Settings, folder: Path) -> dict[str, tuple[str, ...]]:
@@ -209,11 +256,23 @@ def _recording(settings: Settings, around: Surroundings, metrics: Metrics, log: 
     watched = {name: _watched(name, route, around) for name, route in settings.routes.items() if len(route.tiers) > 1}
     rates = {name: _rate(route) for name, route in settings.routes.items()}
     audited = {
-        name: Audited(tuple(_tier(tier, around) for tier in route.tiers), rates[name])
+        name: Audited(tuple(_tier(tier, around) for tier in route.tiers), rates[name], _audit_judge(name, route, around))
         for name, route in settings.routes.items()
         if rates[name]
     }
     return recording(kept, {name: found.engine for name, found in around.engines.items()}, watched, audited, meters)
+
+
+def _audit_judge(name: str, route: RouteSettings, around: Surroundings) -> AgreementJudge | None:
+    given = route.audit_judge
+    if given is None:
+        return None
+    price = Rate(given.price.prompt, given.price.completion)
+    outside = around.services.outside(given.engine)
+    made = AgreementJudge(around.engines[given.engine].engine, price, given.timeout, given.max_tokens, outside)
+    if not made.able:
+        _refuse(f"routes.{name}.audit_judge.engine", f"engine {given.engine!r} cannot be held to a JSON schema")
+    return made
 
 
 def _rate(route: RouteSettings) -> float:
@@ -223,13 +282,43 @@ def _rate(route: RouteSettings) -> float:
     return route.audit or (EVALUATION_RATE if route.mode == "evaluate" else 0.0)
 
 
-def _watched(name: str, route: RouteSettings, around: Surroundings) -> Watched:
-    given = (each.options for each in route.verifiers)
-    pairs = ((_artifact(f"routes.{name}.verifiers.{at}", one, around.folder), one) for at, one in enumerate(given))
-    artifact, options = next((pair for pair in pairs if pair[0]), (None, {}))
+def plan(name: str, route: RouteSettings, folder: Path) -> Plan | None:
+    """How the route would be fitted again; `None` where no confidence verifier has a calibration."""
+    found, given = _calibrated(name, route, folder)
+    if found is None:
+        return None
+    known, window, names = found.certificate, route.recalibrate, [tier.label for tier in route.tiers]
+    aim = route.target
+    options = Options(known.objective, known.loss, aim.max_error, aim.confidence, names[0], names[-1], max_cost=aim.max_cost)
+    return Plan(
+        name,
+        known.fingerprint,
+        Tiers(names[0], names[-1], known.samples),
+        options,
+        {tier.label: Price(tier.price.prompt, tier.price.completion) for tier in route.tiers},
+        str(given.get("score", LEARNED)),
+        window.days,
+        window.least,
+        None if window.source == "all" else window.source,
+    )
+
+
+def _calibrated(name: str, route: RouteSettings, folder: Path) -> tuple[Artifact | None, Mapping[str, object]]:
+    """The calibration that the route judges by, and the options of its verifier."""
+    for at, given in enumerate(route.verifiers):
+        artifact = _artifact(f"routes.{name}.verifiers.{at}", given.options, folder)
+        if artifact is not None:
+            return artifact, given.options
+    return None, {}
+
+
+def _watched(name: str, route: RouteSettings, around: Surroundings, newer: Artifact | None = None) -> Watched:
+    configured, options = _calibrated(name, route, around.folder)
+    artifact = newer or configured
     signal = artifact.stored.signals.get(str(options.get("score", LEARNED))) if artifact else None
     source: Source = "audit" if _rate(route) or route.mode == "shadow" else "feedback"
-    target = Promise(route.target.max_error, route.target.confidence)
+    tolerated = route.target.max_error if route.target.max_cost is None else 1.0  # a route of cost promises nothing to be broken
+    target = Promise(tolerated, route.target.confidence)
     return Watched(target, artifact.certificate.fingerprint if artifact else "", source, signal.reference if signal else None)
 
 
@@ -239,10 +328,7 @@ def _parts(settings: Settings, around: Surroundings, metrics: Metrics, observe: 
     routes = {name: _route(name, route, around, floors[name]) for name, route in settings.routes.items()}
     limits = settings.limits
     return Parts(
-        cascades={
-            name: Cascade(route, engines, time.monotonic, observe, lambda engine: around.engines[engine].available())
-            for name, route in routes.items()
-        },
+        cascades={name: _cascade(route, engines, around, observe) for name, route in routes.items()},
         engines=engines,
         names=Names({name: _facts(route, around) for name, route in settings.routes.items()}, settings.aliases, settings.default_route),
         admission=Admission(settings.listen.max_concurrency),
@@ -272,6 +358,12 @@ def _conversations(given: StoredResponses, folder: Path) -> Conversations | None
     return InDatabase(reached(given.url, folder, "responses.url"), given.rows, given.bytes, given.days, time.time)
 
 
+def _cascade(route: Route, engines: Mapping[str, Engine], around: Surroundings, observe: Observe) -> Cascade:
+    """The route at work; it learns its tiers' pace from its own outcomes."""
+    pace = Pace(time.monotonic)
+    return Cascade(route, engines, time.monotonic, _all(observe, pace.observe), lambda name: around.engines[name].available(), pace.usual)
+
+
 def _engine(name: str, settings: Settings, folder: Path) -> Running:
     match settings.engines[name]:
         case EmbeddedEngine(path=path, threads=threads, queue=queue, tools_prompt=form):
@@ -286,9 +378,14 @@ def _engine(name: str, settings: Settings, folder: Path) -> Running:
             return Running(made, lambda: made.available, made.context, parameters, made if given.embeddings else None)
 
 
-def _route(name: str, route: RouteSettings, around: Surroundings, floor: Callable[[], float] | None) -> Route:
+def _route(
+    name: str, route: RouteSettings, around: Surroundings, floor: Callable[[], float] | None, newer: Artifact | None = None
+) -> Route:
+    """The route; `newer` stands in place of the configured calibration."""
     key = f"routes.{name}"
     artifacts = [_artifact(f"{key}.verifiers.{index}", given.options, around.folder) for index, given in enumerate(route.verifiers)]
+    first = next(filter(None, artifacts), None)
+    artifacts = [newer if newer is not None and artifact is not None and _same(artifact, first) else artifact for artifact in artifacts]
     for artifact in filter(None, artifacts):
         _hold_to_target(key, route, artifact)
     pairs = enumerate(zip(route.verifiers, artifacts, strict=True))
@@ -303,6 +400,10 @@ def _route(name: str, route: RouteSettings, around: Surroundings, floor: Callabl
     gate = Gated(route.gate_tokens, route.gate_limit) if route.commit == "gated" else None
     early = Early(**route.hopeless.model_dump()) if route.hopeless is not None else None
     return Route(name, tiers, held, rules, learned, route.mode, before, early, gate)
+
+
+def _same(one: Artifact, other: Artifact | None) -> bool:
+    return other is not None and one.certificate.fingerprint == other.certificate.fingerprint
 
 
 def _gated(built: Iterable[Verifier]) -> tuple[Verifier, ...]:
@@ -332,6 +433,13 @@ def _artifact(where: str, options: Mapping[str, object], folder: Path) -> Artifa
 def _hold_to_target(key: str, route: RouteSettings, artifact: Artifact) -> None:
     """A target that the thresholds were not fitted to would be a promise that nobody keeps."""
     fitted = artifact.certificate
+    if (route.target.max_cost is None) != (fitted.max_cost is None):
+        _refuse(f"{key}.target.max_cost", "target and calibration must both be of cost (`smallfirst fit --max-cost`), or both of error")
+    if fitted.max_cost is not None and route.target.max_cost is not None:
+        if fitted.max_cost > route.target.max_cost or fitted.confidence < route.target.confidence:
+            told = f"its calibration was fitted to a cost of {fitted.max_cost:g} at confidence {fitted.confidence:g}"
+            _refuse(f"{key}.target.max_cost", told)
+        return
     if fitted.max_error > route.target.max_error or fitted.confidence < route.target.confidence:
         told = (
             f"its calibration was fitted to max_error {fitted.max_error:g} at confidence {fitted.confidence:g}; fit it again or say so here"

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError, model_validator
 
+from router.calibration.examples import FEWEST
 from router.errors import ConfigError
 from router.gated import JUDGES
 from server.engines.openai.options import OpenAIOptions
@@ -151,10 +152,14 @@ class ComponentSettings(BaseModel):
 
 
 class Target(Strict):
-    """What the thresholds of this route must have been fitted to: the share of wrong answers kept, and how sure that bound is."""
+    """What the thresholds of this route must have been fitted to: the share of wrong answers kept, and how sure that bound is.
+
+    With `max_cost` the best quality at a mean cost of so many dollars a request, and no promise on the error.
+    """
 
     max_error: float = Field(default=0.05, gt=0, lt=1)
     confidence: float = Field(default=0.95, gt=0, lt=1)
+    max_cost: float | None = Field(default=None, gt=0)
 
 
 class BudgetSettings(Strict):
@@ -174,6 +179,24 @@ class EarlyAbort(Strict):
     limit: float | None = Field(default=None, le=0)
     after: int = Field(default=8, ge=1, le=4096)
     tokens: int | None = Field(default=None, ge=1)
+
+
+class RecalibrateSettings(Strict):
+    """Fit again from the labels of the last `days`, every `hours` (never by itself unless given), once there are `least` of them."""
+
+    hours: float | None = Field(default=None, gt=0)
+    days: float = Field(default=30.0, gt=0)
+    least: int = Field(default=500, ge=FEWEST)
+    source: Literal["audit", "feedback", "gold", "all"] = "audit"
+
+
+class AuditJudgeSettings(Strict):
+    """The engine that compares prose in audits, which structure cannot; `timeout` in seconds."""
+
+    engine: str
+    price: PriceSettings
+    timeout: float = Field(default=30.0, gt=0, le=600)
+    max_tokens: int = Field(default=160, ge=32, le=4096)
 
 
 class RouteSettings(Strict):
@@ -204,6 +227,8 @@ class RouteSettings(Strict):
     when_all_abstain: Literal["defer", "accept"] = "defer"
     when_exhausted: Literal["best", "error"] = "best"
     audit: Ratio = 0.0
+    audit_judge: AuditJudgeSettings | None = None
+    recalibrate: RecalibrateSettings = RecalibrateSettings()
     budget: BudgetSettings = BudgetSettings()
 
     @property
@@ -289,6 +314,12 @@ class Settings(Strict):
 
     def _check_audits(self) -> None:
         for name, route in self.routes.items():
+            if route.audit_judge is not None and route.audit_judge.engine not in self.engines:
+                _refuse(f"routes.{name}.audit_judge.engine", f"there is no engine {route.audit_judge.engine!r}")
+            if route.audit_judge is not None and not (route.audit or route.mode == "evaluate"):
+                _refuse(f"routes.{name}.audit_judge", "there is nothing to judge: set audit, the share of kept answers that is audited")
+            if self.outcomes is None and route.recalibrate.hours is not None:
+                _refuse(f"routes.{name}.recalibrate.hours", "there are no outcomes to fit on: set outcomes.url")
             if self.outcomes is None and (route.audit or route.mode in ("shadow", "evaluate")):
                 key = "audit" if route.audit else "mode"
                 _refuse(f"routes.{name}.{key}", "what it finds must be kept: set outcomes.url")

@@ -79,4 +79,5 @@ def recording(
     told = Told(meters.lost, meters.labelled, meters.log)
     recorder = Recorder(store, Encoder(kept.content), told=told, retention=kept.retention)
     heard = Heard(recorder.label, meters.audit_cost, meters.audit_missed, meters.audit_energy)
-    return Recording(recorder, Auditor(audited, engines, heard, content=kept.content), Watcher(store, watched, meters.gauges, meters.log))
+    watcher = Watcher(store, dict(watched), meters.gauges, meters.log)
+    return Recording(recorder, Auditor(audited, engines, heard, content=kept.content), watcher)

@@ -7,7 +7,7 @@ another one can take over at any time.
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -64,7 +64,7 @@ class Watcher:
     """Polls the store every `every` seconds; its own lease runs out after three missed polls."""
 
     store: Store
-    routes: Mapping[str, Watched]
+    routes: dict[str, Watched]
     gauges: Gauges = field(default=Silent())
     log: Callable[[str], object] = lambda sentence: None
     wall: Callable[[], float] = time.time
@@ -81,6 +81,12 @@ class Watcher:
         """The least confidence that the route keeps now."""
         found = self._floors.get(route)
         return 0.0 if found is None else found.floor
+
+    def follow(self, route: str, watched: Watched) -> None:
+        """Watch the route under another calibration from now on; floors of the old one no longer count."""
+        self._floors.pop(route, None)
+        self._states.pop(route, None)
+        self.routes[route] = watched
 
     def start(self) -> None:
         """Watch in the background of the running event loop."""
@@ -103,7 +109,7 @@ class Watcher:
             self._begin(now)
             elected = self.store.lease(LEASE, self.holder, 3 * self.every, now)
             if elected:
-                for route, watched in self.routes.items():
+                for route, watched in list(self.routes.items()):
                     self._look(route, watched)
             else:
                 self._states.clear()
@@ -123,9 +129,10 @@ class Watcher:
                 await asyncio.wait_for(self._closing.wait(), self.every)
 
     def _begin(self, now: float) -> None:
-        if not self._floors:
-            for route, watched in self.routes.items():
-                self.store.begin(Floor(route, watched.fingerprint, since=now))
+        new = [(route, watched) for route, watched in self.routes.items() if route not in self._floors]
+        for route, watched in new:
+            self.store.begin(Floor(route, watched.fingerprint, since=now))
+        if new:
             self._follow()
 
     def _follow(self) -> None:

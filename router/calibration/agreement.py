@@ -102,7 +102,8 @@ def difference(contract: Contract, one: Reading, other: Reading) -> Difference:
 def paired(contract: Contract, one: Reading, other: Reading) -> tuple[list[tuple[Arguments, Arguments]], int]:
     """The arguments of calls beside those of the other answer's calls, and how many of the other's are left."""
     functions = offer(contract).functions
-    rest, pairs = [_plain(call, functions) for call in other.calls], []
+    rest: list[tuple[str, Arguments]] = [_plain(call, functions) for call in other.calls]
+    pairs: list[tuple[Arguments, Arguments]] = []
     for name, arguments in (_plain(call, functions) for call in one.calls):
         same = [call for call in rest if call[0] == name]
         if same:

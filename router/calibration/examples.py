@@ -9,10 +9,16 @@ from router.calibration.features import answered_grams, features
 from router.ports import Score
 from router.types import Draft, Evidence
 
+FEWEST = 50
+"""Labels under which nothing is fitted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What became of a draft: how right the small and the large answer were (0 to 1), and where that is known from."""
+    """What became of a draft: how right the small and the large answer were (0 to 1), and where that is known from.
+
+    `costs` are the dollars of both answers, where known.
+    """
 
     small: float
     large: float | None = None
@@ -20,6 +26,7 @@ class Label:
     key: str = ""
     source: str = "gold"
     weight: float = 1.0
+    costs: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

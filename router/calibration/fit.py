@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from router.calibration import training
 from router.calibration.artifact import LEARNED, Artifact, by_gain, ruling
 from router.calibration.drift import Reference
-from router.calibration.examples import Example, fingerprint
+from router.calibration.examples import FEWEST, Example, fingerprint
 from router.calibration.features import FEATURES, LOGPROB_FEATURES, vector
 from router.calibration.heads import Heads, fit_heads
 from router.calibration.linear import HEAD_FEATURES
 from router.calibration.maps import Map, Platt, fit_map, logit, sigmoid
 from router.calibration.stored import Certificate, Ensemble, Signal, Stored
-from router.calibration.thresholds import Threshold, fixed_sequence, thinned, upper_bound
+from router.calibration.thresholds import Paid, Threshold, fixed_sequence, thinned, upper_bound, within_cost
 from router.calibration.trees import Forest
 from router.errors import InvalidRequest
 
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Places = NDArray[np.intp]
 Progress = Callable[[str], None]
-FEWEST, SPLIT_FROM, FOLDS, SHARE = 50, 10_000, 5, 0.6
+SPLIT_FROM, FOLDS, SHARE = 10_000, 5, 0.6
 OWN_THRESHOLD = 300
 BOOSTED_FROM = 1000
 CLOSED, SEEN = 64, 20
@@ -41,7 +41,10 @@ IN_VAIN = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """At most `max_error` of `loss` among the kept, with probability `confidence`; `objective` says what is deferred first."""
+    """At most `max_error` of `loss` among the kept, with probability `confidence`; `objective` says what is deferred first.
+
+    With `max_cost` the best quality instead, at a mean cost of at most so many dollars a request.
+    """
 
     objective: Literal["error", "gain"] = "error"
     loss: Literal["error", "regret"] = "error"
@@ -50,6 +53,7 @@ class Options:
     small: str = "small"
     large: str | None = "large"
     seed: int = 0
+    max_cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def fit(examples: Sequence[Example], options: Options, progress: Progress = lamb
         model.parts,
         model.gain,
         model.heads.pair,
-        _hopeless_below(examples, scored, signals[LEARNED]),
+        _hopeless_below(examples, scored, signals[LEARNED]) if options.max_cost is None else None,
         signals,
         model.heads.answered,
     )
@@ -102,6 +106,8 @@ def _check(examples: Sequence[Example], options: Options) -> None:
         raise InvalidRequest(f"{len(examples)} labelled records are too few to fit anything, at least {FEWEST} are needed")
     if (options.objective == "gain" or options.loss == "regret") and any(one.label.large is None for one in examples):
         raise InvalidRequest("the order by gain and the loss by regret need the large tier's label on every record")
+    if options.max_cost is not None and any(one.label.costs is None or one.label.large is None for one in examples):
+        raise InvalidRequest("a target of cost needs the price of both tiers, and usage and label of both on every record")
 
 
 def _folds(examples: Sequence[Example], seed: int) -> Places:
@@ -209,6 +215,11 @@ def _signal(examples: Sequence[Example], places: Places, scores: Floats, order: 
     plain = thinned([one.label.weight for one in chosen], options.seed)
     groups = np.array([one.label.group for one in chosen])
 
+    reference = _reference(chosen, scores, error)
+    if options.max_cost is not None:
+        limit = _affordable(_at(chosen, np.flatnonzero(plain)), order[plain], options, options.max_cost)
+        return Signal(error, limit, limit, (), {}, reference)
+
     def certify(members: Bools) -> Threshold | None:
         tested = members & plain
         return fixed_sequence(order[tested], loss[tested], options.max_error, options.confidence)
@@ -218,7 +229,19 @@ def _signal(examples: Sequence[Example], places: Places, scores: Floats, order: 
     others = tuple(sorted(set(counts) - set(own)))
     pooled = certify(np.ones(len(chosen), dtype=np.bool_))
     rest = certify(np.isin(groups, others)) if own and others else pooled
-    return Signal(error, pooled, rest, others if own else (), own, _reference(chosen, scores, error))
+    return Signal(error, pooled, rest, others if own else (), own, reference)
+
+
+def _affordable(chosen: Sequence[Example], order: Floats, options: Options, max_cost: float) -> Threshold:
+    """One threshold over all groups, for a mean cost is one of all traffic."""
+    costs = np.array([one.label.costs or (0.0, 0.0) for one in chosen])
+    right, large = (np.array(values) for values in ([one.label.small for one in chosen], [one.label.large or 0.0 for one in chosen]))
+    found = within_cost(order, right, Paid(costs[:, 0], costs[:, 1]), max_cost, options.confidence, large)
+    if found is None:
+        raise InvalidRequest(
+            f"even with every draft kept, a request costs more than {max_cost:g} dollars with confidence {options.confidence:g}"
+        )
+    return found
 
 
 def _reference(chosen: Sequence[Example], scores: Floats, error: Map) -> Reference | None:
@@ -272,11 +295,15 @@ def _certificate(examples: Sequence[Example], options: Options, warnings: tuple[
         sum(bool(LOGPROB_FEATURES & one.found.keys()) for one in examples) > len(examples) / 2,
         sum(one.samples for one in examples) > len(examples) / 2,
         warnings,
+        options.max_cost,
     )
 
 
 def _warnings(examples: Sequence[Example], signals: Mapping[str, Signal], options: Options) -> Iterable[str]:
     learned = signals[LEARNED]
+    if options.max_cost is not None:
+        yield f"fitted to a cost of at most {options.max_cost:g} dollars a request: nothing is promised of the error among the kept"
+        return
     promise = f"at most {options.max_error:g} {options.loss} with confidence {options.confidence:g}"
     if learned.pooled is None:
         yield f"nothing certifies {promise} over all groups: drafts of no known group escalate"

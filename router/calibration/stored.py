@@ -54,7 +54,8 @@ class Signal:
 @dataclass(frozen=True, slots=True, config=_FORBID)
 class Certificate:
     """What is promised: under every threshold at most `max_error` wrong (or, by `loss` regret, wrong where large is right) among the kept,
-    with probability `confidence`. `method` says how the labels were kept apart from the fit.
+    with probability `confidence`. `method` says how the labels were kept apart from the fit. With a `max_cost` the promise is another one:
+    a request costs at most so many dollars in the mean, with probability `confidence`; of errors nothing is promised then.
     """
 
     objective: Literal["error", "gain"]
@@ -75,6 +76,7 @@ class Certificate:
     logprobs: bool
     samples: bool
     warnings: tuple[str, ...]
+    max_cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)

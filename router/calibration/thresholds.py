@@ -19,7 +19,8 @@ START, STEP = 0.30, 0.01
 class Threshold:
     """Keep what scores at most `limit`: of the `labels` that it was tested on, `kept` were under it and `wrong` of those wrong.
 
-    `bound` is the exact upper bound on the kept error at the stated confidence.
+    `bound` is the exact upper bound on the kept error at the stated confidence. Where a cost was the target, `cost` is the mean in dollars
+    a request and `cost_bound` its upper bound at that confidence.
     """
 
     limit: float
@@ -27,6 +28,8 @@ class Threshold:
     kept: int
     wrong: int
     bound: float
+    cost: float | None = None
+    cost_bound: float | None = None
 
 
 def fixed_sequence(scores: Floats, wrong: Bools, max_error: float, confidence: float, start: float = START) -> Threshold | None:
@@ -51,6 +54,52 @@ def fixed_sequence(scores: Floats, wrong: Bools, max_error: float, confidence: f
         return None
     limit, kept, bad = passed
     return Threshold(limit, len(ordered), kept, bad, upper_bound(bad, kept, confidence))
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """Dollars of the small answer to each record, and of the large one where it is asked too."""
+
+    small: Floats
+    large: Floats
+
+
+def within_cost(order: Floats, right: Floats, paid: Paid, max_cost: float, confidence: float, large: Floats) -> Threshold | None:
+    """Of the thresholds whose mean cost a request is at most `max_cost` with probability `confidence`, the one of the best quality.
+
+    `right` and `large` say how right the small and the large answer were. The walk is fixed beforehand: from keeping everything downwards
+    in steps of one percent; it stops at the first whose empirical Bernstein bound fails, so all that pass hold at once. `None` where even
+    keeping everything costs too much.
+    """
+    if not len(order):
+        return None
+    ordered, top = np.sort(order), float((paid.small + paid.large).max())
+    best: tuple[float, float, float, float] | None = None
+    for share in np.arange(1.0, -STEP / 2, -STEP):
+        place = min(len(ordered), math.ceil(share * len(ordered) - 1e-9))
+        limit = float(ordered[place - 1]) if place else math.nextafter(float(ordered[0]), -math.inf)
+        kept = order <= limit
+        spent = paid.small + np.where(kept, 0.0, paid.large)
+        bound = mean_bound(spent, top, confidence)
+        if bound > max_cost:
+            break
+        quality = float(np.where(kept, right, large).mean())
+        if best is None or quality > best[0]:
+            best = quality, limit, float(spent.mean()), bound
+    if best is None:
+        return None
+    kept = order <= best[1]
+    wrong = int((right[kept] < 0.5).sum())
+    return Threshold(best[1], len(order), int(kept.sum()), wrong, upper_bound(wrong, int(kept.sum()), confidence), best[2], best[3])
+
+
+def mean_bound(values: Floats, top: float, confidence: float) -> float:
+    """An upper bound on the mean of values in 0..`top`: empirical Bernstein (Maurer and Pontil 2009, arXiv 0907.3740, theorem 4)."""
+    count, log = len(values), math.log(2.0 / (1.0 - confidence))
+    if count < 2:
+        return top
+    slack = math.sqrt(2.0 * float(values.var(ddof=1)) * log / count) + 7.0 * top * log / (3.0 * (count - 1))
+    return float(values.mean()) + slack
 
 
 def naive(scores: Floats, wrong: Bools, max_error: float) -> float | None:

@@ -1,5 +1,6 @@
 """Records as the calibration sees them: the same code path as live drafts."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from router.calibration.features import FEATURES, LOGPROB_FEATURES, answered_gra
 from router.errors import InvalidRequest
 from router.evaluation.records import Answer, Record
 from router.ports import Score
-from router.types import Draft
+from router.types import Draft, Price
 
 SECOND = "second"
 
@@ -58,27 +59,46 @@ def words(record: Record, tiers: Tiers) -> Sequence[str]:
     return grams(record.request) if one is None else answered_grams(one)
 
 
-def label(record: Record, tiers: Tiers) -> Label:
-    """How right both tiers were."""
+def costs(record: Record, tiers: Tiers, prices: Mapping[str, Price]) -> tuple[float, float] | None:
+    """Dollars of the small and the large answer, where prices and usages are known; agreement adds its own answer to the small one's."""
+    if not {tiers.small, tiers.large} <= prices.keys():
+        return None
+    drafted = [tiers.small, *([SECOND] if tiers.agreement and SECOND in record.answers else [])]
+    small = [_dollars(record, tier, prices.get(tier, prices[tiers.small])) for tier in drafted]
+    large = _dollars(record, tiers.large, prices[tiers.large])
+    known = [cost for cost in small if cost is not None]
+    return None if large is None or len(known) < len(small) else (math.fsum(known), large)
+
+
+def _dollars(record: Record, tier: str, price: Price) -> float | None:
+    answer = record.answers.get(tier)
+    return None if answer is None or answer.usage is None else price.of(answer.usage)
+
+
+def label(record: Record, tiers: Tiers, prices: Mapping[str, Price] | None = None) -> Label:
+    """How right both tiers were, and at what cost."""
     large: Answer | None = record.answers.get(tiers.large)
     right = None if large is None else large.correct
-    return Label(record.answers[tiers.small].correct, right, record.group, record.key, record.source, record.weight)
+    spent = costs(record, tiers, prices or {})
+    return Label(record.answers[tiers.small].correct, right, record.group, record.key, record.source, record.weight, spent)
 
 
-def examples(records: Sequence[Record], tiers: Tiers, scores: Mapping[str, Score]) -> list[Example]:
+def examples(
+    records: Sequence[Record], tiers: Tiers, scores: Mapping[str, Score], prices: Mapping[str, Price] | None = None
+) -> list[Example]:
     """What a fit is made of."""
-    return [_example(record, tiers, scores) for record in records]
+    return [_example(record, tiers, scores, label(record, tiers, prices)) for record in records]
 
 
-def _example(record: Record, tiers: Tiers, scores: Mapping[str, Score]) -> Example:
+def _example(record: Record, tiers: Tiers, scores: Mapping[str, Score], known_label: Label) -> Example:
     one = draft(record, tiers)
     if one is not None and record.answers[tiers.small].features is None:
-        return example(one, label(record, tiers), scores, agreement=tiers.agreement)
+        return example(one, known_label, scores, agreement=tiers.agreement)
     known = found(record, tiers)
     names = tuple(tool.name for tool in record.request.contract.tools)
     sampled = bool(known.keys() & set(AGREEMENT_FEATURES))
     confident = bool(known.keys() & LOGPROB_FEATURES)
-    return Example(label(record, tiers), known, words(record, tiers), {}, _kind(record, known), names, confident, sampled)
+    return Example(known_label, known, words(record, tiers), {}, _kind(record, known), names, confident, sampled)
 
 
 def _kind(record: Record, known: Mapping[str, float]) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from router.calibration.artifact import LEARNED, Artifact, Judgement
 from router.errors import InvalidRequest
-from router.evaluation.drafts import SECOND, Tiers, draft, found, words
+from router.evaluation.drafts import Tiers, costs, draft, found, words
 from router.evaluation.measures import apgr, auroc, calls_for, cpt, ece, quality_curve
 from router.evaluation.records import Record
 from router.types import Price
@@ -142,20 +142,11 @@ def _arrays(
 
 
 def _costs(records: Sequence[Record], tiers: Tiers, prices: Mapping[str, Price]) -> Costs | None:
-    """Dollars where both prices and all usages are known; agreement adds its own answer to every draft."""
-    if not {tiers.small, tiers.large} <= prices.keys():
+    """Dollars where both prices and all usages are known."""
+    found = [pair for record in records if (pair := costs(record, tiers, prices)) is not None]
+    if len(found) < len(records):
         return None
-    parts = [tiers.small, SECOND] if tiers.agreement else [tiers.small]
-    small = [[_cost(record, tier, prices.get(tier, prices[tiers.small])) for tier in parts if tier in record.answers] for record in records]
-    large = [_cost(record, tiers.large, prices[tiers.large]) for record in records]
-    if any(cost is None for costs in [*small, large] for cost in costs):
-        return None
-    return Costs(np.array([math.fsum(cost or 0.0 for cost in costs) for costs in small]), np.array(large, dtype=np.float64))
-
-
-def _cost(record: Record, tier: str, price: Price) -> float | None:
-    usage = record.answers[tier].usage
-    return None if usage is None else price.of(usage)
+    return Costs(np.array([small for small, _ in found]), np.array([large for _, large in found]))
 
 
 def summarise(result: Replay) -> Report:

@@ -1,6 +1,6 @@
 """What the handlers work with: made once in `server.build`, handed to `create_app`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -51,9 +51,12 @@ class Gauges:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The gateway's parts; `clock` is in seconds and monotonic, `wall` in seconds since the epoch."""
+    """The gateway's parts; `clock` is in seconds and monotonic, `wall` in seconds since the epoch.
 
-    cascades: Mapping[str, Cascade]
+    A route's cascade gives way to another one when its calibration is fitted again.
+    """
+
+    cascades: MutableMapping[str, Cascade]
     engines: Mapping[str, Engine]
     names: Names
     admission: Admission

@@ -6,7 +6,7 @@ from pathlib import Path
 from router.calibration.artifact import LEARNED, Artifact
 from router.calibration.thresholds import Threshold
 from server.commands.parsing import Commands, add_command
-from server.commands.recorded import add_records, records, refusals, say, tiers
+from server.commands.recorded import add_price, add_records, records, refusals, say, tiers
 
 
 def add(commands: Commands) -> None:
@@ -27,6 +27,13 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--confidence", type=share, default=0.95, metavar="C", help="probability that the promise holds; default: %(default)s"
     )
+    parser.add_argument(
+        "--max-cost",
+        type=dollars,
+        metavar="DOLLARS",
+        help="the best quality at this mean cost a request instead of a promise on the error; needs --price for both tiers",
+    )
+    add_price(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the folds; default: %(default)s")
 
 
@@ -41,6 +48,17 @@ def share(text: str) -> float:
     return value
 
 
+def dollars(text: str) -> float:
+    """A number over 0."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no amount over 0")
+    return value
+
+
 def run(options: argparse.Namespace) -> int:
     """Fit and write the artifact; what it promises and every warning go to stderr."""
     from router.calibration.fit import Options, fit
@@ -49,18 +67,21 @@ def run(options: argparse.Namespace) -> int:
 
     found = records(options)
     say(f"{len(found)} records")
-    chosen = Options(options.objective, options.loss, options.max_error, options.confidence, options.small, options.large, options.seed)
+    chosen = Options(
+        options.objective, options.loss, options.max_error, options.confidence, options.small, options.large, options.seed, options.max_cost
+    )
     with refusals():
         raw = {kind: scores.build({"kind": kind}, "scores") for kind in scores.kinds()}
-        artifact = fit(examples(found, tiers(options), raw), chosen, say)
+        artifact = fit(examples(found, tiers(options), raw, dict(options.price)), chosen, say)
         options.out.parent.mkdir(parents=True, exist_ok=True)
         artifact.save(options.out)
-    _tell(artifact)
+    tell(artifact)
     say(f"{options.out}: written")
     return 0
 
 
-def _tell(artifact: Artifact) -> None:
+def tell(artifact: Artifact) -> None:
+    """What the artifact promises and every warning, on stderr."""
     signal = artifact.stored.signals[LEARNED]
     for name, threshold in (("pooled", signal.pooled), *signal.groups.items()):
         say(f"{name}: {_promised(threshold)}")
@@ -72,4 +93,7 @@ def _promised(threshold: Threshold | None) -> str:
     if threshold is None:
         return "nothing certified, everything escalates"
     share_kept = threshold.kept / threshold.labels
-    return f"keeps {share_kept:.1%} of {threshold.labels} labels, {threshold.wrong} wrong, at most {threshold.bound:.2%} by the bound"
+    kept = f"keeps {share_kept:.1%} of {threshold.labels} labels, {threshold.wrong} wrong"
+    if threshold.cost is None or threshold.cost_bound is None:
+        return f"{kept}, at most {threshold.bound:.2%} by the bound"
+    return f"{kept}; {threshold.cost:.3g} dollars a request, at most {threshold.cost_bound:.3g} by the bound"

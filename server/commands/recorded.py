@@ -27,6 +27,11 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
     add_records(parser)
     parser.add_argument("--calibration", type=Path, required=True, metavar="ARTIFACT", help="what `smallfirst fit` wrote")
     parser.add_argument("--score", default="learned", help="the artifact's signal to judge by; default: %(default)s")
+    add_price(parser)
+
+
+def add_price(parser: argparse.ArgumentParser) -> None:
+    """What the tiers' tokens cost."""
     help_text = "dollars per million tokens of a tier, for the cost per success; once for each tier"
     parser.add_argument("--price", type=price, action="append", default=[], metavar="TIER=PROMPT,COMPLETION", help=help_text)
 

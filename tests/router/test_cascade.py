@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import pytest
@@ -259,6 +259,16 @@ async def test_a_draft_that_hangs_leaves_the_last_tier_its_time() -> None:
     assert at.small.calls[0].seconds <= 0.4 - 0.35 + 1e-9
     assert at.large.calls[0].seconds is not None
     assert at.large.calls[0].seconds > 0.2
+
+
+async def test_a_draft_that_usually_takes_too_long_for_the_deadline_is_not_tried() -> None:
+    at = world("fine", "large")
+    slow = replace(at.cascade(), usual=lambda tier: 3.0)
+    hurried = await slow.run(request(budget=Budget(deadline=4.0)))
+    assert (text(hurried), at.small.calls) == ("large", [])
+    assert [(skip.tier, skip.reason) for skip in hurried.outcome.decision.skipped] == [("small", "timeout")]
+    assert text(await slow.run(request(budget=Budget(deadline=8.0)))) == "fine"
+    assert text(await slow.run(request())) == "fine"
 
 
 async def test_a_route_that_is_off_asks_the_last_tier_alone() -> None:

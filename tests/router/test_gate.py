@@ -66,5 +66,13 @@ def test_a_hopeless_request_starts_one_tier_up_but_never_loses_the_last() -> Non
     assert decide(request(), (SMALL,), states(), hopeless=True).permitted == ("small",)
 
 
+def test_a_draft_that_the_deadline_leaves_no_time_for_is_not_tried_but_the_last_tier_always_is() -> None:
+    decision = decide(request(), (SMALL, LARGE), states(late=True))
+    assert decision.permitted == ("large",)
+    assert [(skip.tier, skip.reason) for skip in decision.skipped] == [("small", "timeout")]
+    assert decide(request(), (SMALL,), states(late=True)).permitted == ("small",)
+    assert decide(request(pinned="small"), (SMALL, LARGE), states(late=True)).permitted == ("small",)
+
+
 def test_a_pinned_tier_is_the_only_candidate() -> None:
     assert decide(request(pinned="small"), (SMALL, LARGE), states()) == Decision(("small",), (), "pinned to small")

@@ -137,6 +137,13 @@ def test_a_target_stricter_than_its_calibration_is_refused(tmp_path: Path) -> No
     assert built(tmp_path, route={"verifiers": [verifier], "target": {"max_error": 0.2}})
 
 
+def test_a_target_of_cost_needs_a_calibration_of_cost(tmp_path: Path) -> None:
+    verifier = artifact(tmp_path, max_error=0.05)
+    with pytest.raises(ConfigError) as caught:
+        built(tmp_path, route={"verifiers": [verifier], "target": {"max_cost": 0.01}})
+    assert caught.value.param == "routes.auto.target.max_cost"
+
+
 def test_an_operator_is_told_at_start_and_by_readyz_that_nothing_is_certified(tmp_path: Path) -> None:
     lines: list[str] = []
     made = gateway(settings(route={"verifiers": [artifact(tmp_path, max_error=0.05)]}), tmp_path, write=lines.append)

@@ -12,12 +12,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from server.observers.outcomes.migrations import migrate
-from server.observers.outcomes.ports import Entry, Feedback, Floor, Label, Retention, Row, Source, StoreLost, Unfit, Written
-from server.observers.outcomes.tables import floors, labels, leases, outcomes
+from server.observers.outcomes.ports import Entry, Feedback, Floor, Label, Refitted, Retention, Row, Source, StoreLost, Unfit, Written
+from server.observers.outcomes.tables import calibrations, floors, labels, leases, outcomes
 
 _DAY = 86_400.0
 _PAGE = 500
-_ROW, _LABEL, _FLOOR = (tuple(f.name for f in fields(kind)) for kind in (Row, Label, Floor))
+_ROW, _LABEL, _FLOOR, _REFITTED = (tuple(f.name for f in fields(kind)) for kind in (Row, Label, Floor, Refitted))
 
 
 class Database:
@@ -57,10 +57,13 @@ class Database:
                 deleted += connection.execute(delete(outcomes).where(outcomes.c.id <= newest)).rowcount
         return deleted
 
-    def labelled(self, source: Source | None = None, route: str | None = None) -> Iterator[tuple[Row, tuple[Label, ...]]]:
+    def labelled(
+        self, source: Source | None = None, route: str | None = None, since: float | None = None
+    ) -> Iterator[tuple[Row, tuple[Label, ...]]]:
         """Page by page, so that neither memory nor a reader's lock grows with the store."""
         wanted = [labels.c.response_id == outcomes.c.response_id, *([labels.c.source == source] if source else [])]
-        query = select(outcomes).where(exists().where(*wanted), *([outcomes.c.route == route] if route else []))
+        limits = [*([outcomes.c.route == route] if route else []), *([outcomes.c.at >= since] if since is not None else [])]
+        query = select(outcomes).where(exists().where(*wanted), *limits)
         after = 0
         while True:
             with self._transaction() as connection:
@@ -112,6 +115,20 @@ class Database:
             higher = {"floor": floor.floor, "since": floor.since, "reason": floor.reason}
             query = upsert.on_conflict_do_update(index_elements=["route", "fingerprint"], set_=higher, where=floors.c.floor < floor.floor)
             return _wrote(connection, query, floors)
+
+    def adopt(self, refitted: Refitted) -> None:
+        """The last one who says it is right."""
+        with self._transaction() as connection:
+            upsert = _insert(connection, calibrations).values(asdict(refitted))
+            newer = {"fingerprint": refitted.fingerprint, "at": refitted.at, "body": refitted.body}
+            connection.execute(upsert.on_conflict_do_update(index_elements=["route", "base"], set_=newer))
+
+    def adopted(self, route: str, base: str) -> Refitted | None:
+        """At most one."""
+        query = select(calibrations).where(calibrations.c.route == route, calibrations.c.base == base)
+        with self._transaction() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Refitted(*(row._mapping[name] for name in _REFITTED))
 
     def close(self) -> None:
         """Let go of all connections."""

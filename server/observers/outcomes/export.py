@@ -10,13 +10,13 @@ Json = dict[str, Any]
 _RANK: dict[str, int] = {"gold": 0, "feedback": 1, "audit": 2}
 
 
-def records(store: Store, source: Source | None = None, route: str | None = None) -> Iterator[Json]:
+def records(store: Store, source: Source | None = None, route: str | None = None, since: float | None = None) -> Iterator[Json]:
     """One record for each labelled outcome, oldest first, streamed.
 
     Outcomes without a label are left out: a record must say what was right. With several sources gold goes before feedback, feedback before
     audit. An audit's record has the last tier as right by definition; of feedback only the tier that answered is known.
     """
-    for row, labels in store.labelled(source, route):
+    for row, labels in store.labelled(source, route, since):
         chosen = [label for label in labels if source is None or label.source == source]
         best = min((label.source for label in chosen), key=_RANK.__getitem__)
         yield record(row, [label for label in chosen if label.source == best])

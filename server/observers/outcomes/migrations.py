@@ -9,10 +9,17 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, inspect, select
 
 from server.observers.outcomes.ports import StoreLost
-from server.observers.outcomes.tables import metadata, versions
+from server.observers.outcomes.tables import calibrations, metadata, versions
 
 Step = Callable[[Connection], None]
-STEPS: Sequence[Step] = ()
+
+
+def _calibrations(connection: Connection) -> None:
+    """Version 2: calibrations that were fitted again from the store's own labels."""
+    calibrations.create(connection)
+
+
+STEPS: Sequence[Step] = (_calibrations,)
 """Step k brings version k + 1 to version k + 2."""
 
 _LOCK = 0x5F0C0DE

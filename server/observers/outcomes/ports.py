@@ -99,6 +99,17 @@ class Retention:
     content_days: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Refitted:
+    """A calibration fitted again for a route, in place of the configured one, whose fingerprint is `base`; `body` is its JSON."""
+
+    route: str
+    base: str
+    fingerprint: str
+    at: float
+    body: str
+
+
 class Store(Protocol):
     """A database of outcomes; every method may raise StoreLost."""
 
@@ -108,8 +119,10 @@ class Store(Protocol):
     def trim(self, retention: Retention, now: float) -> int:
         """Delete what is too old or too many; returns the number of rows deleted."""
 
-    def labelled(self, source: Source | None = None, route: str | None = None) -> Iterator[tuple[Row, tuple[Label, ...]]]:
-        """Outcomes that have labels, oldest first, streamed."""
+    def labelled(
+        self, source: Source | None = None, route: str | None = None, since: float | None = None
+    ) -> Iterator[tuple[Row, tuple[Label, ...]]]:
+        """Outcomes that have labels, of requests that came after `since`, oldest first, streamed."""
 
     def labels(self, route: str, since: float, limit: int) -> tuple[Label, ...]:
         """The latest labels of requests that came after `since`, in the order in which they became known."""
@@ -128,6 +141,12 @@ class Store(Protocol):
 
     def tighten(self, floor: Floor) -> bool:
         """Set a higher floor; a lower one changes nothing. Returns whether it changed."""
+
+    def adopt(self, refitted: Refitted) -> None:
+        """Put a calibration in place of the configured one, or of an earlier one of that kind."""
+
+    def adopted(self, route: str, base: str) -> Refitted | None:
+        """The calibration that stands in place of the configured one."""
 
     def close(self) -> None:
         """Let go of all connections."""

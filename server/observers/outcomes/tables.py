@@ -62,4 +62,14 @@ leases = Table(
     Column("until", Float, nullable=False),
 )
 
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("route", String, primary_key=True),
+    Column("base", String, primary_key=True),
+    Column("fingerprint", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
 versions = Table("schema_version", metadata, Column("version", Integer, nullable=False))

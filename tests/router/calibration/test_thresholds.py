@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from router.calibration.thresholds import binomial_tail, fixed_sequence, naive, thinned, upper_bound
+from router.calibration.thresholds import Paid, binomial_tail, fixed_sequence, naive, thinned, upper_bound, within_cost
 
 RUNS, LABELS, MAX_ERROR, CONFIDENCE = 200, 600, 0.10, 0.90
 
@@ -69,6 +69,38 @@ def test_the_upper_bound_is_where_the_tail_meets_delta(wrong: int, right: int) -
         assert bound == 1.0
     else:
         assert binomial_tail(wrong, kept, bound) == pytest.approx(0.05, abs=1e-6)
+
+
+def test_a_cost_target_keeps_its_promise_on_fresh_requests() -> None:
+    broken = 0
+    for run in range(50):
+        generator = np.random.default_rng(run)
+        order, right = generator.random(800), (generator.random(800) < 0.6).astype(float)
+        paid = Paid(generator.exponential(0.1, 800), np.minimum(generator.exponential(1.0, 800), 5.0))
+        found = within_cost(order, right, paid, 0.6, 0.9, np.ones(800))
+        assert found is not None
+        truth = 0.1 + (1.0 - np.exp(-5.0)) * (1.0 - found.limit)
+        broken += truth > 0.6
+    assert broken <= 5
+
+
+def test_the_money_is_spent_where_it_buys_quality() -> None:
+    order, right = np.linspace(0, 1, 1000), np.concatenate([np.ones(500), np.zeros(500)])
+    paid = Paid(np.full(1000, 0.01), np.full(1000, 1.0))
+    plenty = within_cost(order, right, paid, 2.0, 0.95, np.full(1000, 0.9))
+    assert plenty is not None
+    assert plenty.kept == 500, "beyond the wrong half the large tier only loses"
+    little = within_cost(order, right, paid, 0.4, 0.95, np.full(1000, 0.9))
+    assert little is not None
+    assert little.kept > 600
+    assert little.cost is not None
+    assert little.cost_bound is not None
+    assert little.cost < little.cost_bound <= 0.4
+
+
+def test_what_even_the_small_tier_alone_costs_cannot_be_undercut() -> None:
+    paid = Paid(np.full(100, 1.0), np.full(100, 1.0))
+    assert within_cost(np.arange(100.0), np.ones(100), paid, 0.5, 0.95, np.ones(100)) is None
 
 
 def test_weighted_labels_are_thinned_to_a_plain_sample() -> None:

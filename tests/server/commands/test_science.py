@@ -136,6 +136,23 @@ def test_a_calibration_with_agreement_is_replayed_with_it(folder: Path, capsys: 
     assert json.loads(capsys.readouterr().out)["auroc"] > 0.9
 
 
+def test_a_target_of_cost_is_fitted_and_kept(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, prices = str(folder / "cost.json"), ["--price", "small=0.02,0.04", "--price", "large=0.6,1.8"]
+    fitted = ["fit", "--data", str(folder / "train.jsonl"), "--out", out, "--max-cost", "0.00003"]
+    assert main(fitted) == 2
+    assert "price of both tiers" in capsys.readouterr().err
+    assert main([*fitted, *prices]) == 0
+    assert "nothing is promised of the error" in capsys.readouterr().err
+    assert Artifact.load(out).certificate.max_cost == 0.00003
+    assert main(["replay", "--data", str(folder / "test.jsonl"), "--calibration", out, "--json", *prices]) == 0
+    found = json.loads(capsys.readouterr().out)
+    answered = found["small"] * found["coverage"] + found["large"] * (1 - found["coverage"])
+    assert found["cps"]["cascade"] * answered < 0.00003
+    assert found["coverage"] < 0.8, "money that buys quality is spent"
+    assert main([*fitted[:-1], "0.0000001", *prices]) == 2
+    assert "even with every draft kept" in capsys.readouterr().err
+
+
 def test_broken_input_ends_the_command_naming_file_and_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = folder / "bad.jsonl"
     bad.write_text((folder / "test.jsonl").read_text().splitlines()[0] + "\n{}\n")

@@ -18,8 +18,8 @@ from router.errors import ConfigError
 from server.observers.outcomes.address import engine
 from server.observers.outcomes.database import Database
 from server.observers.outcomes.encoding import Encoder
-from server.observers.outcomes.migrations import migrate
-from server.observers.outcomes.ports import Feedback, Floor, Retention, Row, StoreLost, Unfit
+from server.observers.outcomes.migrations import STEPS, migrate
+from server.observers.outcomes.ports import Feedback, Floor, Refitted, Retention, Row, StoreLost, Unfit
 from tests.server.observers.outcomes.made import climbed, database, kept_small, label
 
 INITDB = shutil.which("initdb") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
@@ -162,17 +162,32 @@ def test_an_older_database_takes_the_steps_that_it_lacks(store: Database) -> Non
         connection.execute(text("ALTER TABLE outcomes ADD COLUMN more VARCHAR"))
 
     with store._engine.connect() as connection:
-        migrate(connection, (widen,))
+        migrate(connection, (*STEPS, widen))
         connection.commit()
-        migrate(connection, (widen,))
+        migrate(connection, (*STEPS, widen))
         connection.commit()
         assert "more" in {column["name"] for column in inspect(connection).get_columns("outcomes")}
     assert [found.response_id for found, _ in store.labelled()] == ["a"]
 
 
+def test_a_database_of_the_first_release_gets_its_table_of_calibrations(store: Database) -> None:
+    store.write([row("a")])
+    with store._engine.connect() as connection:
+        connection.execute(text("DROP TABLE calibrations"))
+        connection.execute(text("UPDATE schema_version SET version = 1"))
+        connection.commit()
+        migrate(connection)
+        connection.commit()
+    assert store.adopted("auto", "base") is None
+    store.adopt(Refitted("auto", "base", "one", 1.0, "{}"))
+    store.adopt(Refitted("auto", "base", "two", 2.0, "{}"))
+    assert store.adopted("auto", "base") == Refitted("auto", "base", "two", 2.0, "{}")
+    assert store.adopted("auto", "other") is None
+
+
 def test_a_database_of_a_newer_release_is_left_alone(store: Database) -> None:
     with store._engine.connect() as connection:
-        migrate(connection, (lambda c: None,))
+        migrate(connection, (*STEPS, lambda c: None))
         connection.commit()
     with pytest.raises(StoreLost, match="newer release"):
         store.write([row("a")])

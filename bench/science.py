@@ -1,0 +1,201 @@
+"""What the calibration reaches on recorded outputs, beside what it should: fitted and judged on random splits by question.
+
+``python bench/science.py DATA`` where DATA holds replay records (the format of router/evaluation/records.py), one file a pair. The data is
+not part of this project. Every split is fitted by ``smallfirst fit`` and judged as ``smallfirst replay`` does, on questions that the fit
+never saw. ``--promise`` counts how often the certified bound breaks over 200 random splits, and how often a merely tuned threshold does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+if __name__ == "__main__":  # Run as a script, the repository's root is not on the path.
+    sys.path.insert(0, str(Path(__file__).absolute().parents[1]))
+
+from router.calibration.artifact import Artifact
+from router.calibration.thresholds import fixed_sequence, naive
+from router.evaluation.drafts import Tiers
+from router.evaluation.measures import ece_of_perfect
+from router.evaluation.records import read
+from router.evaluation.replay import Replay, replay, summarise
+from server.__main__ import main as command
+
+TEST_SHARE = 0.25
+MANY, LIMIT, SLACK = 3000, 0.03, 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """One set of records, how it is fitted, and what should be reached: at least this AUROC and APGR, at most this share of large calls."""
+
+    pair: str
+    options: tuple[str, ...]
+    auroc: float | None
+    apgr: float
+    calls95: float | None
+
+
+AIMS = (
+    Aim("xlam1b-sonnet35", (), 0.719, 0.717, 0.32),
+    Aim("hermes7b-gpt4", (), 0.765, 0.693, 0.49),
+    Aim("qwen15b-qwen8b", (), 0.834, 0.694, 0.69),
+    Aim("qwen4b-qwen8b", (), 0.860, 1.130, 0.03),
+    Aim("llama8b-toolace", (), 0.884, 0.826, 0.30),
+    Aim("xlam1b-sonnet35", ("--agreement",), 0.854, 0.883, 0.16),
+    Aim("hermes7b-gpt4", ("--agreement",), 0.810, 0.735, 0.46),
+    Aim("qwen15b-qwen8b", ("--agreement",), 0.896, 0.734, 0.52),
+    Aim("qwen4b-qwen8b", ("--agreement",), 0.889, 1.135, 0.029),
+    Aim("llama8b-toolace", ("--agreement",), 0.914, 0.840, 0.28),
+    Aim("mmlu", ("--objective", "gain"), None, 0.658, None),
+    Aim("emotion", (), 0.834, 0.956, 0.11),
+    Aim("emotion", ("--objective", "gain"), None, 0.990, None),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One split's measures; `limit` is the ECE that is still good on so many records."""
+
+    auroc: float
+    apgr: float
+    calls95: float
+    ece: float
+    limit: float
+    seconds: float
+
+
+def splits(lines: Sequence[str], keys: Sequence[str], count: int, share: float = TEST_SHARE) -> Iterator[tuple[list[str], list[str]]]:
+    """Records to fit and to judge, drawn by question."""
+    questions = np.array(sorted(set(keys)), dtype=object)
+    for seed in range(count):
+        drawn = np.random.default_rng(1000 + seed).permutation(questions)
+        held = set(drawn[: int(len(drawn) * share)].tolist())
+        fitted = [line for line, key in zip(lines, keys, strict=True) if key not in held]
+        yield fitted, [line for line, key in zip(lines, keys, strict=True) if key in held]
+
+
+def load(data: Path, pair: str) -> tuple[list[str], list[str]]:
+    """The lines of a set and the questions that they ask."""
+    path = data / f"{pair}.jsonl"
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return lines, [record.key for record in read([path])]
+
+
+def fitted(folder: Path, lines: Sequence[str], options: Sequence[str]) -> Artifact:
+    """What `smallfirst fit` makes of the lines."""
+    (folder / "fit.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    said, out = StringIO(), folder / "artifact.json"
+    with redirect_stderr(said):
+        code = command(["fit", "--data", str(folder / "fit.jsonl"), "--out", str(out), *options])
+    if code:
+        raise SystemExit(said.getvalue())
+    return Artifact.load(out)
+
+
+def judged(folder: Path, lines: Sequence[str], artifact: Artifact, tiers: Tiers) -> Replay:
+    """What `smallfirst replay` computes of the lines."""
+    (folder / "test.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return replay(read([folder / "test.jsonl"]), artifact, tiers)
+
+
+def measured(aim: Aim, lines: Sequence[str], keys: Sequence[str], count: int) -> Iterator[Found]:
+    """The measures of each split."""
+    tiers = Tiers(agreement="--agreement" in aim.options)
+    with TemporaryDirectory() as name:
+        for fit_on, judge_on in splits(lines, keys, count):
+            started = time.monotonic()
+            artifact = fitted(Path(name), fit_on, aim.options)
+            seconds = time.monotonic() - started
+            result = judged(Path(name), judge_on, artifact, tiers)
+            yield _found(result, seconds)
+
+
+def _found(result: Replay, seconds: float) -> Found:
+    summary = summarise(result)
+    confidence = result.confidence[~np.isnan(result.confidence)]
+    limit = LIMIT if len(confidence) >= MANY else ece_of_perfect(confidence) + SLACK
+    known = (summary["auroc"], summary["apgr"], summary["calls95"], summary["ece"])
+    return Found(*(float("nan") if value is None else value for value in known), limit, seconds)
+
+
+def line_of(aim: Aim, found: Sequence[Found]) -> str:
+    """One row of the table: the mean over the splits beside the aim."""
+    cells = [f"{aim.pair:16} {' '.join(aim.options):18}"]
+    for name, target, least in (("auroc", aim.auroc, True), ("apgr", aim.apgr, True), ("calls95", aim.calls95, False)):
+        mean = float(np.mean([getattr(one, name) for one in found]))
+        good = target is None or (mean >= target if least else mean <= target)
+        cells.append(f"{name} {mean:.3f}" + (f" ({'>=' if least else '<='} {target}: {'reached' if good else 'MISSED'})" if target else ""))
+    ece, limit = (float(np.mean([getattr(one, name) for one in found])) for name in ("ece", "limit"))
+    cells.append(f"ece {ece:.3f} (<= {limit:.3f}: {'reached' if ece <= limit else 'MISSED'})")
+    return "  ".join([*cells, f"{np.mean([one.seconds for one in found]):.0f} s a fit"])
+
+
+def promise(lines: Sequence[str], keys: Sequence[str], runs: int, max_error: float, confidence: float) -> dict[str, float]:
+    """How often thresholds set on one half of the held-out questions break the promise on the other half.
+
+    The model is fitted once, on 40 % of the questions. `certified` are the walks that passed at all.
+    """
+    options = ["--max-error", str(max_error), "--confidence", str(confidence)]
+    with TemporaryDirectory() as name:
+        fit_on, rest = next(splits(lines, keys, 1, share=0.6))
+        artifact = fitted(Path(name), fit_on, options)
+        result = judged(Path(name), rest, artifact, Tiers())
+    questions = np.array(sorted(set(result.keys.tolist())), dtype=object)
+    broken, tuned, certified, kept = 0, 0, 0, 0.0
+    for seed in range(runs):
+        half = set(np.random.default_rng(seed).permutation(questions)[: len(questions) // 2].tolist())
+        ours = np.array([key in half for key in result.keys])
+        found = fixed_sequence(result.order[ours], result.wrong[ours], max_error, confidence)
+        limit = naive(result.order[ours], result.wrong[ours], max_error)
+        tuned += limit is not None and _error(result, ~ours, limit) > max_error
+        if found is not None:
+            certified += 1
+            kept += float((result.order[~ours] <= found.limit).mean())
+            broken += _error(result, ~ours, found.limit) > max_error
+    return {"broken": broken / runs, "tuned": tuned / runs, "certified": certified / runs, "kept": kept / max(certified, 1)}
+
+
+def _error(result: Replay, members: np.ndarray, limit: float) -> float:
+    kept = members & (result.order <= limit)
+    return float(result.wrong[kept].mean()) if kept.any() else 0.0
+
+
+def _records(data: Path, only: Sequence[str], aims: Iterable[Aim]) -> list[Aim]:
+    return [aim for aim in aims if (data / f"{aim.pair}.jsonl").is_file() and (not only or aim.pair in only)]
+
+
+def main() -> None:
+    """Print a row a set as soon as it is measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="the folder of replay records")
+    parser.add_argument("--splits", type=int, default=5, help="random splits by question; default: %(default)s")
+    parser.add_argument("--only", nargs="*", default=[], metavar="PAIR", help="these sets only")
+    parser.add_argument("--promise", action="store_true", help="the check of the certified bound, over 200 splits of each set")
+    parser.add_argument("--max-error", type=float, default=0.1, help="for --promise; default: %(default)s")
+    parser.add_argument("--confidence", type=float, default=0.9, help="for --promise; default: %(default)s")
+    options = parser.parse_args()
+    aims = _records(options.data, options.only, AIMS)
+    if not aims:
+        raise SystemExit(f"{options.data}: none of {', '.join(sorted({aim.pair for aim in AIMS}))} is there")
+    if options.promise:
+        for pair in dict.fromkeys(aim.pair for aim in aims):
+            found = promise(*load(options.data, pair), 200, options.max_error, options.confidence)
+            print(f"{pair:16} {json.dumps({name: round(value, 3) for name, value in found.items()})}", flush=True)
+        return
+    for aim in aims:
+        print(line_of(aim, list(measured(aim, *load(options.data, aim.pair), options.splits))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

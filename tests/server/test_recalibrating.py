@@ -1,0 +1,150 @@
+"""Fitting again from the store's own labels: by command, by schedule, and every worker follows."""
+
+import json
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from router.calibration.artifact import Artifact
+from router.types import Decision
+from server.__main__ import main
+from server.build import gateway
+from server.config import checked
+from server.observers.outcomes.database import Database
+from server.observers.outcomes.encoding import Encoder
+from server.observers.outcomes.ports import Refitted
+from tests.server.observers.outcomes.made import attempt, call, database, label, outcome, request
+
+pytest.importorskip("sklearn")
+
+
+def outcomes(store: Database, count: int, *, start: int = 0, age: float = 0.0) -> None:
+    """Small's timers of other than five minutes are wrong, and audits or escalations found that out."""
+    draw, encoder, now = random.Random(start), Encoder(), time.time() - age
+    entries: list[Any] = []
+    for number in range(start, start + count):
+        wrong = draw.random() < 0.3
+        draft = attempt("small", call(7000 + number if wrong else 5), confidence=0.9)
+        done = replace(outcome(draft, response_id=f"r{number}"), decision=Decision(("small", "large")))
+        entries.append(encoder.row(request(f"r{number}"), done, now))
+        entries.append(label(f"r{number}", float(not wrong), weight=1.0, asked_at=now, at=now))
+    store.write(entries)
+
+
+def configured(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A gateway whose calibration was fitted to another time."""
+    price = {"prompt": 1, "completion": 1}
+    route = {
+        "tiers": [{"name": "small", "engine": "slm", "price": price}, {"name": "large", "engine": "llm", "price": price}],
+        "verifiers": [{"kind": "contract"}, {"kind": "confidence", "calibration": "old.json"}],
+        "target": {"max_error": 0.1, "confidence": 0.9},
+    }
+    document = {
+        "engines": {name: {"kind": "scripted", "replies": [call(5)]} for name in ("slm", "llm")},
+        "routes": {"auto": route | changes},
+        "outcomes": {"url": "sqlite:///state/outcomes.db"},
+    }
+    (folder / "g.yaml").write_text(yaml.safe_dump(document))
+    return document
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A store with labels, and a calibration from the first of them."""
+    store = database(tmp_path)
+    outcomes(store, 150)
+    configured(tmp_path, verifiers=[{"kind": "contract"}])
+    store.close()
+    old = tmp_path / "first.jsonl"
+    assert main(["outcomes", "export", "--config", str(tmp_path / "g.yaml"), "--out", str(old)]) == 0
+    records = [json.loads(line) for line in old.read_text().splitlines()]
+    for record in records:
+        record["tiers"]["large"] = {"correct": 1.0}
+    old.write_text("".join(json.dumps(record) + "\n" for record in records))
+    fitted = ["fit", "--data", str(old), "--out", str(tmp_path / "old.json"), "--max-error", "0.1", "--confidence", "0.9"]
+    assert main(fitted) == 0
+    configured(tmp_path)
+    return tmp_path
+
+
+def test_the_command_fits_the_window_and_writes_a_file_or_the_store(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, config, out = database(folder), str(folder / "g.yaml"), folder / "new.json"
+    outcomes(store, 100, start=1000, age=40 * 86_400)
+    command = ["recalibrate", "--config", config]
+    assert main(command) == 2
+    assert "150 labelled outcomes in 30 days, 500 are needed" in capsys.readouterr().err
+    assert main([*command, "--least", "100", "--out", str(out)]) == 0
+    certificate = Artifact.load(out).certificate
+    assert (certificate.records, certificate.sources, certificate.max_error) == (150, {"audit": 150}, 0.1)
+    base = Artifact.load(folder / "old.json").certificate.fingerprint
+    assert store.adopted("auto", base) is None
+    assert main([*command, "--least", "100", "--days", "60"]) == 0
+    adopted = store.adopted("auto", base)
+    assert adopted is not None
+    assert json.loads(adopted.body)["certificate"]["records"] == 250
+    store.close()
+
+
+@pytest.mark.parametrize(("given", "named"), [(["--route", "none"], "no route 'none'"), (["--days", "0.00001"], "are needed")])
+def test_what_cannot_be_fitted_is_told_in_one_line(folder: Path, given: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recalibrate", "--config", str(folder / "g.yaml"), *given]) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_a_worker_follows_what_stands_in_the_store_and_watches_it_afresh(folder: Path) -> None:
+    lines: list[str] = []
+    made = gateway(checked(configured(folder)), folder, write=lines.append)
+    recalibrator = made.recalibrator
+    assert recalibrator is not None
+    before = made.parts.cascades["auto"].route.difficulty
+    assert recalibrator.poll() == []
+    assert made.parts.cascades["auto"].route.difficulty is before
+    assert main(["recalibrate", "--config", str(folder / "g.yaml"), "--least", "100", "--days", "60"]) == 0
+    stored = Artifact.load(folder / "old.json").stored
+    newer = replace(stored, certificate=replace(stored.certificate, fingerprint="sha256:newer", warnings=("fitted on a Monday",)))
+    from router.calibration.stored import dump
+
+    recalibrator.store.adopt(Refitted("auto", stored.certificate.fingerprint, "sha256:newer", 1.0, dump(newer)))
+    recalibrator.poll()
+    after = made.parts.cascades["auto"].route
+    assert after.difficulty is not before
+    assert after.verifiers[-1].inner.calibration is after.difficulty  # type: ignore[attr-defined]
+    assert "fitted on a Monday" in made.parts.watch()["auto"]
+    assert any("fitted again is in use" in line for line in lines)
+    recalibrator.store.close()
+
+
+def test_a_calibration_that_breaks_the_routes_target_is_not_installed(folder: Path) -> None:
+    lines: list[str] = []
+    made = gateway(checked(configured(folder)), folder, write=lines.append)
+    assert made.recalibrator is not None
+    from router.calibration.stored import dump
+
+    stored = Artifact.load(folder / "old.json").stored
+    lax = replace(stored, certificate=replace(stored.certificate, fingerprint="sha256:lax", max_error=0.5))
+    made.recalibrator.store.adopt(Refitted("auto", stored.certificate.fingerprint, "sha256:lax", 1.0, dump(lax)))
+    before = made.parts.cascades["auto"]
+    made.recalibrator.poll()
+    assert made.parts.cascades["auto"] is before
+    assert any("is not used" in line for line in lines)
+    made.recalibrator.store.close()
+
+
+async def test_a_schedule_is_carried_out_once_in_a_process_of_its_own(folder: Path) -> None:
+    lines: list[str] = []
+    document = configured(folder, recalibrate={"hours": 1, "least": 100})
+    workers = [gateway(checked(document), folder, write=lines.append).recalibrator for _ in range(2)]
+    due = [worker.poll() for worker in workers if worker is not None]
+    assert [len(found) for found in due] == [1, 0]
+    assert workers[0] is not None
+    said = await workers[0]._apart(due[0][0].plan)
+    assert "calibrated again on 150 labels" in said
+    for worker in workers:
+        assert worker is not None
+        assert worker.poll() == []
+        worker.store.close()
