@@ -295,7 +295,7 @@ def plan(name: str, route: RouteSettings, folder: Path) -> Plan | None:
         known.fingerprint,
         Tiers(names[0], names[-1], known.samples),
         options,
-        {tier.label: Price(tier.price.prompt, tier.price.completion) for tier in route.tiers},
+        {tier.label: _price(tier) for tier in route.tiers if not isinstance(tier.price, HourPrice)},
         str(given.get("score", LEARNED)),
         window.days,
         window.least,

@@ -194,7 +194,7 @@ class AuditJudgeSettings(Strict):
     """The engine that compares prose in audits, which structure cannot; `timeout` in seconds."""
 
     engine: str
-    price: PriceSettings
+    price: TokenPrice
     timeout: float = Field(default=30.0, gt=0, le=600)
     max_tokens: int = Field(default=160, ge=32, le=4096)
 
