@@ -398,7 +398,8 @@ def _route(
         guards.build(given.options, f"{key}.guards.{index}", services=around.services) for index, given in enumerate(route.guards)
     )
     gate = Gated(route.gate_tokens, route.gate_limit) if route.commit == "gated" else None
-    early = Early(**route.hopeless.model_dump()) if route.hopeless is not None else None
+    hopeless = route.hopeless
+    early = Early(hopeless.limit, hopeless.after, hopeless.tokens) if hopeless is not None else None
     return Route(name, tiers, held, rules, learned, route.mode, before, early, gate)
 
 
