@@ -1,6 +1,6 @@
 """A request and its answer as plain JSON, for judges outside: models, rules, hooks."""
 
-from router.strictjson import NotJson, parse
+from router.contract.strictjson import NotJson, parse
 from router.types import Draft, GenerationRequest
 
 Json = dict[str, object]

@@ -6,7 +6,7 @@ while it runs, and how long it may become; neither is a certificate.
 
 from dataclasses import dataclass
 
-from router.prefix import Prefix
+from router.contract.prefix import Prefix
 from router.scores.tokens import doubts
 from router.types import Chunk, Contract, Evidence, Reason, Ruling, Verdict, Violation
 from router.verification import Verification

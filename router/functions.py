@@ -12,8 +12,8 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_h
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from router.contract.schema import clip, every, pointer, shown, violations
 from router.errors import ConfigError
-from router.schema import clip, every, pointer, shown, violations
 from router.types import Schema, Tool, Violation
 
 Check = Callable[[Mapping[str, Any]], Violation | None]

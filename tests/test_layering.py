@@ -9,10 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROUTER_MAY = {"numpy", "pydantic", "outlines", "llguidance", "jsonschema_rs", "cel", "router"}
-FORMS = {"schema", "strictjson", "patterns", "grammars", "toolcontract", "shortest", "alternatives", "jsonprefix", "prefix"}
+
 LEVELS = [
     {"types", "errors"},
-    {"ports", "registry", "contract", "functions", "account"} | FORMS,
+    {"ports", "registry", "contract", "functions", "account"},
     {
         "policy",
         "gate",

@@ -11,10 +11,10 @@ from router.calibration.agreement import alike
 from router.calibration.artifact import LEARNED, Artifact
 from router.calibration.reading import normal, read
 from router.contract import check
+from router.contract.strictjson import NotJson, parse
 from router.errors import ConfigError
 from router.ports import Services
 from router.registry import resolved, verifiers
-from router.strictjson import NotJson, parse
 from router.types import Choice, Contract, Draft, EngineCall, Evidence, Ruling, Usage, Verdict, together
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from router.contract import check
-from router.grammars import CannotCheck
+from router.contract.grammars import CannotCheck
 from router.registry import verifiers
 from router.types import Draft, Evidence, Ruling, Verdict
 

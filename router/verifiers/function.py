@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
-from router import toolcontract
+from router.contract import toolcalls
+from router.contract.strictjson import NotJson, parse
 from router.functions import CannotJudge, Function, Registry
 from router.registry import verifiers
-from router.strictjson import NotJson, parse
 from router.types import Draft, Evidence, Ruling, Verdict, Violation
 
 Calls = list[dict[str, Any]]
@@ -38,7 +38,7 @@ class FunctionVerifier:
             value = parse(draft.choice.text)
         except NotJson as error:
             return self._deferred("not_json", (Violation("", str(error)),))
-        found = toolcontract.check(draft.request.contract, value)
+        found = toolcalls.check(draft.request.contract, value)
         if found:
             return self._deferred("unknown_function" if found[0].path.endswith("/name") else "arguments", found)
         answer = cast(dict[str, Any], value)

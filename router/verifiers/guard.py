@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import SkipValidation
 
+from router.contract.strictjson import NotJson, parse
 from router.guards import Classifier, Detector
 from router.policy import REFUSED
 from router.ports import Services
 from router.posting import Hook
 from router.registry import verifiers
-from router.strictjson import NotJson, parse
 from router.types import Draft, Evidence, Ruling, Verdict
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from router import contract as contracts
 from router.contract import Limits, Prefix, answer, check, shortest
+from router.contract.schema import validator
 from router.errors import InvalidRequest
-from router.schema import validator
 from router.types import Choice, Contract, FinishReason, Schema, Tool, ToolChoice
 
 CLOSED: Schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}

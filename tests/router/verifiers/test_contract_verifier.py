@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from router import contract as contracts
-from router.grammars import CannotCheck, matches
+from router.contract.grammars import CannotCheck, matches
 from router.registry import verifiers
 from router.types import Choice, Contract, Draft, Evidence, FinishReason, GenerationRequest, Ruling, Tool, Verdict
 

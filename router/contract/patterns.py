@@ -4,8 +4,8 @@ from functools import lru_cache
 
 import jsonschema_rs
 
+from router.contract.schema import clip
 from router.errors import InvalidRequest
-from router.schema import clip
 
 MOST_CHARACTERS = 10_000
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from router.alternatives import Alternatives, Opening, element, expand, fits, full, member, opens, satisfied
-from router.strictjson import MOST_LEVELS
+from router.contract.alternatives import Alternatives, Opening, element, expand, fits, full, member, opens, satisfied
+from router.contract.strictjson import MOST_LEVELS
 from router.types import Schema
 
 _PLAIN = re.compile(r'[^"\\\x00-\x1f]+')

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
+from router.contract.schema import DATA, NAMED, Limits, admit, canonical, clip, every, remembered, shown, violations
 from router.errors import InvalidRequest
-from router.schema import DATA, NAMED, Limits, admit, canonical, clip, every, remembered, shown, violations
 from router.types import Contract, Schema, Tool, ToolChoice, Violation
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")

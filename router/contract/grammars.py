@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from router.contract.schema import clip
 from router.errors import InvalidRequest
-from router.schema import clip
 
 MOST_CHARACTERS = 65_536
 

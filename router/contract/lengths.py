@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 
-from router.schema import is_plain, resolve
+from router.contract.schema import is_plain, resolve
 from router.types import Contract, Schema
 
 _PLAIN = {"boolean": 4, "null": 4, "number": 1, "integer": 1}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from router.jsonprefix import JsonPrefix
-from router.schema import is_plain
+from router.contract.jsonprefix import JsonPrefix
+from router.contract.schema import is_plain
 from router.types import Contract, Schema
 
 _JSON = frozenset({"json_object", "json_schema", "tools"})

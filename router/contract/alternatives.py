@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import Literal
 
-from router.schema import resolve
+from router.contract.schema import resolve
 from router.types import Schema
 
 Opening = Literal["object", "array", "string", "number", "boolean", "null"]

@@ -1,0 +1,23 @@
+"""What an answer must look like: made from the request, obeyed by engines, checked again afterwards on every tier."""
+
+from router.contract.checking import Answer, answer, check
+from router.contract.lengths import shortest
+from router.contract.making import choice, grammar, json_object, json_schema, regex, text, tools
+from router.contract.prefix import Prefix
+from router.contract.schema import Limits
+
+__all__ = [
+    "Answer",
+    "Limits",
+    "Prefix",
+    "answer",
+    "check",
+    "choice",
+    "grammar",
+    "json_object",
+    "json_schema",
+    "regex",
+    "shortest",
+    "text",
+    "tools",
+]

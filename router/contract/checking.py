@@ -1,0 +1,75 @@
+"""Answers held to their contract, and taken apart as the client gets them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from router.contract import grammars, patterns, toolcalls
+from router.contract.schema import clip, violations
+from router.contract.strictjson import NotJson, parse
+from router.types import Choice, Contract, ToolCall, Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as the client gets it: text, or calls of functions, or both absent parts `None` and empty."""
+
+    content: str | None
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+def check(contract: Contract, choice: Choice) -> tuple[Violation, ...]:
+    """In what an answer breaks its contract; nothing if it keeps it. Values are shown up to 80 characters."""
+    if contract.kind == "none":
+        return () if choice.text.strip() else (Violation("", "empty answer"),)
+    if choice.finish_reason == "length":
+        return (Violation("", "cut off before the end"),)
+    return _check_text(contract, choice.text)
+
+
+def _check_text(contract: Contract, text: str) -> tuple[Violation, ...]:
+    match contract.kind:
+        case "regex":
+            return () if patterns.matches(contract.text, text) else (Violation("", _unmatched(text, "does not match the pattern")),)
+        case "choice":
+            return () if text in contract.choices else (Violation("", _unmatched(text, "is none of the choices")),)
+        case "grammar":
+            return () if grammars.matches(contract.text, text) else (Violation("", _unmatched(text, "is not in the grammar")),)
+        case _:
+            return _check_json(contract, text)
+
+
+def _unmatched(text: str, complaint: str) -> str:
+    return f"{clip(text)!r} {complaint}" if text else "empty answer"
+
+
+def _check_json(contract: Contract, text: str) -> tuple[Violation, ...]:
+    try:
+        value = parse(text)
+    except NotJson as error:
+        return (Violation("", str(error)),)
+    return toolcalls.check(contract, value) if contract.kind == "tools" else violations(contract.text, value)
+
+
+def answer(contract: Contract, choice: Choice, new_id: Callable[[], str] = lambda: f"call_{secrets.token_hex(12)}") -> Answer:
+    """An answer that keeps its contract as content and tool calls; one that does not is given as it stands."""
+    if contract.kind != "tools":
+        return Answer(choice.text)
+    try:
+        value = parse(choice.text)
+    except NotJson:
+        return Answer(choice.text)
+    match value:
+        case {"message": str(message)}:
+            return Answer(message)
+        case {"tool_calls": [*calls]} if all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls):
+            return Answer(None, tuple(ToolCall(new_id(), str(call["name"]), _compact(call["arguments"])) for call in calls))
+        case _:
+            return Answer(choice.text)
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
