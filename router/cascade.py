@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from router.attempting import Running
-from router.early import Early
 from router.errors import ClientGone, SmallfirstError
+from router.events import Committed, Delta, Event, Finished
 from router.gate import TierState, decide
 from router.gated import Gated, length
 from router.hedging import race
@@ -15,52 +15,18 @@ from router.loops import going_on
 from router.policy import GiveUp, Repair, Return, Try, is_last, next_step, rival, settles, time_left, too_late
 from router.ports import Engine
 from router.repair import complaint
-from router.retrieval import asked_text, narrow, none_fits
 from router.route import Route
+from router.rung import Rung
 from router.types import (
     Attempt,
     Chunk,
-    Contract,
     Decision,
     Draft,
-    EngineCall,
-    Evidence,
-    Generation,
     GenerationRequest,
     Message,
     Outcome,
     Tier,
-    Verdict,
 )
-from router.verification import evidence, verify
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """From here the client sees it; `generation` is whole when the draft was judged first, `None` when deltas follow live."""
-
-    tier: str
-    so_far: Outcome
-    generation: Generation | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """A live piece of the committed answer."""
-
-    chunk: Chunk
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The end of every request: with the answer, or with the error that the client gets."""
-
-    outcome: Outcome
-    generation: Generation | None = None
-    error: SmallfirstError | None = None
-
-
-Event = Committed | Delta | Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +143,7 @@ class _Run:
 
     def _state(self, tier: Tier) -> TierState:
         engine = self.cascade.engines[tier.engine]
-        call = self._call(self.request.messages, self.request.contract)
+        call = Rung(self.cascade.route, tier, self.request, last=True).call(self.request.messages)  # the whole contract: it may be the last
         tokens = engine.prompt_tokens(call) if tier.context is not None else 0
         available = self.cascade.available(tier.engine)
         late = too_late(self.request.budget, self.cascade.route.rules, self.cascade.usual(tier.name), self._elapsed())
@@ -194,29 +160,12 @@ class _Run:
         kept = isinstance(step, Return) and self.attempts[step.index].deferral is None
         return Try(last) if kept and all(attempt.tier != last for attempt in self.attempts) else step
 
-    def _live(self, tier: str) -> bool:
-        return self._streams_prose() and is_last(tier, self.decision) and self.cascade.route.live_text
-
     def _shown(self, tier: str) -> AsyncGenerator[Event, None] | None:
         """The attempt whose text may be seen before it is whole."""
-        if self._live(tier):
+        rung = self._rung(tier)
+        if rung.live:
             return self._live_attempt(tier)
-        gated = self._gate(tier)
-        return None if gated is None else self._gated_attempt(tier, gated)
-
-    def _streams_prose(self) -> bool:
-        return self.request.stream and self.request.contract.kind == "none" and self.request.sampling.n == 1
-
-    def _gate(self, tier: str) -> Gated | None:
-        """The gate before this tier's prose; a shadowed draft is never shown, and on the last tier there is nothing to defer to."""
-        route = self.cascade.route
-        shown = self._streams_prose() and not is_last(tier, self.decision) and route.mode != "shadow"
-        return route.gated if shown else None
-
-    def _aborts(self, tier: str) -> Early | None:
-        """When to give up this tier's draft; on the last tier there is nothing to give it up for."""
-        early = self.cascade.route.early
-        return None if early is None or is_last(tier, self.decision) or not early.watches(self.request.contract) else early
+        return None if rung.gate is None else self._gated_attempt(tier, rung.gate)
 
     async def _attempt(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> None:
         running = self._start(tier, kind, messages)
@@ -224,7 +173,7 @@ class _Run:
 
     async def _drafted(self, running: Running) -> Attempt:
         """A whole draft, judged."""
-        early = self._aborts(running.tier.name)
+        early = self._rung(running.tier.name).early
         async with aclosing(running.chunks()) as chunks:
             async for chunk in chunks:
                 if early is not None and running.give_up(chunk, early):
@@ -311,17 +260,16 @@ class _Run:
         return Finished(self.outcome(answer=index), self.attempts[index].generation)
 
     def _start(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> Running:
-        rung = self.cascade.route.tier(tier)
-        last = is_last(tier, self.decision)
-        gated, early = self._gate(tier) is not None, self._aborts(tier)
-        call = self._call(messages, self._contract(tier), last=last, live=gated or self._live(tier) or early is not None)
+        rung = self._rung(tier)
         limit = time_left(self.request.budget, self.decision, tier, self.cascade.route.rules, self._elapsed())
-        needed = (Evidence.LOGPROBS if gated else Evidence.NONE) | (early.needs if early else Evidence.NONE)
-        call = replace(call, seconds=limit, evidence=call.evidence | needed)
-        clock = self.cascade.clock
-        running = Running(rung, kind, self.cascade.engines[rung.engine], call, clock, clock(), origin=self.started)
+        engine, clock = self.cascade.engines[rung.tier.engine], self.cascade.clock
+        running = Running(rung.tier, kind, engine, rung.call(messages, limit), clock, clock(), origin=self.started)
         self.running.append(running)
         return running
+
+    def _rung(self, tier: str) -> Rung:
+        route = self.cascade.route
+        return Rung(route, route.tier(tier), self.request, is_last(tier, self.decision))
 
     async def _record(self, running: Running) -> None:
         self.attempts.append(await self._known(running))
@@ -330,34 +278,12 @@ class _Run:
         """The attempt when its engine is done, with what the verifiers say of it."""
         attempt = running.attempt()
         if attempt.generation is not None:
-            attempt = await self._judged(attempt, attempt.generation)
+            attempt = await self._rung(attempt.tier).judged(attempt, attempt.generation, self._repairs(attempt))
         self.running.remove(running)
         return attempt
 
-    async def _judged(self, attempt: Attempt, generation: Generation) -> Attempt:
-        """Every choice must pass; the first that does not ends it."""
-        verdicts: tuple[Verdict, ...] = ()
-        last, shown = is_last(attempt.tier, self.decision), self._contract(attempt.tier)
-        for choice in generation.choices:
-            draft = Draft(replace(self.request, contract=shown), attempt.tier, choice, generation.samples, self._repairs(attempt), last)
-            found = await verify(self.cascade.route.verifiers, draft, self.cascade.route.rules)
-            verdicts += found.verdicts
-            if found.deferral is not None or none_fits(self.request.contract, shown, choice):
-                return replace(attempt, verdicts=verdicts, deferral=found.deferral or "abstain")
-        return replace(attempt, verdicts=verdicts)
-
     def _repairs(self, attempt: Attempt) -> int:
         return sum(earlier.tier == attempt.tier for earlier in self.attempts)
-
-    def _contract(self, tier: str) -> Contract:
-        """What this tier is held to: of many tools a small tier is shown the likely ones."""
-        keep = None if is_last(tier, self.decision) else self.cascade.route.tier(tier).keep_tools
-        return self.request.contract if keep is None else narrow(self.request.contract, asked_text(self.request), keep)
-
-    def _call(self, messages: tuple[Message, ...], contract: Contract, *, last: bool = False, live: bool = False) -> EngineCall:
-        request = self.request
-        needed = evidence(self.cascade.route.verifiers, last=last)
-        return EngineCall(request.id, messages, contract, request.sampling, needed, live)
 
     def _failed(self, error: SmallfirstError) -> Finished:
         return Finished(self.outcome(code=error.code), error=error)

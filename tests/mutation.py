@@ -126,12 +126,10 @@ MUTANTS = (
     _router(
         "guard: the webhook ignores residency", "guards", 'if request.inside_only and hook.location == "outside":', "if False:", RESIDENCY
     ),
-    _router(
-        "cascade: every tier is live", "cascade", "is_last(tier, self.decision) and self.cascade.route.live_text", "True", CASCADE, TRAPS
-    ),
+    _router("cascade: every tier is live", "rung", "self.last and self.route.live_text", "True", CASCADE, TRAPS),
     _router(
         "cascade: only the first choice is judged",
-        "cascade",
+        "rung",
         "for choice in generation.choices:",
         "for choice in generation.choices[:1]:",
         CASCADE,

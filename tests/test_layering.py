@@ -29,8 +29,9 @@ LEVELS = [
         "pace",
     },
     {"verification"},
-    {"gated", "early"},
+    {"gated", "early", "events"},
     {"route", "attempting"},
+    {"rung"},
     {"cascade"},
     {"evaluation"},
 ]

@@ -9,9 +9,10 @@ from typing import Generic, Protocol, TypeVar
 from fastapi import Request, Response
 from pydantic_core import to_json
 
-from router.cascade import Cascade, Committed, Delta, Event, Finished
+from router.cascade import Cascade
 from router.contract import Limits
 from router.errors import InvalidRequest, SmallfirstError
+from router.events import Committed, Delta, Event, Finished
 from router.types import Chunk, Generation, GenerationRequest, Outcome
 from server.access.presence import while_present
 from server.api import errors

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from router.cascade import Finished
 from router.errors import Overloaded, SmallfirstError
+from router.events import Finished
 from router.types import Choice, Chunk, Generation, Token, ToolCall, Usage
 from server.api import errors
 from server.api.answering import Asked, Dialect, answer

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from router.cascade import Finished
 from router.errors import SmallfirstError
+from router.events import Finished
 from router.types import Chunk, Generation, Outcome
 from server.api import errors
 from server.api.render import Json, Stamp, usage

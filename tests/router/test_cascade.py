@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from router.cascade import Cascade, Committed, Delta, Event, Finished
+from router.cascade import Cascade
 from router.errors import EngineFailure, EngineTimeout
+from router.events import Committed, Delta, Event, Finished
 from router.policy import Rules
 from router.ports import Verifier
 from router.route import Route

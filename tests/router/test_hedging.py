@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from router.cascade import Cascade, Finished
+from router.cascade import Cascade
 from router.errors import EngineFailure
+from router.events import Finished
 from router.hedging import race
 from router.policy import REFUSED, Rules
 from router.types import Budget, Contract, Draft, Evidence, Ruling, Sampling, Usage, Verdict

@@ -1,0 +1,66 @@
+"""One tier as one request meets it: what it is shown, how far its draft may be seen, what the draft is held to."""
+
+from dataclasses import dataclass, replace
+
+from router.early import Early
+from router.gated import Gated
+from router.retrieval import asked_text, narrow, none_fits
+from router.route import Route
+from router.types import Attempt, Contract, Draft, EngineCall, Evidence, Generation, GenerationRequest, Message, Tier, Verdict
+from router.verification import evidence, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """`last` says that there is nothing to defer to after it, so that only the hard gates may reject."""
+
+    route: Route
+    tier: Tier
+    request: GenerationRequest
+    last: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Whether its text may be shown as it comes."""
+        return self._prose and self.last and self.route.live_text
+
+    @property
+    def gate(self) -> Gated | None:
+        """The gate before its prose; a shadowed draft is never shown, and on the last tier there is nothing to defer to."""
+        return self.route.gated if self._prose and not self.last and self.route.mode != "shadow" else None
+
+    @property
+    def early(self) -> Early | None:
+        """When to give up its draft; on the last tier there is nothing to give it up for."""
+        early = self.route.early
+        return None if early is None or self.last or not early.watches(self.request.contract) else early
+
+    @property
+    def contract(self) -> Contract:
+        """What it is held to: of many tools a small tier is shown the likely ones."""
+        keep = None if self.last else self.tier.keep_tools
+        return self.request.contract if keep is None else narrow(self.request.contract, asked_text(self.request), keep)
+
+    def call(self, messages: tuple[Message, ...], seconds: float | None = None) -> EngineCall:
+        """What its engine is asked; `seconds` is all the time there is for it."""
+        needed = evidence(self.route.verifiers, last=self.last)
+        needed |= (Evidence.LOGPROBS if self.gate else Evidence.NONE) | (self.early.needs if self.early else Evidence.NONE)
+        live = self.live or self.gate is not None or self.early is not None
+        return EngineCall(self.request.id, messages, self.contract, self.request.sampling, needed, live, seconds)
+
+    async def judged(self, attempt: Attempt, generation: Generation, repairs: int) -> Attempt:
+        """The attempt with its verdicts; every choice must pass, the first that does not ends it."""
+        verdicts: tuple[Verdict, ...] = ()
+        shown = self.contract
+        for choice in generation.choices:
+            draft = Draft(replace(self.request, contract=shown), self.tier.name, choice, generation.samples, repairs, self.last)
+            found = await verify(self.route.verifiers, draft, self.route.rules)
+            verdicts += found.verdicts
+            if found.deferral is not None or none_fits(self.request.contract, shown, choice):
+                return replace(attempt, verdicts=verdicts, deferral=found.deferral or "abstain")
+        return replace(attempt, verdicts=verdicts)
+
+    @property
+    def _prose(self) -> bool:
+        """Text that can be shown in pieces at all."""
+        return self.request.stream and self.request.contract.kind == "none" and self.request.sampling.n == 1
