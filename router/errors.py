@@ -13,6 +13,8 @@ SmallfirstError                     code, retryable
 │   ├── InvalidKey                  invalid_api_key
 │   └── ResidencyForbidden          residency_forbidden
 ├── Overloaded                      overloaded (retry_after)
+│   ├── RateLimited                 rate_limit_exceeded (retry_after)
+│   └── BudgetSpent                 insufficient_quota (retry_after)
 ├── EngineFailure                   engine_error
 │   ├── EngineTimeout               timeout
 │   ├── EngineOverloaded            overloaded
@@ -117,6 +119,19 @@ class Overloaded(SmallfirstError):
     def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class RateLimited(Overloaded):
+    """A key asks more often than it may."""
+
+    code = "rate_limit_exceeded"
+
+
+class BudgetSpent(Overloaded):
+    """A key has used up what it may spend in this period; trying again before its end is of no use."""
+
+    code = "insufficient_quota"
+    retryable = False
 
 
 class EngineFailure(SmallfirstError):

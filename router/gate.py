@@ -75,12 +75,14 @@ def _onward(tier: str, candidates: Sequence[Tier], permitted: Sequence[str]) -> 
 
 
 def _candidates(request: GenerationRequest, tiers: Sequence[Tier]) -> Sequence[Tier]:
-    if request.pinned is None:
-        return tiers
-    chosen = [tier for tier in tiers if tier.name == request.pinned]
+    """What the caller may use of these tiers, or the pinned one."""
+    chosen = tiers if request.pinned is None else [tier for tier in tiers if tier.name == request.pinned]
     if not chosen:
         raise InvalidRequest(f"the route has no tier {request.pinned!r}", param="model")
-    return chosen
+    allowed = chosen if request.tiers is None else [tier for tier in chosen if tier.name in request.tiers]
+    if not allowed:
+        raise AccessDenied(f"this key may not use {request.pinned or 'any tier of this route'}", param="model")
+    return allowed
 
 
 def _obstacle(request: GenerationRequest, tier: Tier, state: TierState) -> Reason | None:

@@ -164,7 +164,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One request as the cascade sees it, validated; `pinned` names the only tier that may answer, `metadata` is the client's own."""
+    """One request as the cascade sees it, validated.
+
+    `pinned` names the only tier that may answer, `tiers` those that this caller may use at all (`None`: all of the route's); `metadata`
+    is the client's own, `owner` the name of the key that it came with ("" where everyone may ask).
+    """
 
     id: str
     route: str
@@ -176,6 +180,8 @@ class GenerationRequest:
     stream: bool = False
     inside_only: bool = False
     metadata: tuple[tuple[str, str], ...] = ()
+    owner: str = ""
+    tiers: frozenset[str] | None = None
 
     @property
     def modalities(self) -> frozenset[str]:
@@ -485,6 +491,12 @@ class Outcome:
     def usage(self) -> Usage:
         """Tokens of all attempts."""
         return sum((a.usage for a in self.attempts), Usage())
+
+    @property
+    def all_tokens(self) -> int:
+        """Tokens of all attempts and of the verifiers that asked a model."""
+        judged = sum(verdict.usage.total_tokens for attempt in self.attempts for verdict in attempt.verdicts)
+        return self.usage.total_tokens + judged
 
     @property
     def deferrals(self) -> tuple[Reason, ...]:

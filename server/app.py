@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from router.errors import SmallfirstError
 from server import tracing
 from server.api import chat, completions, dashboard, embeddings, errors, health, models, openapi, outcomes, responses, stored
+from server.api.door import Door
 from server.api.exchange import accepted_id
 from server.api.parts import Parts
 
@@ -37,6 +38,8 @@ def create_app(parts: Parts, on_close: Callable[[], Awaitable[None]], on_start: 
     app.include_router(outcomes.routes(parts.take))
     if parts.page is not None:
         app.include_router(dashboard.routes(parts.page))
+    if parts.keys is not None:
+        app.add_middleware(Door, keys=parts.keys, wall=parts.wall, refused=lambda code: parts.gauges.refused("", code, ""))
     app.add_middleware(RequestIds, new_id=parts.new_id)
     app.exception_handler(SmallfirstError)(_refused)
     app.exception_handler(HTTPException)(_not_served)

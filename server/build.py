@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from fastapi import FastAPI
 
@@ -33,6 +34,7 @@ from router.route import Route
 from router.types import Budget, GenerationRequest, Outcome, Price, Tier
 from router.verifiers.contract import ContractVerifier
 from server.access.admission import Admission
+from server.admitting import admitting
 from server.api.conversations import Conversations
 from server.api.naming import Names, RouteFacts
 from server.api.parts import BodyLimits, Exposition, Gauges, Parts
@@ -128,32 +130,40 @@ def gateway(
     followers = [metrics.observe, logs.observe, *([followed.observe] if followed else []), *([spans.observe] if spans else [])]
     page = _page(settings, yardsticks) if settings.dashboard else None
     followers += [page.observe] if page else []
+    door = admitting(settings, folder, lambda sentence: written(json.dumps({"event": "access", "message": sentence})))
     parts = replace(_parts(settings, around, metrics, _all(*followers), followed), page=page, watch=_details(notes, followed))
+    parts = replace(parts, keys=(lambda: door.file.ring) if door else None)
     refitting = _recalibrator(settings, around, _Installed(settings, around, parts, notes, followed)) if followed else None
 
+    living = _there(watch, pulse, door, followed, refitting)
+
     async def close() -> None:
-        if refitting is not None:
-            await refitting.close()
-        if followed is not None:
-            await followed.close()
+        for part in reversed(living):
+            await part.close()
         if parts.conversations is not None:
             await parts.conversations.close()
-        await pulse.close()
-        await watch.close()
         if spans is not None:
             await asyncio.to_thread(spans.close)
         metrics.close()
         await around.services.close()
 
     def start() -> None:
-        watch.start()
-        pulse.start()
-        if followed is not None:
-            followed.start()
-        if refitting is not None:
-            refitting.start()
+        for part in living:
+            part.start()
 
     return Gateway(create_app(parts, close, start), parts, metrics, refitting)
+
+
+class Living(Protocol):
+    """What runs beside the requests, in the event loop that serves."""
+
+    def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def _there(*parts: Living | None) -> list[Living]:
+    return [part for part in parts if part is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,9 +55,10 @@ class Listen(Strict):
 
 
 class Access(Strict):
-    """`open` lets everyone in; an Authorization header is then ignored."""
+    """`keys_file` names the file of keys that clients need; `open` lets everyone in, an Authorization header is then ignored."""
 
     open: bool = False
+    keys_file: str | None = None
 
 
 class Limits(Strict):
@@ -300,9 +301,15 @@ class Settings(Strict):
         self._check_deadlines()
         self._check_machines()
         self._check_energy()
-        if not (self.listen.local or self.access.open):
-            _refuse("listen.host", f"{self.listen.host} is reachable from other machines: use keys, or say `access: {{open: true}}`")
+        self._check_access()
         return self
+
+    def _check_access(self) -> None:
+        if self.access.open and self.access.keys_file is not None:
+            _refuse("access.open", "whoever may ask without a key needs none: leave out open or keys_file")
+        if not (self.listen.local or self.access.open or self.access.keys_file is not None):
+            told = "is reachable from other machines: set access.keys_file, or say `access: {open: true}`"
+            _refuse("listen.host", f"{self.listen.host} {told}")
 
     def _check_names(self) -> None:
         if self.default_route not in self.routes:

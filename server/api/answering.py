@@ -17,7 +17,7 @@ from router.types import Chunk, Generation, GenerationRequest, Outcome
 from server.access.presence import while_present
 from server.api import errors
 from server.api.conversations import Conversations
-from server.api.exchange import owner_of, read
+from server.api.exchange import key_of, owner_of, read, scoped
 from server.api.explain import explanation, headers, totals
 from server.api.naming import RouteFacts, Target
 from server.api.parsing import parse
@@ -33,7 +33,8 @@ Body = TypeVar("Body", bound=Generating)
 class Asked(Generic[Body]):
     """A request with what shapes its answer on the wire; `created` is in seconds since the epoch, `keepalive` in seconds.
 
-    `conversations` is where the answer may be stored for its `owner`, `None` where nothing is.
+    `conversations` is where the answer may be stored for its `owner`, `None` where nothing is. `drafts` tells administrators what the
+    rejected drafts were.
     """
 
     request: GenerationRequest
@@ -43,6 +44,7 @@ class Asked(Generic[Body]):
     keepalive: float | None = None
     conversations: Conversations | None = None
     owner: str = ""
+    drafts: bool = False
 
     def stamp(self, tier: str) -> Stamp:
         """The answer's identity; its model pins the tier that gave it."""
@@ -50,7 +52,7 @@ class Asked(Generic[Body]):
 
     def account(self, outcome: Outcome) -> Json:
         """The `smallfirst` object, as long as the client wants it."""
-        return explanation(outcome) if self.explain else totals(outcome)
+        return explanation(outcome, drafts=self.drafts) if self.explain else totals(outcome)
 
 
 class Telling(Protocol):
@@ -111,13 +113,15 @@ async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: E
         route = target.route
         _within(body)
         body = await dialect.recall(body, known.conversations, owner_of(request))
-        asked = dialect.translate(body, target, known.names.routes[route], dialect.prefix + known.new_id(), known.limits.schema)
+        made = dialect.translate(body, target, known.names.routes[route], dialect.prefix + known.new_id(), known.limits.schema)
+        asked = scoped(made, key_of(request))
         _bounded(asked, known)
     except SmallfirstError as refusal:
-        known.gauges.refused(route, refusal.code)
+        known.gauges.refused(route, refusal.code, owner_of(request))
         raise
-    explain = request.headers.get("x-smallfirst-explain") == "1"
-    return Asked(asked, body, int(known.wall()), explain, known.names.routes[route].keepalive_after, known.conversations, owner_of(request))
+    explain, key = request.headers.get("x-smallfirst-explain") == "1", key_of(request)
+    keepalive, drafts = known.names.routes[route].keepalive_after, key is not None and key.admin
+    return Asked(asked, body, int(known.wall()), explain, keepalive, known.conversations, asked.owner, drafts)
 
 
 def _within(body: Generating) -> None:
@@ -138,7 +142,7 @@ async def _whole(finished: Finished, asked: Asked[Body], dialect: Dialect[Body])
         return _failed(finished)
     body = await dialect.whole(asked, generation, asked.stamp(outcome.kept.tier))
     if asked.explain:
-        body["smallfirst"] = explanation(outcome)
+        body["smallfirst"] = asked.account(outcome)
     return Response(to_json(body), headers=headers(outcome, outcome.kept.tier), media_type="application/json")
 
 

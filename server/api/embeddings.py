@@ -12,7 +12,7 @@ from router.errors import EngineFailure, ResidencyForbidden, SmallfirstError, Un
 from router.types import Attempt, Decision, EmbeddingCall, Embeddings, Failure, GenerationRequest, Message, Outcome, Part, Tier, Usage
 from server.access.presence import while_present
 from server.api import errors
-from server.api.exchange import read
+from server.api.exchange import key_of, owner_of, read, scoped
 from server.api.explain import headers
 from server.api.openapi import body_of
 from server.api.parsing import parse
@@ -34,10 +34,11 @@ async def embeddings(request: Request) -> Response:
             target = known.names.resolve(body.model)
             route = target.route
             inside = known.names.routes[route].inside_only
-            asked = GenerationRequest(f"emb-{known.new_id()}", route, _messages(body), pinned=target.pinned, inside_only=inside)
+            made = GenerationRequest(f"emb-{known.new_id()}", route, _messages(body), pinned=target.pinned, inside_only=inside)
+            asked = scoped(made, key_of(request))
             tier = await _tier(asked, known.cascades[route], known)
         except SmallfirstError as refusal:
-            known.gauges.refused(route, refusal.code)
+            known.gauges.refused(route, refusal.code, owner_of(request))
             raise
         held.enter_context(known.gauges.inflight(route))
         return await while_present(request.receive, _embedded(asked, body, tier, known))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from router.errors import (
     AccessDenied,
+    BudgetSpent,
     CascadeExhausted,
     ClientGone,
     ConfigError,
@@ -26,6 +28,7 @@ from router.errors import (
     MaxTokensTooSmall,
     Overloaded,
     PreviousResponseNotFound,
+    RateLimited,
     RequestTooLarge,
     ResidencyForbidden,
     SmallfirstError,
@@ -64,6 +67,8 @@ TABLE: Mapping[type[SmallfirstError], Kind] = {
     InvalidKey: Kind(401, "authentication_error"),
     ResidencyForbidden: Kind(403, "permission_error"),
     Overloaded: _BUSY,
+    RateLimited: _BUSY,
+    BudgetSpent: _BUSY,
     EngineFailure: _ENGINE,
     EngineTimeout: Kind(504, "timeout_error"),
     EngineOverloaded: _BUSY,
@@ -141,7 +146,8 @@ def _described(status: int) -> str:
 
 def _retry(error: SmallfirstError) -> dict[str, str]:
     if isinstance(error, Overloaded):
-        return {"retry-after": str(max(1, round(error.retry_after)))}
+        wait = {"retry-after": str(max(1, ceil(error.retry_after)))}
+        return wait if error.retryable else wait | {"x-should-retry": "false"}  # OpenAI's clients obey it
     return {"retry-after": "1"} if isinstance(error, EngineOverloaded) else {}
 
 

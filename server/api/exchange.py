@@ -1,11 +1,14 @@
 """One HTTP exchange's mechanics: the body within its limit, the media type, the request's id."""
 
 import re
+from dataclasses import replace
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from router.errors import ClientGone, RequestTooLarge
+from router.errors import AccessDenied, ClientGone, RequestTooLarge
+from router.types import GenerationRequest
+from server.access.keys import Key
 from server.api.errors import unsupported_media_type
 
 _SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -16,10 +19,25 @@ def accepted_id(given: str | None) -> str | None:
     return given if given and _SANE.fullmatch(given) else None
 
 
+def key_of(request: Request) -> Key | None:
+    """The key that the request came with; `None` where everyone may ask."""
+    found: Key | None = getattr(request.state, "key", None)
+    return found
+
+
 def owner_of(request: Request) -> str:
-    """The name of the key that the request came with; "" where everyone may ask."""
-    key = getattr(request.state, "key", None)
-    return str(key.name) if key is not None else ""
+    """Its name; "" where everyone may ask."""
+    key = key_of(request)
+    return "" if key is None else key.name
+
+
+def scoped(asked: GenerationRequest, key: Key | None) -> GenerationRequest:
+    """The request within what its key allows; raises AccessDenied where that is not its route."""
+    if key is None:
+        return asked
+    if not key.permits(asked.route):
+        raise AccessDenied(f"this key may not use the route {asked.route!r}", param="model")
+    return replace(asked, owner=key.name, tiers=key.tiers, inside_only=asked.inside_only or key.inside_only)
 
 
 async def read(request: Request, limit: int) -> bytes:

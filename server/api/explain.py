@@ -1,4 +1,4 @@
-"""The account of a request: headers, and the `smallfirst` object; paths and reasons, never a rejected draft's values."""
+"""The account of a request: headers, and the `smallfirst` object; paths and reasons, a rejected draft's values only for administrators."""
 
 from router.types import Attempt, Outcome, Verdict
 
@@ -41,14 +41,19 @@ def totals(outcome: Outcome) -> Json:
     }
 
 
-def explanation(outcome: Outcome) -> Json:
-    """The totals, the decision and every attempt with its verdicts."""
+def explanation(outcome: Outcome, *, drafts: bool = False) -> Json:
+    """The totals, the decision and every attempt with its verdicts; with `drafts` also what the attempts said."""
     skipped = [{"tier": skip.tier, "reason": skip.reason} for skip in outcome.decision.skipped]
     decision = {"permitted": list(outcome.decision.permitted), "skipped": skipped, "why": outcome.decision.why}
-    return {**totals(outcome), "decision": decision, "attempts": [_attempt(attempt) for attempt in outcome.attempts]}
+    return {**totals(outcome), "decision": decision, "attempts": [_attempt(attempt, drafts) for attempt in outcome.attempts]}
 
 
-def _attempt(attempt: Attempt) -> Json:
+def _attempt(attempt: Attempt, drafts: bool) -> Json:
+    said = [choice.text for choice in attempt.generation.choices] if drafts and attempt.generation else None
+    return _told(attempt) if said is None else _told(attempt) | {"drafts": said}
+
+
+def _told(attempt: Attempt) -> Json:
     return {
         "tier": attempt.tier,
         "kind": attempt.kind,

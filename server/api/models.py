@@ -4,7 +4,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from router.errors import UnknownModel
+from server.access.keys import Key
 from server.api import errors
+from server.api.exchange import key_of
+from server.api.naming import Target
 from server.api.openapi import NAMED_MODEL
 from server.api.parts import parts
 
@@ -14,7 +17,7 @@ router = APIRouter()
 @router.get("/v1/models", responses=errors.documented())
 async def models(request: Request) -> Response:
     """Routes, aliases and every `route/tier`."""
-    listed = [_model(name) for name in parts(request).names.listed()]
+    listed = [_model(name) for name in _listed(request)]
     return Response(to_json({"object": "list", "data": listed}), media_type="application/json")
 
 
@@ -22,9 +25,20 @@ async def models(request: Request) -> Response:
 async def model(request: Request) -> Response:
     """One of them."""
     name = request.path_params["model"]
-    if name not in parts(request).names.listed():
+    if name not in _listed(request):
         raise UnknownModel(f"the model {name!r} does not exist", param="model")
     return Response(to_json(_model(name)), media_type="application/json")
+
+
+def _listed(request: Request) -> list[str]:
+    """What the caller's key may ask."""
+    names, key = parts(request).names, key_of(request)
+    return [name for name in names.listed() if key is None or _permitted(names.resolve(name), key)]
+
+
+def _permitted(target: Target, key: Key) -> bool:
+    pinned = target.pinned is None or key.tiers is None or target.pinned in key.tiers
+    return key.permits(target.route) and pinned
 
 
 def _model(name: str) -> dict[str, object]:

@@ -11,6 +11,7 @@ from router.contract import Limits as SchemaLimits
 from router.ports import Embedder, Engine
 from router.types import GenerationRequest, Outcome
 from server.access.admission import Admission
+from server.access.keys import Keyring
 from server.api.conversations import Conversations
 from server.api.dashboard import Source
 from server.api.naming import Names
@@ -39,11 +40,11 @@ class Exposition:
 class Gauges:
     """What only the handlers can tell the metrics; what happened to a generation they learn from its Outcome.
 
-    `observe` takes the outcome of a request that no cascade ran.
+    `observe` takes the outcome of a request that no cascade ran; `refused` hears route, code and the key's name, each "" where unknown.
     """
 
     inflight: Callable[[str], AbstractContextManager[object]]
-    refused: Callable[[str, str], None]
+    refused: Callable[[str, str, str], None]
     overhead: Callable[[float], None]
     exposition: Callable[[], Exposition]
     observe: Callable[[GenerationRequest, Outcome], None]
@@ -53,7 +54,7 @@ class Gauges:
 class Parts:
     """The gateway's parts; `clock` is in seconds and monotonic, `wall` in seconds since the epoch.
 
-    A route's cascade gives way to another one when its calibration is fitted again.
+    A route's cascade gives way to another one when its calibration is fitted again. Where `keys` is `None` everyone may ask.
     """
 
     cascades: MutableMapping[str, Cascade]
@@ -70,6 +71,7 @@ class Parts:
     watch: Callable[[], Mapping[str, str]] = dict
     conversations: Conversations | None = None
     page: Source | None = None
+    keys: Callable[[], Keyring] | None = None
 
 
 def parts(request: Request) -> Parts:

@@ -56,9 +56,12 @@ class Metrics:
         self._up = Gauge(
             "smallfirst_engine_up", "1 if it is healthy and takes calls", ("engine",), registry=self.registry, multiprocess_mode="livemin"
         )
+        self._key_requests = self._counter("key_requests", "Requests of an API key by the API's code", "key", "code")
+        self._key_tokens = self._counter("key_tokens", "Tokens that a key's requests took, of all attempts and verifiers", "key")
+        self._key_cost = self._counter("key_cost_usd", "Dollars that a key's requests cost", "key")
         self.registry.register(_CostPerSuccess(self._cost, self._tasks, self._labels))
 
-    def observe(self, request: GenerationRequest, outcome: Outcome) -> None:  # noqa: ARG002  # the port of all observers
+    def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
         """Count everything one outcome says."""
         route, kept = outcome.route, outcome.kept
         self._requests.labels(route, kept.tier if kept else "", outcome.code).inc()
@@ -75,10 +78,16 @@ class Metrics:
             self._cost.labels(route, "", "audit").inc(outcome.extra_cost)
         if (success := _success(outcome)) is not None:
             self._tasks.labels(route, success).inc()
+        if request.owner:
+            self._key_requests.labels(request.owner, outcome.code).inc()
+            self._key_tokens.labels(request.owner).inc(outcome.all_tokens)
+            self._key_cost.labels(request.owner).inc(outcome.cost)
 
-    def refused(self, route: str, code: str) -> None:
-        """A request that no cascade saw; `route` is "" where it is unknown."""
+    def refused(self, route: str, code: str, key: str = "") -> None:
+        """A request that no cascade saw; `route` and `key` are "" where they are unknown."""
         self._requests.labels(route, "", code).inc()
+        if key:
+            self._key_requests.labels(key, code).inc()
 
     def inflight(self, route: str) -> AbstractContextManager[object]:
         """While it is open, a request is in flight."""

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from router.errors import CascadeExhausted, ContextTooLong, InvalidRequest, ResidencyForbidden, SmallfirstError, UnsupportedParameter
+from router.errors import (
+    AccessDenied,
+    CascadeExhausted,
+    ContextTooLong,
+    InvalidRequest,
+    ResidencyForbidden,
+    SmallfirstError,
+    UnsupportedParameter,
+)
 from router.gate import TierState, decide
 from router.types import Decision, GenerationRequest, Message, Part, Sampling, Tier
 
@@ -76,3 +84,10 @@ def test_a_draft_that_the_deadline_leaves_no_time_for_is_not_tried_but_the_last_
 
 def test_a_pinned_tier_is_the_only_candidate() -> None:
     assert decide(request(pinned="small"), (SMALL, LARGE), states()) == Decision(("small",), (), "pinned to small")
+
+
+def test_a_caller_is_answered_by_the_tiers_that_are_theirs() -> None:
+    assert decide(request(tiers=frozenset({"large"})), (SMALL, LARGE), states()).permitted == ("large",)
+    for asked in (request(tiers=frozenset()), request(tiers=frozenset({"small"}), pinned="large")):
+        with pytest.raises(AccessDenied):
+            decide(asked, (SMALL, LARGE), states())

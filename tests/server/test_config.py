@@ -130,6 +130,9 @@ def test_a_wider_address_needs_keys_or_open_access(host: str) -> None:
         parse(wide)
     assert caught.value.param == "listen.host"
     assert parse(wide + "access: {open: true}\n").listen.host == host
+    assert parse(wide + "access: {keys_file: keys.yaml}\n").listen.host == host
+    with pytest.raises(ConfigError, match=r"access\.open"):
+        parse(wide + "access: {open: true, keys_file: keys.yaml}\n")
 
 
 def test_settings_are_frozen() -> None:

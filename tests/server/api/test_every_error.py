@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import openai
@@ -14,6 +16,7 @@ from router.errors import ConfigError, EngineFailure, EngineOverloaded, EnginePr
 from router.types import EngineCall
 from server.api.errors import HTTP_CODES, TABLE
 from server.engines.scripted import Script
+from tests.server.access.keyrings import keys_file
 from tests.server.harness import TOOLS, WRONG, Reply, World, world
 from tests.serving import served
 
@@ -37,13 +40,18 @@ def broken(_call: EngineCall) -> Reply:
 
 @dataclass(frozen=True)
 class Case:
-    """What is asked of which gateway, and the error that comes: status, type, code, param."""
+    """What is asked of which gateway, and the error that comes: status, type, code, param.
+
+    With `key` the gateway asks for keys, and the client has one with these scopes, or sends `sent` instead.
+    """
 
     expected: tuple[int, str, str, str | None]
     ask: Callable[[OpenAI], object] = chat
     small: Script = ("small says",)
     large: Script = ("large says",)
     changes: Mapping[str, Any] = field(default_factory=dict)
+    key: Mapping[str, Any] | None = None
+    sent: str | None = None
 
 
 def failing(expected: tuple[int, str, str, str | None], failure: EngineFailure) -> Case:
@@ -110,15 +118,24 @@ CASES = {
         large=[Reply("late", delay=5)],
         changes={"route": {"budget": {"deadline": 0.2}}},
     ),
+    "a key that is none": Case((401, "authentication_error", "invalid_api_key", None), key={}, sent="none"),
+    "a key that has expired": Case(
+        (401, "authentication_error", "invalid_api_key", None), key={"secret": {"expires": "2020-01-01T00:00:00Z"}}
+    ),
+    "a route that is not the key's": Case((403, "permission_error", "permission_denied", "model"), key={"routes": []}),
     "a bug": Case((500, "api_error", "internal_error", None), small=broken),
 }
 
 
 @contextmanager
 def asking(case: Case) -> Iterator[tuple[OpenAI, World]]:
-    made = world(case.small, case.large, **case.changes)
-    with served(made.gateway.app) as url, OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=30) as client:
-        yield client, made
+    with TemporaryDirectory() as folder:
+        file, keys = keys_file(Path(folder), ann=case.key or {})
+        access = {} if case.key is None else {"access": {"keys_file": file}}
+        made = world(case.small, case.large, **access, **case.changes)
+        key = keys["ann"] if case.sent is None else case.sent
+        with served(made.gateway.app) as url, OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=30) as client:
+            yield client, made
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -175,5 +192,5 @@ def test_the_cases_are_the_whole_table() -> None:
     assert told | ELSEWHERE == table | {*HTTP_CODES.items()}
 
 
-ELSEWHERE = {(499, "cancelled"), (401, "invalid_api_key")}
-"""Told by no answer at all, and told only where keys are needed."""
+ELSEWHERE = {(499, "cancelled"), (429, "rate_limit_exceeded"), (429, "insufficient_quota")}
+"""Told by no answer at all, and told only after other requests."""

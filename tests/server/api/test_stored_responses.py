@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -11,6 +10,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from router.errors import StoreUnavailable
+from server.access.keys import Key
 from server.api.conversations import Stored
 from server.conversations.database import InDatabase
 from server.conversations.memory import InMemory
@@ -158,7 +158,7 @@ async def test_who_asks_with_another_key_finds_nothing() -> None:
 
     async def keyed(scope: Any, receive: Any, send: Any) -> None:
         name = dict(scope["headers"])[b"authorization"].decode()
-        await world.gateway.app({**scope, "state": {"key": SimpleNamespace(name=name)}}, receive, send)
+        await world.gateway.app({**scope, "state": {"key": Key(name)}}, receive, send)
 
     async with running() as world:
         transport = httpx.ASGITransport(keyed)

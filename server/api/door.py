@@ -1,0 +1,46 @@
+"""The door: who has no valid key gets no further, whatever the path; what only administrators may see needs a key of theirs."""
+
+from collections.abc import Callable, Iterable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from router.errors import AccessDenied
+from server.access.keys import Key, Keyring
+from server.api import errors
+
+OPEN = frozenset({"/healthz", "/readyz"})
+"""What balancers ask; they have no key."""
+ADMIN = ("/metrics", "/dashboard")
+
+
+class Door:
+    """Puts the caller's key into the request's state; `keys` are those in force, `refused` hears the code of every refusal."""
+
+    def __init__(self, app: ASGIApp, keys: Callable[[], Keyring], wall: Callable[[], float], refused: Callable[[str], None]) -> None:
+        self._app, self._keys, self._wall, self._refused = app, keys, wall, refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let in or answer for the application."""
+        if scope["type"] != "http" or scope["path"] in OPEN:
+            await self._app(scope, receive, send)
+            return
+        try:
+            scope["state"]["key"] = self._let_in(scope)
+        except AccessDenied as refusal:
+            self._refused(refusal.code)
+            await errors.response(refusal)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _let_in(self, scope: Scope) -> Key:
+        key = self._keys().find(bearer(scope["headers"]), self._wall())
+        if scope["path"].startswith(ADMIN) and not key.admin:
+            raise AccessDenied("this needs an administrator's key")
+        return key
+
+
+def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The key of the Authorization header; "" where there is none."""
+    given = next((value for name, value in headers if name == b"authorization"), b"")
+    scheme, _, text = given.partition(b" ")
+    return text.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
