@@ -8,7 +8,7 @@ from router import contract
 from router.calibration.features import features
 from router.errors import ConfigError
 from router.evaluation.records import read
-from router.types import Draft
+from router.types import Contract, Draft
 from server.__main__ import main
 from server.observers.outcomes.encoding import Encoder, family
 from server.observers.outcomes.export import records
@@ -127,7 +127,7 @@ def test_a_store_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path, c
         contract.regex("[a-z]+"),
     ],
 )
-def test_every_form_of_contract_can_be_stored_and_read_again(form: contract.Contract, tmp_path: Path) -> None:
+def test_every_form_of_contract_can_be_stored_and_read_again(form: Contract, tmp_path: Path) -> None:
     asked = request("a", form)
     done = outcome(attempt("small", '{"a": 1}' if "json" in form.kind else "yes"), response_id="a")
     store = database(tmp_path)
