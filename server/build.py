@@ -114,7 +114,7 @@ def gateway(
     yardsticks = {name: Yardstick(route.tiers[-1].label, _price(route.tiers[-1])) for name, route in settings.routes.items()}
     metrics = Metrics(yardsticks)
     written = write or _to_stdout
-    logs = Logs(written, time.time, request_id)
+    logs = Logs(written, time.time, request_id, settings.log.content)
     given = {name: Running(engine, parameters=frozenset(PASSED)) for name, engine in (engines or {}).items()}
     bare = {name: given.get(name) or _engine(name, settings, folder) for name in settings.engines}
     cpu = {name: found.cpu_seconds for name, found in bare.items() if found.cpu_seconds is not None}

@@ -250,6 +250,12 @@ class Outcomes(Strict):
     content_days: float | None = Field(default=None, gt=0)
 
 
+class LogSettings(Strict):
+    """The decision log on the standard output: one line a request; `content` adds prompts and answers."""
+
+    content: bool = False
+
+
 class StoredResponses(Strict):
     """How long a response may be gone on from: in this process's memory, or with `url` in a database.
 
@@ -287,6 +293,7 @@ class Settings(Strict):
     aliases: Mapping[str, str] = {}
     functions: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     outcomes: Outcomes | None = None
+    log: LogSettings = LogSettings()
     responses: StoredResponses = StoredResponses()
     energy: tuple[EnergyCounter, ...] = ()
     traces: TracesSettings | None = None

@@ -9,6 +9,9 @@
 
 `message` is absent where only the label was recorded; `features` (named numbers, null for unknown) stand in place of text not kept.
 Recorded tools are not held to the wire models: names may have dots, schemas may be odd.
+
+A line with an `event` is of the gateway's log. One of the event `request` is a record with further fields beside it, and is left out where
+it carries no label (nobody knows how right the answer was) or not the tiers that are asked for. All other events are left out.
 """
 
 import json
@@ -23,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from router.calibration.family import family
 from router.errors import InvalidRequest
+from router.evaluation.logged import Leave, recorded
 from router.types import Alternative, Choice, Contract, FinishReason, GenerationRequest, Message, Part, Role, Token, Tool, ToolChoice, Usage
 
 Source = Literal["gold", "feedback", "audit"]
@@ -134,37 +138,51 @@ class Record:
     key: str
 
 
-def read(paths: Iterable[str | Path], tiers: Iterable[str] = ()) -> Iterator[Record]:
-    """Records of the files in order, streamed; each must have the named tiers. Raises InvalidRequest naming file and line."""
+def read(paths: Iterable[str | Path], tiers: Iterable[str] = (), leave: Leave = lambda why: None) -> Iterator[Record]:
+    """Records of the files in order, streamed; each must have the named tiers. Raises InvalidRequest naming file and line.
+
+    `leave` is told of each request in a log that is no record.
+    """
     needed = tuple(tiers)
     for path in paths:
         try:
             with Path(path).open(encoding="utf-8") as lines:
-                yield from _records(Path(path), lines, needed)
+                yield from _records(Path(path), lines, needed, leave)
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidRequest(f"{path}: {error}") from error
 
 
-def _records(path: Path, lines: Iterable[str], needed: tuple[str, ...]) -> Iterator[Record]:
+def _records(path: Path, lines: Iterable[str], needed: tuple[str, ...], leave: Leave) -> Iterator[Record]:
     for number, line in enumerate(lines, start=1):
-        if line.strip():
-            where = f"{path}:{number}"
-            record = _parsed(line, where)
-            missing = [tier for tier in needed if tier not in record.tiers]
-            if missing:
-                raise InvalidRequest(f"{where}: there is no tier {missing[0]!r}, only {', '.join(record.tiers)}", param=where)
-            yield _domain(record, where)
+        where = f"{path}:{number}"
+        document = _loaded(line, where) if line.strip() else None
+        if document is not None and "event" in document:
+            document = recorded(document, needed, leave)
+        if document is not None:
+            yield _domain(_checked(document, needed, where), where)
 
 
-def _parsed(line: str, where: str) -> _Record:
+def _loaded(line: str, where: str) -> dict[str, Any]:
     try:
-        return _Record.model_validate(json.loads(line))
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{where}: not JSON: {error}", param=where) from error
+    if not isinstance(found, dict):
+        raise InvalidRequest(f"{where}: record: it must be a JSON object", param=where)
+    return found
+
+
+def _checked(document: Mapping[str, object], needed: tuple[str, ...], where: str) -> _Record:
+    try:
+        record = _Record.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "record"
         raise InvalidRequest(f"{where}: {field}: {first['msg']}", param=where) from error
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"{where}: not JSON: {error}", param=where) from error
+    missing = [tier for tier in needed if tier not in record.tiers]
+    if missing:
+        raise InvalidRequest(f"{where}: there is no tier {missing[0]!r}, only {', '.join(record.tiers)}", param=where)
+    return record
 
 
 def _domain(record: _Record, where: str) -> Record:
@@ -250,11 +268,11 @@ def _answer_text(contract: Contract, message: _Message) -> str:
         return _text(message)
     if not message.tool_calls:
         return json.dumps({"message": _text(message)})
-    calls = [{"name": call.function.name, "arguments": _loaded(call.function.arguments)} for call in message.tool_calls]
+    calls = [{"name": call.function.name, "arguments": _arguments(call.function.arguments)} for call in message.tool_calls]
     return json.dumps({"tool_calls": calls}, ensure_ascii=False, separators=(",", ":"))
 
 
-def _loaded(arguments: str) -> object:
+def _arguments(arguments: str) -> object:
     try:
         return json.loads(arguments)
     except (ValueError, RecursionError):

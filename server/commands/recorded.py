@@ -2,16 +2,23 @@
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from router.errors import ConfigError, InvalidRequest
 from router.evaluation.drafts import SECOND, Tiers
+from router.evaluation.logged import LeftOut
 from router.evaluation.records import Record, read
 from router.types import Price
 
 _EVERY = 1000
+_LEFT_OUT: dict[LeftOut, str] = {
+    "unlabelled": "nobody knows how right their answers were; where these were kept and no mode was shadow, the rest speaks of what was "
+    "passed over, not of what would be kept",
+    "other_tiers": "a tier that is asked for did not answer",
+}
 
 
 def add_records(parser: argparse.ArgumentParser) -> None:
@@ -56,8 +63,12 @@ def price(text: str) -> tuple[str, Price]:
 def records(options: argparse.Namespace) -> list[Record]:
     """All records of the files; raises ConfigError naming file and line."""
     needed = [options.small, options.large, *([SECOND] if options.agreement else [])]
+    left_out: Counter[LeftOut] = Counter()
     with refusals():
-        return list(_counted(read(options.data, needed)))
+        found = list(_counted(read(options.data, needed, lambda why: left_out.update([why]))))
+    for why, count in left_out.items():
+        say(f"{count} requests of the log left out: {_LEFT_OUT[why]}")
+    return found
 
 
 def _counted(found: Iterator[Record]) -> Iterator[Record]:

@@ -1,40 +1,59 @@
-"""One JSON line a request: what was decided and what it took, never what was said."""
+"""The decision log: one JSON line a request, itself a replay record.
+
+A line says what was decided and what it took. Where the last tier answered after a smaller one had drafted, the draft is labelled by that
+answer, as in the store: of a route in shadow mode every line that structure can compare is. Without content no word of the client or of a
+model is in it; features of labelled drafts stand in place of their text.
+"""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from router.calibration.family import family
 from router.types import GenerationRequest, Outcome
+from server.observers.outcomes.content import kept
+from server.observers.outcomes.encoding import told
+from server.observers.outcomes.export import recorded
+from server.observers.outcomes.labelling import escalated
+
+Json = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Logs:
-    """Writes outcomes; `wall` is in seconds since the epoch, `client_id` the id that the HTTP answer bears."""
+    """Writes outcomes; `wall` is in seconds since the epoch, `client_id` the id that the HTTP answer bears, `content` asks for text."""
 
     write: Callable[[str], object]
     wall: Callable[[], float]
     client_id: Callable[[], str]
+    content: bool = False
 
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
         """One line for one outcome."""
-        self.write(json.dumps(line(request, outcome) | {"time": round(self.wall(), 3), "request_id": self.client_id()}))
+        at = round(self.wall(), 3)
+        found = {"event": "request", "time": at, "request_id": self.client_id(), **line(request, outcome, content=self.content)}
+        self.write(json.dumps(found))
 
 
-def line(request: GenerationRequest, outcome: Outcome) -> dict[str, object]:
-    """The facts of an outcome that hold no text of the client or the model."""
-    kept = outcome.kept
+def line(request: GenerationRequest, outcome: Outcome, *, content: bool = False) -> Json:
+    """The record of an outcome, the facts in short, and every attempt with its verdicts."""
+    labels = tuple(escalated(request, outcome, 0.0))
+    body = told(request, outcome, words=content, fitting=bool(labels) and not content)
+    record = recorded(outcome.request_id, family(request), body, kept(request, outcome) if content else {}, labels)
+    for attempt in body["attempts"]:
+        del attempt["features"]
+    return record | _facts(outcome) | body
+
+
+def _facts(outcome: Outcome) -> Json:
+    answered = outcome.kept
     return {
-        "event": "request",
-        "id": outcome.request_id,
         "route": outcome.route,
-        "pinned": request.pinned,
-        "contract": request.contract.kind,
-        "stream": outcome.stream,
         "code": outcome.code,
-        "tier": kept.tier if kept else None,
-        "attempts": [attempt.tier for attempt in outcome.attempts],
+        "tier": answered.tier if answered else None,
+        "why": outcome.decision.why,
         "deferrals": list(outcome.deferrals),
-        "confidence": kept.confidence if kept else None,
+        "confidence": answered.confidence if answered else None,
         "seconds": round(outcome.seconds, 6),
         "cost_usd": outcome.cost,
         "prompt_tokens": outcome.usage.prompt_tokens,

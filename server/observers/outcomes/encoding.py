@@ -1,18 +1,22 @@
 """What the store keeps of an outcome: numbers and names always, words only where the operator wants content."""
 
-import hashlib
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from router.calibration.family import family
 from router.calibration.features import features
-from router.types import Attempt, Contract, Draft, Generation, GenerationRequest, Outcome, Usage, Verdict
+from router.types import Attempt, Draft, Generation, GenerationRequest, Outcome, Ruling, Usage, Verdict
 from server.observers.outcomes import content
 from server.observers.outcomes.ports import Row
 
-Json = dict[str, object]
-_FAMILY = 128
+Json = dict[str, Any]
+_TERSE = frozenset({"contract", "function", "confidence", "agreement", "guard", "rule"})
+"""Verifiers whose reasons are words of this program or of the configuration."""
+_ASKED = frozenset({"judge", "webhook"})
+"""Verifiers whose rulings come with somebody's own words, and whose failures with a word of this program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,59 +39,58 @@ class Encoder:
             next((value for value in confidences if value is not None), None),
             outcome.cost,
             outcome.seconds,
-            dumped(self._body(request, outcome)),
+            dumped(told(request, outcome, words=self.content)),
             dumped(content.kept(request, outcome)) if self.content else None,
         )
 
-    def _body(self, request: GenerationRequest, outcome: Outcome) -> Json:
-        return {
-            "contract": request.contract.kind,
-            "pinned": request.pinned,
-            "stream": outcome.stream,
-            "first_token_seconds": outcome.first_token_seconds,
-            "answer": outcome.answer,
-            "permitted": list(outcome.decision.permitted),
-            "skipped": [{"tier": skip.tier, "reason": skip.reason} for skip in outcome.decision.skipped],
-            "attempts": [self._attempt(request, outcome, index) for index in range(len(outcome.attempts))],
-        }
 
-    def _attempt(self, request: GenerationRequest, outcome: Outcome, index: int) -> Json:
-        attempt = outcome.attempts[index]
-        return {
-            "tier": attempt.tier,
-            "kind": attempt.kind,
-            "deferral": attempt.deferral,
-            "error": attempt.failure.code if attempt.failure else None,
-            "cancelled": attempt.cancelled,
-            "finish_reason": attempt.generation.choices[0].finish_reason if attempt.generation else None,
-            "confidence": attempt.confidence,
-            "seconds": round(attempt.seconds, 6),
-            "usage": usage(attempt.usage),
-            "cost": attempt.cost,
-            "joules": attempt.joules,
-            "energy_method": attempt.energy.method if attempt.energy else None,
-            "verdicts": [self._verdict(verdict) for verdict in attempt.verdicts],
-            "features": _features(request, outcome, attempt, outcome.attempts[:index]),
-        }
-
-    def _verdict(self, verdict: Verdict) -> Json:
-        """A reason and a violation's path may quote the draft."""
-        words: Json = {"reason": verdict.reason, "paths": [v.path for v in verdict.violations]} if self.content else {}
-        return {
-            "verifier": verdict.verifier,
-            "ruling": verdict.ruling.value,
-            "confidence": verdict.confidence,
-            "score": verdict.score,
-            "cost": verdict.cost,
-            "violations": len(verdict.violations),
-            **words,
-        }
+def told(request: GenerationRequest, outcome: Outcome, *, words: bool, fitting: bool = True) -> Json:
+    """What was decided and what it took; `words` adds what may quote an answer, `fitting` the features that a fit needs."""
+    return {
+        "contract": request.contract.kind,
+        "pinned": request.pinned,
+        "stream": outcome.stream,
+        "first_token_seconds": outcome.first_token_seconds,
+        "answer": outcome.answer,
+        "permitted": list(outcome.decision.permitted),
+        "skipped": [{"tier": skip.tier, "reason": skip.reason} for skip in outcome.decision.skipped],
+        "attempts": [_attempt(request, outcome, index, words=words, fitting=fitting) for index in range(len(outcome.attempts))],
+    }
 
 
-def family(request: GenerationRequest) -> str:
-    """The client's own `group`, or the kind of the contract with a fingerprint of its schema: never of the prompt."""
-    given = dict(request.metadata).get("group")
-    return _printable(given)[:_FAMILY] if given else _form(request.contract)
+def _attempt(request: GenerationRequest, outcome: Outcome, index: int, *, words: bool, fitting: bool) -> Json:
+    attempt = outcome.attempts[index]
+    return {
+        "tier": attempt.tier,
+        "kind": attempt.kind,
+        "deferral": attempt.deferral,
+        "error": attempt.failure.code if attempt.failure else None,
+        "cancelled": attempt.cancelled,
+        "finish_reason": attempt.generation.choices[0].finish_reason if attempt.generation else None,
+        "confidence": attempt.confidence,
+        "seconds": round(attempt.seconds, 6),
+        "usage": usage(attempt.usage),
+        "cost": attempt.cost,
+        "joules": attempt.joules,
+        "energy_method": attempt.energy.method if attempt.energy else None,
+        "verdicts": [_verdict(verdict, words=words) for verdict in attempt.verdicts],
+        "features": _features(request, outcome, attempt, outcome.attempts[:index]) if fitting else None,
+    }
+
+
+def _verdict(verdict: Verdict, *, words: bool) -> Json:
+    """A violation's path may quote the draft, and so may a reason that is not one of this program's own words."""
+    found: Json = {
+        "verifier": verdict.verifier,
+        "ruling": verdict.ruling.value,
+        "confidence": verdict.confidence,
+        "score": verdict.score,
+        "cost": verdict.cost,
+        "violations": len(verdict.violations),
+    }
+    if words or verdict.verifier in _TERSE or (verdict.verifier in _ASKED and verdict.ruling is Ruling.UNABLE):
+        found["reason"] = verdict.reason
+    return found | ({"paths": [violation.path for violation in verdict.violations]} if words else {})
 
 
 def usage(counted: Usage) -> Json:
@@ -98,15 +101,6 @@ def usage(counted: Usage) -> Json:
 def dumped(value: Json) -> str:
     """Compact JSON in ASCII: no database minds it."""
     return json.dumps(value, separators=(",", ":"))
-
-
-def _form(contract: Contract) -> str:
-    said = contract.text or json.dumps(contract.choices)
-    return contract.kind if contract.kind == "none" else f"{contract.kind}:{hashlib.blake2b(said.encode(), digest_size=4).hexdigest()}"
-
-
-def _printable(text: str) -> str:
-    return "".join(character for character in text if character.isprintable() and character.isascii())
 
 
 def _features(request: GenerationRequest, outcome: Outcome, attempt: Attempt, earlier: Sequence[Attempt]) -> Json | None:

@@ -24,13 +24,18 @@ def records(store: Store, source: Source | None = None, route: str | None = None
 
 def record(row: Row, labels: Sequence[Label]) -> Json:
     """The outcome with these labels, which are of one source."""
-    body, text = json.loads(row.body), json.loads(row.content) if row.content else {}
+    return recorded(row.response_id, row.family, json.loads(row.body), json.loads(row.content) if row.content else {}, labels)
+
+
+def recorded(response_id: str, family: str, body: Json, text: Json, labels: Sequence[Label]) -> Json:
+    """The record of what `encoding.told` and, where it is kept, `content.kept` say; without labels it names the tiers that answered."""
+    found: Json = {"id": response_id, "group": family} | ({"request": text["request"]} if text else {})
+    if not labels:
+        answered = dict.fromkeys(attempt["tier"] for attempt in body["attempts"] if attempt["finish_reason"])
+        return found | {"tiers": {tier: _tier(body, text, tier) for tier in answered}}
     tiers: Json = {label.tier: _tier(body, text, label.tier, label.correct) for label in labels}
     if labels[0].source == "audit":
         tiers |= _reference(body, text, labels)
-    found: Json = {"id": row.response_id, "group": row.family}
-    if text:
-        found["request"] = text["request"]
     return found | {"tiers": tiers, "label": {"source": labels[0].source, "weight": labels[0].weight}}
 
 
@@ -43,13 +48,14 @@ def _reference(body: Json, text: Json, labels: Sequence[Label]) -> Json:
     return {last: _tier(body, text, last, 1.0)}
 
 
-def _tier(body: Json, text: Json, tier: str, correct: float) -> Json:
+def _tier(body: Json, text: Json, tier: str, correct: float | None = None) -> Json:
     """The tier's last draft; its features stand in place of text that was not kept."""
+    right = {} if correct is None else {"correct": correct}
     places = [place for place, attempt in enumerate(body["attempts"]) if attempt["tier"] == tier and attempt["finish_reason"]]
     if not places:
-        return {"correct": correct}
+        return right
     attempt = body["attempts"][places[-1]]
     said: Json = (text["answers"][places[-1]] or {}) if text else {}
-    found: Json = {"finish_reason": attempt["finish_reason"], "usage": attempt["usage"], "seconds": attempt["seconds"], "correct": correct}
+    found: Json = {"finish_reason": attempt["finish_reason"], "usage": attempt["usage"], "seconds": attempt["seconds"]}
     features = {"features": attempt["features"]} if not said and attempt["features"] is not None else {}
-    return said | found | features
+    return said | found | features | right

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from router.calibration.comparing import same
+from router.calibration.family import family
 from router.types import Attempt, GenerationRequest, Outcome
-from server.observers.outcomes.encoding import family
 from server.observers.outcomes.ports import Label
 
 

@@ -13,8 +13,11 @@ async def test_a_request_is_one_json_line_without_content() -> None:
         [logged] = world.logged
     assert not [word for word in ("model said", "client asked", "private", "minutes") if word in line]
     assert logged["event"] == "request"
-    assert (logged["tier"], logged["attempts"], logged["deferrals"]) == ("large", ["small", "large"], ["contract"])
+    assert (logged["tier"], logged["deferrals"]) == ("large", ["contract"])
+    assert [attempt["tier"] for attempt in logged["attempts"]] == ["small", "large"]
     assert (logged["contract"], logged["code"]) == ("tools", "ok")
+    told = [(verdict["verifier"], verdict["ruling"], verdict["reason"]) for verdict in logged["attempts"][0]["verdicts"]]
+    assert told == [("contract", "defer", "tools")]
     assert logged["cost_usd"] > 0
 
 

@@ -44,7 +44,7 @@ def attempt(tier: str, text: str, deferral: Any = None, confidence: float | None
     tokens = tuple(Token(word, -0.1, -0.2, True) for word in text.split(" "))
     usage = Usage(11, 7)
     ruling = Ruling.DEFER if deferral else Ruling.ACCEPT
-    verdict = Verdict("confidence", ruling, f"saw {SECRET}", confidence, violations=(Violation(f"/{SECRET}", SECRET),))
+    verdict = Verdict("webhook", ruling, f"saw {SECRET}", confidence, violations=(Violation(f"/{SECRET}", SECRET),))
     return Attempt(
         tier, "try", Generation((Choice(text, "stop", tokens),), usage), verdicts=(verdict,), deferral=deferral, usage=usage, cost=0.001
     )

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from router import contract
+from router.calibration.family import family
 from router.calibration.features import features
 from router.errors import ConfigError
 from router.evaluation.records import read
 from router.types import Contract, Draft
 from server.__main__ import main
-from server.observers.outcomes.encoding import Encoder, family
+from server.observers.outcomes.encoding import Encoder
 from server.observers.outcomes.export import records
 from server.observers.outcomes.ports import Feedback
 from tests.server.observers.outcomes.made import (
