@@ -1,35 +1,89 @@
-"""Who may ask: the keys of the configured file, held against the routes that there are."""
+"""Who may ask, and how much: the keys of the configured file, held against the routes that there are, and the ledger of what they use."""
 
+import asyncio
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from router.errors import ConfigError
 from server.access.keyfile import Entries, KeyFile
+from server.access.ledger import Ledger, Told
 from server.config import Settings
 
+IDLE = 60
+"""Every so many exchanges also the keys that nobody uses here are asked for."""
 
-@dataclass(frozen=True, slots=True)
+
+class Meters(Protocol):
+    """Who counts what the ledger tells."""
+
+    def key_budget(self, key: str, period: str, share: float) -> None: ...
+
+    def ledger_lost(self) -> None: ...
+
+
+@dataclass(slots=True)
 class Admitting:
-    """The keys in force; `start` follows their file in the event loop that serves."""
+    """The keys in force and what they used; both are followed in the event loop that serves, the ledger `every` so many seconds."""
 
     file: KeyFile
+    ledger: Ledger
+    every: float = 0.5
+    _task: asyncio.Task[None] | None = field(default=None, init=False)
 
     def start(self) -> None:
         """Begin to follow."""
         self.file.start()
+        self._task = asyncio.get_running_loop().create_task(self._follow())
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop, and tell what was counted last."""
         await self.file.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self.ledger.settle(self.file.ring.keys)
+        if self.ledger.exchange is not None:
+            await self.ledger.exchange.close()
+
+    async def _follow(self) -> None:
+        turn = 0
+        while True:
+            await self.ledger.settle(self.file.ring.keys, everything=turn % IDLE == 0)
+            await asyncio.sleep(self.every)
+            turn += 1
 
 
-def admitting(settings: Settings, folder: Path, log: Callable[[str], object]) -> Admitting | None:
+@dataclass(slots=True)
+class _Said:
+    """Logs the first of many like sentences, and one a minute of the rest."""
+
+    log: Callable[[str], object]
+    last: float | None = None
+
+    def __call__(self, sentence: str) -> None:
+        now = time.monotonic()
+        if self.last is None or now - self.last >= 60:
+            self.last = now
+            self.log(sentence)
+
+
+def admitting(settings: Settings, folder: Path, meters: Meters, log: Callable[[str], object]) -> Admitting | None:
     """What the configuration says of keys, `None` where everyone may ask; raises ConfigError naming the field of the file."""
     name = settings.access.keys_file
     if name is None:
         return None
-    return Admitting(KeyFile(folder / name, lambda entries: _fitting(entries, settings), log))
+
+    said = _Said(log)
+
+    def lost(why: str) -> None:
+        meters.ledger_lost()
+        said(why)
+
+    file = KeyFile(folder / name, lambda entries: _fitting(entries, settings), log)
+    return Admitting(file, Ledger(time.time, told=Told(meters.key_budget, lost)))
 
 
 def _fitting(entries: Entries, settings: Settings) -> None:

@@ -130,9 +130,12 @@ def gateway(
     followers = [metrics.observe, logs.observe, *([followed.observe] if followed else []), *([spans.observe] if spans else [])]
     page = _page(settings, yardsticks) if settings.dashboard else None
     followers += [page.observe] if page else []
-    door = admitting(settings, folder, lambda sentence: written(json.dumps({"event": "access", "message": sentence})))
+    door = admitting(settings, folder, metrics, lambda sentence: written(json.dumps({"event": "access", "message": sentence})))
+    followers += [door.ledger.observe] if door else []
     parts = replace(_parts(settings, around, metrics, _all(*followers), followed), page=page, watch=_details(notes, followed))
-    parts = replace(parts, keys=(lambda: door.file.ring) if door else None)
+    if door is not None:
+        gauges = replace(parts.gauges, observe=_all(metrics.observe, door.ledger.observe))
+        parts = replace(parts, keys=lambda: door.file.ring, ledger=door.ledger, gauges=gauges)
     refitting = _recalibrator(settings, around, _Installed(settings, around, parts, notes, followed)) if followed else None
 
     living = _there(watch, pulse, door, followed, refitting)

@@ -71,6 +71,11 @@ class Keyring:
         """The ring of these keys."""
         return cls({secret.id: (secret, key) for key, held in keys for secret in held})
 
+    @property
+    def keys(self) -> list[Key]:
+        """Each key once, in order."""
+        return list({key.name: key for _, key in self.secrets.values()}.values())
+
     def find(self, text: str, now: float) -> Key:
         """The key that the text is; raises InvalidKey."""
         secret, key = self.secrets.get(identity(text), (None, None))

@@ -107,7 +107,7 @@ async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: E
     """The validated request, in its place among those in flight; refusals are counted here, for no outcome will tell of them."""
     route = ""
     try:
-        held.enter_context(known.admission.slot())
+        known.enter(key_of(request), held)
         body = parse(await read(request, known.limits.bytes), dialect.body)
         target = known.names.resolve(body.model)
         route = target.route

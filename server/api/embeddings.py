@@ -29,7 +29,7 @@ async def embeddings(request: Request) -> Response:
     known, route = parts(request), ""
     with ExitStack() as held:
         try:
-            held.enter_context(known.admission.slot())
+            known.enter(key_of(request), held)
             body = parse(await read(request, known.limits.bytes), EmbeddingRequest)
             target = known.names.resolve(body.model)
             route = target.route

@@ -1,7 +1,7 @@
 """What the handlers work with: made once in `server.build`, handed to `create_app`."""
 
 from collections.abc import Callable, Mapping, MutableMapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 
 from fastapi import Request
@@ -11,7 +11,8 @@ from router.contract import Limits as SchemaLimits
 from router.ports import Embedder, Engine
 from router.types import GenerationRequest, Outcome
 from server.access.admission import Admission
-from server.access.keys import Keyring
+from server.access.keys import Key, Keyring
+from server.access.ledger import Ledger
 from server.api.conversations import Conversations
 from server.api.dashboard import Source
 from server.api.naming import Names
@@ -72,6 +73,13 @@ class Parts:
     conversations: Conversations | None = None
     page: Source | None = None
     keys: Callable[[], Keyring] | None = None
+    ledger: Ledger | None = None
+
+    def enter(self, key: Key | None, held: ExitStack) -> None:
+        """A place among those in flight, and in what the key may; raises Overloaded, StoreUnavailable."""
+        if key is not None and self.ledger is not None:
+            held.enter_context(self.ledger.admit(key))
+        held.enter_context(self.admission.slot())
 
 
 def parts(request: Request) -> Parts:

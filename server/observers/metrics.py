@@ -59,6 +59,14 @@ class Metrics:
         self._key_requests = self._counter("key_requests", "Requests of an API key by the API's code", "key", "code")
         self._key_tokens = self._counter("key_tokens", "Tokens that a key's requests took, of all attempts and verifiers", "key")
         self._key_cost = self._counter("key_cost_usd", "Dollars that a key's requests cost", "key")
+        self._key_budget = Gauge(
+            "smallfirst_key_budget_used_ratio",
+            "The share of a key's budget that is used or held",
+            ("key", "period"),
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self._ledger_lost = self._counter("key_ledger_lost", "Exchanges of what keys used that failed")
         self.registry.register(_CostPerSuccess(self._cost, self._tasks, self._labels))
 
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
@@ -88,6 +96,14 @@ class Metrics:
         self._requests.labels(route, "", code).inc()
         if key:
             self._key_requests.labels(key, code).inc()
+
+    def key_budget(self, key: str, period: str, share: float) -> None:
+        """How much of its budget a key has used, or holds."""
+        self._key_budget.labels(key, period).set(share)
+
+    def ledger_lost(self) -> None:
+        """An exchange that failed."""
+        self._ledger_lost.inc()
 
     def inflight(self, route: str) -> AbstractContextManager[object]:
         """While it is open, a request is in flight."""

@@ -7,6 +7,7 @@ from server.observers.metrics import Metrics
 from server.observers.savings import Yardstick
 
 REQUEST = GenerationRequest("r", "auto", ())
+KEYED = GenerationRequest("r", "auto", (), owner="ann")
 
 
 def busy() -> Metrics:
@@ -16,6 +17,9 @@ def busy() -> Metrics:
     metrics.observe(REQUEST, _outcome(_kept("small")))
     metrics.observe(REQUEST, _outcome(_failed(), code="engine_error"))
     metrics.refused("", "invalid_request")
+    metrics.observe(KEYED, _outcome(_kept("small")))
+    metrics.key_budget("ann", "day", 0.5)
+    metrics.ledger_lost()
     metrics.overhead(0.002)
     metrics.labelled("auto", "audit", True)
     metrics.audit_missed("auto", "timeout")

@@ -15,13 +15,6 @@ from tests.deploy.promql import uses
 ROOT = Path(__file__).parents[2]
 GRAFANA, PROMETHEUS = ROOT / "deploy" / "grafana", ROOT / "deploy" / "prometheus"
 OF_PROMETHEUS = {"up": {"job", "instance"}, "ALERTS": {"alertname", "alertstate"}}
-OF_KEYS = {
-    "smallfirst_key_requests_total": {"key", "code"},
-    "smallfirst_key_tokens_total": {"key"},
-    "smallfirst_key_cost_usd_total": {"key"},
-    "smallfirst_key_budget_used_ratio": {"key", "period"},
-    "smallfirst_key_ledger_lost_total": set[str](),
-}
 OF_VLLM = {
     "vllm:num_requests_running": {"model_name", "engine"},
     "vllm:num_requests_waiting": {"model_name", "engine"},
@@ -49,7 +42,7 @@ def counted() -> dict[str, set[str]]:
     """Every series that can be asked for, with its labels: the gateway's, Prometheus' own, the recorded ones."""
     own = families(busy().exposition().decode())
     recorded = {rule["record"]: set(rule["record"].split(":")[0].split("_")) - {"smallfirst"} for rule in rules("rules.yml")}
-    return own | OF_KEYS | FOREIGN | recorded
+    return own | FOREIGN | recorded
 
 
 def panels(path: Path) -> list[dict[str, Any]]:

@@ -123,6 +123,10 @@ CASES = {
         (401, "authentication_error", "invalid_api_key", None), key={"secret": {"expires": "2020-01-01T00:00:00Z"}}
     ),
     "a route that is not the key's": Case((403, "permission_error", "permission_denied", "model"), key={"routes": []}),
+    "a key that asks too often": Case(
+        (429, "rate_limit_error", "rate_limit_exceeded", None), lambda c: [chat(c) for _ in range(2)], key={"rate": 1}
+    ),
+    "a budget that is spent": Case((429, "rate_limit_error", "insufficient_quota", None), key={"budgets": {"day": {"usd": 0}}}),
     "a bug": Case((500, "api_error", "internal_error", None), small=broken),
 }
 
@@ -192,5 +196,5 @@ def test_the_cases_are_the_whole_table() -> None:
     assert told | ELSEWHERE == table | {*HTTP_CODES.items()}
 
 
-ELSEWHERE = {(499, "cancelled"), (429, "rate_limit_exceeded"), (429, "insufficient_quota")}
-"""Told by no answer at all, and told only after other requests."""
+ELSEWHERE = {(499, "cancelled")}
+"""Told by no answer at all."""
