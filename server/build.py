@@ -126,6 +126,9 @@ def gateway(
     around = _surroundings(settings, running, folder)
     followed = _recording(settings, around, metrics, lambda sentence: written(json.dumps({"event": "outcomes", "message": sentence})))
     notes = _announced(settings, folder, written)
+    shown = metrics.promises.thresholds
+    for name, route in settings.routes.items():
+        shown(name, _limits(name, route, folder))
     spans = traces(settings)
     followers = [metrics.observe, logs.observe, *([followed.observe] if followed else []), *([spans.observe] if spans else [])]
     page = _page(settings, yardsticks) if settings.dashboard else None
@@ -136,7 +139,7 @@ def gateway(
     if door is not None:
         gauges = replace(parts.gauges, observe=_all(metrics.observe, door.ledger.observe))
         parts = replace(parts, keys=lambda: door.file.ring, ledger=door.ledger, gauges=gauges)
-    refitting = _recalibrator(settings, around, _Installed(settings, around, parts, notes, followed)) if followed else None
+    refitting = _recalibrator(settings, around, _Installed(settings, around, parts, notes, followed, shown)) if followed else None
 
     living = _there(watch, pulse, door, followed, refitting)
 
@@ -178,6 +181,7 @@ class _Installed:
     parts: Parts
     told: dict[str, tuple[str, ...]]
     followed: Recording
+    shown: Callable[[str, Mapping[str, float]], None]
 
     def __call__(self, name: str, artifact: Artifact) -> None:
         given, known = self.settings.routes[name], self.parts.cascades[name]
@@ -185,6 +189,7 @@ class _Installed:
         self.parts.cascades[name] = replace(known, route=made)
         self.followed.watcher.follow(name, _watched(name, given, self.around, artifact))
         self.told[name] = artifact.notices(str(_calibrated(name, given, self.around.folder)[1].get("score", LEARNED)))
+        self.shown(name, _limits(name, given, self.around.folder, artifact))
 
 
 def _recalibrator(settings: Settings, around: Surroundings, installed: _Installed) -> Recalibrator | None:
@@ -265,7 +270,7 @@ def _recording(settings: Settings, around: Surroundings, metrics: Metrics, log: 
     if given is None:
         return None
     kept = Kept(given.url, around.folder, given.content, Retention(given.days, given.rows, given.content_days))
-    meters = Meters(metrics.lost, metrics.labelled, metrics.audit_cost, metrics.audit_missed, metrics, log, metrics.audit_energy)
+    meters = Meters(metrics.lost, metrics.labelled, metrics.audit_cost, metrics.audit_missed, metrics.promises, log, metrics.audit_energy)
     watched = {name: _watched(name, route, around) for name, route in settings.routes.items() if len(route.tiers) > 1}
     rates = {name: _rate(route) for name, route in settings.routes.items()}
     audited = {
@@ -323,6 +328,13 @@ def _calibrated(name: str, route: RouteSettings, folder: Path) -> tuple[Artifact
         if artifact is not None:
             return artifact, given.options
     return None, {}
+
+
+def _limits(name: str, route: RouteSettings, folder: Path, newer: Artifact | None = None) -> Mapping[str, float]:
+    """The certified thresholds that the route judges by, by group."""
+    configured, options = _calibrated(name, route, folder)
+    artifact = newer or configured
+    return artifact.limits(str(options.get("score", LEARNED))) if artifact else {}
 
 
 def _watched(name: str, route: RouteSettings, around: Surroundings, newer: Artifact | None = None) -> Watched:

@@ -36,9 +36,13 @@ class Watched:
 
 
 class Gauges(Protocol):
-    """Where the watch is published; `None` is not known."""
+    """Where the watch is published; `None` is not known, or not by this worker any more."""
 
-    def kept_error_bound(self, route: str, value: float) -> None: ...
+    def kept_error_bound(self, route: str, value: float | None) -> None: ...
+
+    def kept_error_target(self, route: str, value: float) -> None: ...
+
+    def confidence_floor(self, route: str, value: float) -> None: ...
 
     def calibration_error(self, route: str, value: float | None) -> None: ...
 
@@ -49,7 +53,13 @@ class Gauges(Protocol):
 class Silent:
     """Gauges that nobody reads."""
 
-    def kept_error_bound(self, route: str, value: float) -> None:
+    def kept_error_bound(self, route: str, value: float | None) -> None:
+        """Nothing."""
+
+    def kept_error_target(self, route: str, value: float) -> None:
+        """Nothing."""
+
+    def confidence_floor(self, route: str, value: float) -> None:
         """Nothing."""
 
     def calibration_error(self, route: str, value: float | None) -> None:
@@ -112,7 +122,7 @@ class Watcher:
                 for route, watched in list(self.routes.items()):
                     self._look(route, watched)
             else:
-                self._states.clear()
+                self._resign()
             self._follow()
             self._lost = ""
         except (StoreLost, Unfit) as loss:
@@ -141,6 +151,14 @@ class Watcher:
             if floor.floor > self.floor(route):
                 self.log(f"route {route}: {floor.reason}")
         self._floors = found
+        for route in self.routes:
+            self.gauges.confidence_floor(route, self.floor(route))
+
+    def _resign(self) -> None:
+        """Another worker publishes from now on: what this one said last is no longer so."""
+        for route in self._states:
+            self._unpublish(route)
+        self._states.clear()
 
     def _current(self, floor: Floor) -> bool:
         return floor.route in self.routes and floor.fingerprint == self.routes[floor.route].fingerprint
@@ -182,9 +200,14 @@ class Watcher:
         return Reference.of([value for value, _ in first], {family for _, family in first}) if len(first) >= 2 * size else None
 
     def _publish(self, route: str, watched: Watched, state: State) -> None:
-        self.gauges.kept_error_bound(route, state.upper(watched.target))
+        self.gauges.kept_error_target(route, watched.target.max_error)
+        self.gauges.kept_error_bound(route, state.upper(watched.target) if state.labels else None)
         self.gauges.calibration_error(route, state.calibration_error)
         self.gauges.drift(route, state.drift.psi if state.drift else None)
+
+    def _unpublish(self, route: str) -> None:
+        for gauge in (self.gauges.kept_error_bound, self.gauges.calibration_error, self.gauges.drift):
+            gauge(route, None)
 
     def _tighten(self, floor: Floor, change: Change) -> None:
         self.store.tighten(replace(floor, floor=change.floor, since=self.wall(), reason=change.reason))

@@ -81,6 +81,14 @@ class Artifact:
         found = self.stored.signals[signal]
         return any(threshold is not None for threshold in (found.pooled, found.rest, *found.groups.values()))
 
+    def limits(self, signal: str = LEARNED) -> Mapping[str, float]:
+        """The certified thresholds of the signal by group: drafts are kept up to this score; groups without one are left out."""
+        found = self.stored.signals.get(signal)
+        if found is None:
+            return {}
+        named = {"pooled": found.pooled, **({"rest": found.rest} if found.pooled_groups else {}), **found.groups}
+        return {group: threshold.limit for group, threshold in named.items() if threshold is not None}
+
     def notices(self, signal: str = LEARNED) -> tuple[str, ...]:
         """What the operator must know: that nothing is kept at all, and every warning of the fit."""
         promise = f"at most {self.certificate.max_error:g} {self.certificate.loss} at confidence {self.certificate.confidence:g}"

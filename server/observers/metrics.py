@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from router.types import Attempt, Energy, GenerationRequest, Outcome, Ruling, Verdict
+from server.observers.promises import Promises
 from server.observers.savings import Yardstick
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
@@ -45,9 +46,7 @@ class Metrics:
         self._labels = self._counter("labels", "What became known of drafts", "route", "source", "success")
         self._lost = self._counter("outcomes_lost", "Entries that the outcome store never took")
         self._missed = self._counter("audits_missed", "Audits that made no label", "route", "reason")
-        self._bound = self._watched("kept_error_bound", "The kept error is at most this, at the target's confidence")
-        self._calibration = self._watched("calibration_error", "Live expected calibration error")
-        self._drift = self._watched("drift", "Population stability index of the confidences")
+        self.promises = Promises(self.registry)
         self._large_only = self._counter("large_only_usd", "Dollars that the answers had cost on the route's last tier alone", "route")
         self._energy = self._counter("energy_joules", "Joules of generations and of judging them", "tier", "method")
         self._request_energy = self._histogram("request_joules", "Joules of a whole request", JOULES, "route", "method")
@@ -145,20 +144,6 @@ class Metrics:
         """An audit that made no label."""
         self._missed.labels(route, reason).inc()
 
-    def kept_error_bound(self, route: str, value: float) -> None:
-        """Published by the elected watcher alone."""
-        self._bound.labels(route).set(value)
-
-    def calibration_error(self, route: str, value: float | None) -> None:
-        """Absent while unknown."""
-        if value is not None:
-            self._calibration.labels(route).set(value)
-
-    def drift(self, route: str, value: float | None) -> None:
-        """Absent while unknown."""
-        if value is not None:
-            self._drift.labels(route).set(value)
-
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format, those of the other worker processes too."""
         if MULTIPROCESS not in os.environ:
@@ -212,9 +197,6 @@ class Metrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"smallfirst_{name}", text, labels, registry=self.registry)
-
-    def _watched(self, name: str, text: str) -> Gauge:
-        return Gauge(f"smallfirst_{name}", text, ("route",), registry=self.registry, multiprocess_mode="mostrecent")
 
     def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(f"smallfirst_{name}", text, labels, buckets=tuple(buckets), registry=self.registry)

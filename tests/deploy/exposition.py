@@ -27,8 +27,16 @@ def busy() -> Metrics:
     metrics.idle_joules("nvml", 30.0)
     metrics.idle_dollars("gpu", 0.1)
     metrics.engine_up("llm", True)
-    for gauge in (metrics.kept_error_bound, metrics.calibration_error, metrics.drift):
+    promises = metrics.promises
+    for gauge in (
+        promises.kept_error_bound,
+        promises.kept_error_target,
+        promises.confidence_floor,
+        promises.calibration_error,
+        promises.drift,
+    ):
         gauge("auto", 0.02)
+    promises.thresholds("auto", {"pooled": 0.1})
     with metrics.inflight("auto"):
         return metrics
 

@@ -16,12 +16,20 @@ WATCHED = Watched(Target(0.1, 0.9), "print", limits=Limits(window=200, least=50)
 
 class Board:
     def __init__(self) -> None:
-        self.bounds: dict[str, float] = {}
+        self.bounds: dict[str, float | None] = {}
+        self.targets: dict[str, float] = {}
+        self.floors: dict[str, float] = {}
         self.errors: dict[str, float | None] = {}
         self.drifts: dict[str, float | None] = {}
 
-    def kept_error_bound(self, route: str, value: float) -> None:
+    def kept_error_bound(self, route: str, value: float | None) -> None:
         self.bounds[route] = value
+
+    def kept_error_target(self, route: str, value: float) -> None:
+        self.targets[route] = value
+
+    def confidence_floor(self, route: str, value: float) -> None:
+        self.floors[route] = value
 
     def calibration_error(self, route: str, value: float | None) -> None:
         self.errors[route] = value
@@ -46,7 +54,8 @@ def test_a_route_that_keeps_its_promise_stands_as_fitted(tmp_path: Path) -> None
     labels(store, [1.0] * 150)
     assert made.poll()
     assert made.floor("auto") == 0.0
-    assert board.bounds["auto"] < 0.1
+    assert (board.bounds["auto"] or 1.0) < 0.1
+    assert board.targets["auto"] == 0.1
     assert board.errors["auto"] is not None
     assert "kept error at most" in made.detail()["auto"]
     store.close()
@@ -61,6 +70,33 @@ def test_a_broken_promise_tightens_the_route_and_is_told(tmp_path: Path) -> None
     assert made.floor("auto") == ESCALATE_ALL
     assert "everything escalates" in made.detail()["auto"]
     assert "over the target" in lines[0]
+    store.close()
+
+
+def test_a_bound_without_a_label_is_not_known_before_and_after_a_promise_was_broken(tmp_path: Path) -> None:
+    store, board = database(tmp_path), Board()
+    made = watcher(store, board)
+    made.poll()
+    assert board.bounds["auto"] is None
+    labels(store, [0.0] * 100)
+    made.poll()
+    assert board.bounds["auto"] == 1.0
+    assert board.floors["auto"] == ESCALATE_ALL
+    made.poll()
+    assert board.bounds["auto"] is None
+    store.close()
+
+
+def test_a_worker_that_is_no_longer_elected_takes_back_what_it_published(tmp_path: Path) -> None:
+    store, board = database(tmp_path), Board()
+    made, other = watcher(store, board), watcher(store, wall=lambda: 1000.0)
+    labels(store, [1.0] * 50)
+    assert made.poll()
+    assert board.bounds["auto"] is not None
+    assert other.poll()
+    assert not made.poll()
+    assert board.bounds["auto"] is None
+    assert board.floors["auto"] == 0.0
     store.close()
 
 

@@ -26,6 +26,33 @@ ROWS = (
         ),
     ),
     Row(
+        "Thresholds",
+        (
+            Panel(
+                "Threshold by group",
+                "Drafts whose score is at most this are kept; higher is less sure. A group that is not here has no certified threshold: "
+                "its drafts escalate.",
+                (Query(f"max by (route, group) (smallfirst_threshold{ROUTE})", "{{route}}/{{group}}"),),
+                "none",
+                width=12,
+                bottom=None,
+            ),
+            Panel(
+                "Deferred for want of confidence",
+                "Share of the attempts of a tier whose draft was not sure enough.",
+                (
+                    Query(
+                        ratio(DEFERRALS, ATTEMPTS, "route, tier", 'reason="confidence"'),
+                        "{{route}}/{{tier}}",
+                    ),
+                ),
+                "percentunit",
+                width=12,
+                top=1,
+            ),
+        ),
+    ),
+    Row(
         "Drafts",
         (
             Panel(
@@ -106,8 +133,12 @@ ROWS = (
         (
             Panel(
                 "Kept error bound",
-                "The share of wrong answers among the kept is at most this, at the target's confidence. Runbook: SmallfirstKeptError.",
-                (Query(f"max by (route) (smallfirst_kept_error_bound{ROUTE})", "{{route}}"),),
+                "The share of wrong answers among the kept is at most this, at the target's confidence; over the target until there "
+                "are labels enough. Runbook: SmallfirstKeptError.",
+                (
+                    Query(f"max by (route) (smallfirst_kept_error_bound{ROUTE})", "{{route}}"),
+                    Query(f"max by (route) (smallfirst_kept_error_target{ROUTE})", "{{route}}, target"),
+                ),
                 "percentunit",
                 width=12,
             ),
@@ -133,6 +164,14 @@ ROWS = (
                 "Drift",
                 "Population stability index of the confidences; above 0.25 is a shift. Runbook: SmallfirstDrift.",
                 (Query(f"max by (route) (smallfirst_drift{ROUTE})", "{{route}}"),),
+                "none",
+                width=12,
+            ),
+            Panel(
+                "Least confidence kept",
+                "0 as fitted; raised where labels refuted the promise or scores drifted; over 1 everything escalates. "
+                "Runbook: SmallfirstTightened.",
+                (Query(f"max by (route) (smallfirst_confidence_floor{ROUTE})", "{{route}}"),),
                 "none",
                 width=12,
             ),
