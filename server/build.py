@@ -356,7 +356,7 @@ def _parts(settings: Settings, around: Surroundings, metrics: Metrics, observe: 
         cascades={name: _cascade(route, engines, around, observe) for name, route in routes.items()},
         engines=engines,
         names=Names({name: _facts(route, around) for name, route in settings.routes.items()}, settings.aliases, settings.default_route),
-        admission=Admission(settings.listen.max_concurrency),
+        admission=_admission(settings),
         gauges=Gauges(
             metrics.inflight,
             metrics.refused,
@@ -371,7 +371,13 @@ def _parts(settings: Settings, around: Surroundings, metrics: Metrics, observe: 
         take=followed.take if followed else None,
         embedders={name: found.embedder for name, found in around.engines.items() if found.embedder is not None},
         conversations=_conversations(settings.responses, around.folder),
+        stall=settings.listen.stall,
     )
+
+
+def _admission(settings: Settings) -> Admission:
+    bounds = {name: route.max_concurrency for name, route in settings.routes.items() if route.max_concurrency is not None}
+    return Admission(settings.listen.max_concurrency, per_key=settings.listen.max_concurrency_per_key, per_route=bounds)
 
 
 def _conversations(given: StoredResponses, folder: Path) -> Conversations | None:

@@ -38,11 +38,16 @@ class Drain(Strict):
 
 
 class Listen(Strict):
-    """Where to serve, and how many requests may be in flight at once."""
+    """Where to serve, and how many requests may be in flight at once in a process, altogether and of one key.
+
+    A client that takes nothing of its stream for `stall` seconds is taken for gone.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     max_concurrency: int = Field(default=256, ge=1)
+    max_concurrency_per_key: int | None = Field(default=None, ge=1)
+    stall: float = Field(default=60, gt=0, le=3600)
     drain: Drain = Drain()
 
     @property
@@ -208,7 +213,8 @@ class RouteSettings(Strict):
     seconds without an answer a stream is opened with a comment. `residency: inside` closes every tier, judge and service outside; a
     request can ask for the same by `metadata: {"residency": "inside"}`, and never for less. Of `budget.deadline` the last `reserve`
     seconds (half of it) are the last tier's alone. A draft that is not shown as it comes and takes longer than `hedge_after` seconds
-    gets the next tier as its rival: the first answer that is kept wins, both are paid for.
+    gets the next tier as its rival: the first answer that is kept wins, both are paid for. `max_concurrency` bounds what is in flight on
+    this route in a process.
     """
 
     mode: Literal["off", "shadow", "evaluate", "active"] = "active"
@@ -219,6 +225,7 @@ class RouteSettings(Strict):
     residency: Literal["inside"] | None = None
     reserve: float | None = Field(default=None, ge=0)
     hedge_after: float | None = Field(default=None, gt=0)
+    max_concurrency: int | None = Field(default=None, ge=1)
     keepalive_after: float | None = Field(default=None, gt=0)
     tiers: tuple[TierSettings, ...] = Field(min_length=1)
     guards: tuple[ComponentSettings, ...] = ()

@@ -1,27 +1,84 @@
-"""A bound on what is in flight, so that overload is told at once and nothing queues without end."""
+"""A bound on what is in flight, so that overload is told at once, nothing queues without end, and no key takes all the places."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from router.errors import Overloaded
+
+PATIENCE = 3.0
+"""Retry-Afters for which a refused key's claim to its share stands: clients wait somewhat longer than they are told."""
 
 
 @dataclass(slots=True)
 class Admission:
-    """Counts the requests of this process; `retry_after` is in seconds."""
+    """Counts the requests of this process, altogether, by key and by route; `retry_after` and `clock` are in seconds.
+
+    Whoever comes may have every free place, until a key is refused that holds less than its share, the limit over the keys that are
+    there: for a while, keys with their share or more get no further ones, so that the next places to become free are the refused key's.
+    """
 
     limit: int
     retry_after: float = 1.0
+    per_key: int | None = None
+    per_route: Mapping[str, int] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
     inflight: int = 0
+    _keys: dict[str, int] = field(default_factory=dict, init=False)
+    _routes: dict[str, int] = field(default_factory=dict, init=False)
+    _claims: dict[str, float] = field(default_factory=dict, init=False)
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """A place among those in flight; raises Overloaded when there is none."""
-        if self.inflight >= self.limit:
-            raise Overloaded(f"{self.limit} requests are in flight already", retry_after=self.retry_after)
+    def slot(self, key: str = "") -> Iterator[None]:
+        """A place among those in flight, for the work of a key ("" where there are none); raises Overloaded when there is none."""
+        self._admit(key)
+        self._claims.pop(key, None)
         self.inflight += 1
-        try:
+        with _held(self._keys, key):
+            try:
+                yield
+            finally:
+                self.inflight -= 1
+
+    @contextmanager
+    def on(self, route: str) -> Iterator[None]:
+        """A place on a route that has a bound of its own; raises Overloaded when there is none."""
+        limit = self.per_route.get(route)
+        if limit is not None and self._routes.get(route, 0) >= limit:
+            raise self._overloaded(f"{limit} requests are in flight on this model already")
+        with _held(self._routes, route):
             yield
-        finally:
-            self.inflight -= 1
+
+    def _admit(self, key: str) -> None:
+        own = self._keys.get(key, 0)
+        if self.per_key is not None and own >= self.per_key:
+            raise self._overloaded(f"{self.per_key} requests of this key are in flight already")
+        self._forget()
+        over = own >= self.limit / len(self._keys.keys() | self._claims.keys() | {key})
+        if self.inflight < self.limit and not (over and self._claims.keys() - {key}):
+            return
+        if not over:
+            self._claims[key] = self.clock() + PATIENCE * self.retry_after
+        raise self._overloaded(f"{self.inflight} requests are in flight already")
+
+    def _forget(self) -> None:
+        """Claims that nobody came back for."""
+        if self._claims:
+            now = self.clock()
+            self._claims = {key: until for key, until in self._claims.items() if until > now}
+
+    def _overloaded(self, message: str) -> Overloaded:
+        return Overloaded(message, retry_after=self.retry_after)
+
+
+@contextmanager
+def _held(counts: dict[str, int], name: str) -> Iterator[None]:
+    """One more under a name, which is forgotten when nothing is left of it."""
+    counts[name] = counts.get(name, 0) + 1
+    try:
+        yield
+    finally:
+        counts[name] -= 1
+        if not counts[name]:
+            del counts[name]

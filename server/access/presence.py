@@ -1,6 +1,7 @@
 """The client that leaves takes its work with it: no server does this by itself."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -8,6 +9,9 @@ from router.errors import ClientGone
 
 Receive = Callable[[], Awaitable[Any]]
 """ASGI's `receive`, after the body was read to its end."""
+
+Send = Callable[[Any], Awaitable[None]]
+"""ASGI's `send`, which waits while the client is slow to take what was sent before."""
 
 Result = TypeVar("Result")
 
@@ -22,6 +26,26 @@ async def while_present(receive: Receive, work: Coroutine[Any, Any, Result]) -> 
         return task.result()
     finally:
         await _stop(watch)
+        await _stop(task)
+
+
+async def while_taken(send: Send, stall: float, work: Callable[[Send], Coroutine[Any, Any, None]]) -> None:
+    """Work that sends; when one message is not taken within `stall` seconds, it is cancelled and done with before ClientGone is raised."""
+    loop, since = asyncio.get_running_loop(), [math.inf]
+
+    async def timed(message: Any) -> None:
+        since[0] = loop.time()
+        await send(message)
+        since[0] = math.inf
+
+    task = asyncio.ensure_future(work(timed))
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=stall / 2)
+            if loop.time() - since[0] >= stall:
+                raise ClientGone("the client takes nothing of its answer any more")
+        task.result()
+    finally:
         await _stop(task)
 
 

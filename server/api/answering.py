@@ -9,7 +9,6 @@ from typing import Generic, Protocol, TypeVar
 from fastapi import Request, Response
 from pydantic_core import to_json
 
-from router.cascade import Cascade
 from router.contract import Limits
 from router.errors import InvalidRequest, SmallfirstError
 from router.events import Committed, Delta, Event, Finished
@@ -94,10 +93,9 @@ async def answer(request: Request, dialect: Dialect[Body]) -> Response:
     with ExitStack() as held:
         asked = await _asked(request, known, dialect, held)
         held.enter_context(known.gauges.inflight(asked.request.route))
-        cascade = known.cascades[asked.request.route]
         if asked.request.stream:
-            return await _stream(request, cascade, asked, dialect, held)
-        finished = await while_present(request.receive, cascade.run(asked.request))
+            return await _stream(request, known, asked, dialect, held)
+        finished = await while_present(request.receive, known.cascades[asked.request.route].run(asked.request))
         response = await _whole(finished, asked, dialect)
         known.gauges.overhead(known.clock() - started - _engine_seconds(finished.outcome))
         return response
@@ -111,6 +109,7 @@ async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: E
         body = parse(await read(request, known.limits.bytes), dialect.body)
         target = known.names.resolve(body.model)
         route = target.route
+        held.enter_context(known.admission.on(route))
         _within(body)
         body = await dialect.recall(body, known.conversations, owner_of(request))
         made = dialect.translate(body, target, known.names.routes[route], dialect.prefix + known.new_id(), known.limits.schema)
@@ -152,17 +151,19 @@ def _failed(finished: Finished) -> Response:
     return errors.response(error, headers(finished.outcome, None))
 
 
-async def _stream(request: Request, cascade: Cascade, asked: Asked[Body], dialect: Dialect[Body], held: ExitStack) -> Response:
+async def _stream(request: Request, known: Parts, asked: Asked[Body], dialect: Dialect[Body], held: ExitStack) -> Response:
     """Nothing is sent before the first event is known, so that a failure is still an ordinary HTTP error.
 
     Where the route has keep-alives, what takes longer is a stream at once, and a failure one of its events.
     """
-    events = cascade.stream(asked.request)
+    events = known.cascades[asked.request.route].stream(asked.request)
     first = await first_of(events, request.receive, asked.keepalive)
     if isinstance(first, Committed):
-        return EventStream(_events(first, events, asked, dialect), held.pop_all(), headers(first.so_far, first.tier))
+        told = headers(first.so_far, first.tier)
+        return EventStream(_events(first, events, asked, dialect), held.pop_all(), told, known.stall)
     if isinstance(first, asyncio.Task):
-        return EventStream(_kept_alive(first, events, asked, dialect), held.pop_all(), {"x-smallfirst-route": asked.request.route})
+        told = {"x-smallfirst-route": asked.request.route}
+        return EventStream(_kept_alive(first, events, asked, dialect), held.pop_all(), told, known.stall)
     await events.aclose()
     return _failed(first) if isinstance(first, Finished) else errors.internal()
 

@@ -33,6 +33,7 @@ async def embeddings(request: Request) -> Response:
             body = parse(await read(request, known.limits.bytes), EmbeddingRequest)
             target = known.names.resolve(body.model)
             route = target.route
+            held.enter_context(known.admission.on(route))
             inside = known.names.routes[route].inside_only
             made = GenerationRequest(f"emb-{known.new_id()}", route, _messages(body), pinned=target.pinned, inside_only=inside)
             asked = scoped(made, key_of(request))

@@ -53,7 +53,7 @@ class Gauges:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The gateway's parts; `clock` is in seconds and monotonic, `wall` in seconds since the epoch.
+    """The gateway's parts; `clock` is in seconds and monotonic, `wall` in seconds since the epoch, `stall` seconds without any reading.
 
     A route's cascade gives way to another one when its calibration is fitted again. Where `keys` is `None` everyone may ask.
     """
@@ -74,12 +74,13 @@ class Parts:
     page: Source | None = None
     keys: Callable[[], Keyring] | None = None
     ledger: Ledger | None = None
+    stall: float = 60.0
 
     def enter(self, key: Key | None, held: ExitStack) -> None:
         """A place among those in flight, and in what the key may; raises Overloaded, StoreUnavailable."""
+        held.enter_context(self.admission.slot("" if key is None else key.name))
         if key is not None and self.ledger is not None:
             held.enter_context(self.ledger.admit(key))
-        held.enter_context(self.admission.slot())
 
 
 def parts(request: Request) -> Parts:

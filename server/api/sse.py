@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from router.errors import ClientGone
-from server.access.presence import while_present
+from server.access.presence import while_present, while_taken
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -59,14 +59,19 @@ async def _stopped(pending: asyncio.Task[Event]) -> None:
 
 
 class EventStream(Response):
-    """Sends what `events` yields; `held` (a place in the queue, say) is given back when the stream ends, however it ends."""
+    """Sends what `events` yields; `held` (a place in the queue, say) is given back when the stream ends, however it ends.
+
+    A client that takes nothing for `stall` seconds, though there is something to take, is gone.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[bytes, None], held: AbstractContextManager[object], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, events: AsyncGenerator[bytes, None], held: AbstractContextManager[object], headers: Mapping[str, str], stall: float
+    ) -> None:
         self.status_code = 200
         self.background = None
-        self._events, self._held = events, held
+        self._events, self._held, self._stall = events, held, stall
         self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no", **headers})
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
@@ -78,7 +83,7 @@ class EventStream(Response):
         """Send until the end, or until the client leaves: then everything behind it is closed first."""
         with self._held:
             try:
-                await while_present(receive, self._send(send))
+                await while_present(receive, while_taken(send, self._stall, self._send))
             except ClientGone:
                 return
 
