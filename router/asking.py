@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, with_config
 from router.calibration.words import STOP
 from router.errors import EngineFailure, EngineTimeout
 from router.ports import Engine
-from router.types import Choice, Draft, Energy, EngineCall, FinishReason, Price, Usage
+from router.types import Choice, Draft, Energy, EngineCall, FinishReason, Price, Tab, Usage
 
 _WORD = re.compile(r"[^\W_]+(?:[.,@'-][^\W_]+)*")
 _LONGEST = 200
@@ -51,10 +51,25 @@ class _Heard:
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
 
+    def spent(self, engine: Engine, call: EngineCall) -> Usage:
+        """As an attempt of the cascade counts it: the prompt was sent, and what came was generated."""
+        return self.usage or Usage(engine.prompt_tokens(call), self.count)
 
-async def ask(engine: Engine, call: EngineCall) -> Said:
-    """The engine's only choice; never raises an engine's failure. `call.seconds` bounds the whole of it."""
+
+async def ask(engine: Engine, call: EngineCall, rate: Rate, tab: Tab) -> Said:
+    """The engine's only choice; never raises an engine's failure. `call.seconds` bounds the whole of it.
+
+    What it took is put on the tab at this rate, also when nobody waits for the answer any more.
+    """
     heard = _Heard()
+    try:
+        return await _heard(engine, call, heard)
+    finally:
+        usage = heard.spent(engine, call)
+        tab.add(rate.of(usage), usage, call.receipt.energy)
+
+
+async def _heard(engine: Engine, call: EngineCall, heard: _Heard) -> Said:
     try:
         async with asyncio.timeout(call.seconds):
             await _listen(engine, call, heard)
@@ -62,8 +77,7 @@ async def ask(engine: Engine, call: EngineCall) -> Said:
         return _failed(engine, call, heard, EngineTimeout("the engine was too slow"))
     except EngineFailure as failure:
         return _failed(engine, call, heard, failure)
-    usage = heard.usage or Usage(engine.prompt_tokens(call), heard.count)
-    return Said(Choice(heard.text, heard.finish_reason or "length"), usage, energy=call.receipt.energy)
+    return Said(Choice(heard.text, heard.finish_reason or "length"), heard.spent(engine, call), energy=call.receipt.energy)
 
 
 async def _listen(engine: Engine, call: EngineCall, heard: _Heard) -> None:
@@ -76,8 +90,7 @@ async def _listen(engine: Engine, call: EngineCall, heard: _Heard) -> None:
 
 
 def _failed(engine: Engine, call: EngineCall, heard: _Heard, failure: EngineFailure) -> Said:
-    """As an attempt of the cascade counts it: the prompt was sent, and what came was generated."""
-    return Said(None, heard.usage or Usage(engine.prompt_tokens(call), heard.count), failure, call.receipt.energy)
+    return Said(None, heard.spent(engine, call), failure, call.receipt.energy)
 
 
 def discreet(reason: str, draft: Draft) -> str:

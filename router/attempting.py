@@ -20,6 +20,7 @@ from router.types import (
     Tier,
     Token,
     Usage,
+    Verdict,
 )
 from router.verification import Verification
 
@@ -62,6 +63,8 @@ class Running:
     origin: float = 0.0
     early: Verification | None = None
     """What was said of the draft before it was whole."""
+    verdicts: list[Verdict] = field(default_factory=list)
+    """What was said of it since."""
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The engine's chunks; its failure ends them and stays in `error`. Closing stops the engine."""
@@ -99,7 +102,7 @@ class Running:
             kind=self.kind,
             generation=self._generation(usage) if whole else None,
             failure=self._failure(),
-            verdicts=self.early.verdicts if self.early else (),
+            verdicts=(*(self.early.verdicts if self.early else ()), *self.verdicts),
             deferral=self._deferral(),
             seconds=self.clock() - self.started,
             usage=usage,

@@ -25,6 +25,7 @@ from router.types import (
     GenerationRequest,
     Message,
     Outcome,
+    Tab,
     Tier,
 )
 
@@ -80,7 +81,7 @@ class _Run:
     running: list[Running] = field(default_factory=list)
     first_token: float | None = None
     guarded: frozenset[str] = frozenset()
-    guarding: float = 0.0
+    guarding: Tab = field(default_factory=Tab)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         try:
@@ -123,16 +124,15 @@ class _Run:
             code,
             self._elapsed(),
             self.first_token if self.request.stream else None,
-            self.guarding,
+            self.guarding.cost,
             self.request.stream,
         )
 
     async def _guard(self) -> None:
         names = [tier.name for tier in self.cascade.route.tiers]
         for guard in self.cascade.route.guards:
-            found = await guard.inspect(self.request, names)
+            found = await guard.inspect(self.request, names, self.guarding)
             self.guarded |= found.closed
-            self.guarding += found.cost
 
     def _decide(self) -> Decision:
         route, request = self.cascade.route, self.request
@@ -150,7 +150,7 @@ class _Run:
         return TierState(tokens, available, engine.supports(self.request.contract), tier.name in self.guarded, late)
 
     def _next(self) -> Try | Repair | Return | GiveUp:
-        spent = self.guarding + sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)
+        spent = self.guarding.cost + sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)
         step = next_step(self.request, self.decision, self.attempts, self.cascade.route.rules, spent=spent, elapsed=self._elapsed())
         return self._shadowed(step) if self.cascade.route.mode == "shadow" else step
 
@@ -278,7 +278,7 @@ class _Run:
         """The attempt when its engine is done, with what the verifiers say of it."""
         attempt = running.attempt()
         if attempt.generation is not None:
-            attempt = await self._rung(attempt.tier).judged(attempt, attempt.generation, self._repairs(attempt))
+            attempt = await self._rung(attempt.tier).judged(attempt, attempt.generation, self._repairs(attempt), running.verdicts)
         self.running.remove(running)
         return attempt
 

@@ -15,7 +15,7 @@ from router.errors import ConfigError
 from router.ports import Services
 from router.posting import Hook, post
 from router.registry import guards, resolved
-from router.types import Choice, Contract, EngineCall, GenerationRequest, Message, Part, Sampling, Usage
+from router.types import Choice, Contract, Energy, EngineCall, GenerationRequest, Message, Part, Sampling, Tab, Usage
 
 _ORDERS = """You decide whether a text falls under a policy. The policy:
 {policy}
@@ -44,6 +44,7 @@ class Found:
     reason: str = ""
     cost: float = 0.0
     usage: Usage = field(default=Usage())
+    energy: Energy | None = None
 
 
 class _Flagged(BaseModel):
@@ -74,18 +75,18 @@ class Detector:
         if self.webhook:
             _below("webhook", self.webhook, self.services)
 
-    async def look(self, request: GenerationRequest, texts: Iterable[str]) -> Found:
+    async def look(self, request: GenerationRequest, texts: Iterable[str], tab: Tab) -> Found:
         """Whether any of the texts is flagged; never raises."""
         listed = [text for text in texts if text]
         if any(_searcher(pattern).is_valid(_clean(text)) for pattern in self.patterns for text in listed):
             return Found(True, "pattern")
-        found = await self._classified(request, listed) if self.classifier else Found()
+        found = await self._classified(request, listed, tab) if self.classifier else Found()
         if found.flagged is not False or self.webhook is None:
             return found
-        posted = await self._posted(self.webhook, request, listed)
-        return replace(posted, cost=posted.cost + found.cost, usage=found.usage)
+        posted = await self._posted(self.webhook, request, listed, tab)
+        return replace(posted, cost=posted.cost + found.cost, usage=found.usage, energy=found.energy)
 
-    async def _classified(self, request: GenerationRequest, texts: list[str]) -> Found:
+    async def _classified(self, request: GenerationRequest, texts: list[str], tab: Tab) -> Found:
         if self.classifier is None or not texts:
             return Found()
         if request.inside_only and (self.classifier.location == "outside" or self.services.outside(self.classifier.engine)):
@@ -95,14 +96,14 @@ class Detector:
         call = EngineCall(
             f"{request.id}-guard", (orders, quoted), _words(), Sampling(temperature=0.0, max_tokens=8), seconds=self.classifier.timeout
         )
-        said = await ask(self.services.engine(self.classifier.engine), call)
+        said = await ask(self.services.engine(self.classifier.engine), call, self.classifier.price, tab)
         flagged, reason = _ruled(said.choice), said.failure.code if said.failure else "classifier"
-        return Found(flagged, reason, self.classifier.price.of(said.usage), said.usage)
+        return Found(flagged, reason, self.classifier.price.of(said.usage), said.usage, said.energy)
 
-    async def _posted(self, hook: Hook, request: GenerationRequest, texts: list[str]) -> Found:
+    async def _posted(self, hook: Hook, request: GenerationRequest, texts: list[str], tab: Tab) -> Found:
         if request.inside_only and hook.location == "outside":
             return Found(None, "residency")
-        posted = await post(self.services, hook, {"id": request.id, "route": request.route, "texts": texts})
+        posted = await post(self.services, hook, {"id": request.id, "route": request.route, "texts": texts}, tab)
         if posted.body is None:
             return Found(None, posted.failure, posted.cost)
         try:
@@ -113,12 +114,10 @@ class Detector:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """What a guard says of a request: the tiers that may not answer it, why, and what asking cost."""
+    """What a guard says of a request: the tiers that may not answer it, and why."""
 
     closed: frozenset[str] = frozenset()
     reason: str = ""
-    cost: float = 0.0
-    usage: Usage = field(default=Usage())
 
 
 @guards.register("prompt")
@@ -141,12 +140,12 @@ class PromptGuard:
     def __post_init__(self) -> None:
         self._detector.check()
 
-    async def inspect(self, request: GenerationRequest, tiers: Iterable[str]) -> Closing:
-        """Which of the tiers are closed to this request; never raises."""
-        found = await self._detector.look(request, self._texts(request))
+    async def inspect(self, request: GenerationRequest, tiers: Iterable[str], tab: Tab) -> Closing:
+        """Which of the tiers are closed to this request; never raises. What asking takes is put on the tab."""
+        found = await self._detector.look(request, self._texts(request), tab)
         shut = found.flagged or (found.flagged is None and self.when_unable == "close")
         closed = frozenset(tiers) - self.allow if shut else frozenset[str]()
-        return Closing(closed, found.reason if found.flagged is not False else "", found.cost, found.usage)
+        return Closing(closed, found.reason if found.flagged is not False else "")
 
     def _texts(self, request: GenerationRequest) -> list[str]:
         chosen = [message for message in request.messages if self.look_at == "all" or message.role in ("user", "tool")]

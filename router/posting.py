@@ -14,6 +14,7 @@ from router.asking import Dollars
 from router.errors import ConfigError
 from router.ports import CannotPost, Services
 from router.registry import resolved
+from router.types import Tab
 
 SIGNATURE = "x-smallfirst-signature"
 Seconds = Annotated[float, Field(gt=0, le=60)]
@@ -57,12 +58,13 @@ class Posted:
     cost: float = 0.0
 
 
-async def post(services: Services, hook: Hook, document: Mapping[str, object]) -> Posted:
-    """Send the document as JSON, signed over the exact bytes; tries again after no answer, 429 and 5xx."""
+async def post(services: Services, hook: Hook, document: Mapping[str, object], tab: Tab) -> Posted:
+    """Send the document as JSON, signed over the exact bytes; tries again after no answer, 429 and 5xx; each try is put on the tab."""
     body = json.dumps(document, separators=(",", ":")).encode()
     headers = {"content-type": "application/json", **_signed(services, hook, body)}
     failure = ""
     for tried in range(1, hook.retries + 2):
+        tab.add(hook.cost)
         try:
             status, answer = await services.post(hook.url, body, headers, hook.timeout)
         except CannotPost:

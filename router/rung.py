@@ -48,17 +48,15 @@ class Rung:
         live = self.live or self.gate is not None or self.early is not None
         return EngineCall(self.request.id, messages, self.contract, self.request.sampling, needed, live, seconds)
 
-    async def judged(self, attempt: Attempt, generation: Generation, repairs: int) -> Attempt:
-        """The attempt with its verdicts; every choice must pass, the first that does not ends it."""
-        verdicts: tuple[Verdict, ...] = ()
+    async def judged(self, attempt: Attempt, generation: Generation, repairs: int, verdicts: list[Verdict]) -> Attempt:
+        """The attempt with its verdicts, which are appended as they come; every choice must pass, the first that does not ends it."""
         shown = self.contract
         for choice in generation.choices:
             draft = Draft(replace(self.request, contract=shown), self.tier.name, choice, generation.samples, repairs, self.last)
-            found = await verify(self.route.verifiers, draft, self.route.rules)
-            verdicts += found.verdicts
+            found = await verify(self.route.verifiers, draft, self.route.rules, verdicts.append)
             if found.deferral is not None or none_fits(self.request.contract, shown, choice):
-                return replace(attempt, verdicts=verdicts, deferral=found.deferral or "abstain")
-        return replace(attempt, verdicts=verdicts)
+                return replace(attempt, verdicts=tuple(verdicts), deferral=found.deferral or "abstain")
+        return replace(attempt, verdicts=tuple(verdicts))
 
     @property
     def _prose(self) -> bool:

@@ -277,6 +277,22 @@ class Embeddings:
     usage: Usage
 
 
+@dataclass(slots=True)
+class Tab:
+    """What others were asked and took so far: it is owed although nobody waits for what they say any more. `cost` is in dollars."""
+
+    cost: float = 0.0
+    usage: Usage = field(default=Usage())
+    energies: list[Energy | None] = field(default_factory=list)
+
+    def add(self, cost: float, usage: Usage | None = None, energy: Energy | None = None) -> None:
+        """One question more; only what was asked of a model has a usage, and maybe an energy."""
+        self.cost += cost
+        if usage is not None:
+            self.usage += usage
+            self.energies.append(energy)
+
+
 @dataclass(frozen=True, slots=True)
 class Alternative:
     """Another token that could have stood at a position, with its natural-log probability before the grammar mask."""
@@ -366,7 +382,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A finished choice that a verifier is asked about, with the request that it answers."""
+    """A finished choice that a verifier is asked about, with the request that it answers; what a verifier spends it puts on the `tab`."""
 
     request: GenerationRequest
     tier: str
@@ -374,6 +390,7 @@ class Draft:
     samples: tuple[Choice, ...] = ()
     repairs: int = 0
     last: bool = False
+    tab: Tab = field(default_factory=Tab, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

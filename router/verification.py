@@ -1,14 +1,17 @@
 """Verifiers in order, cheapest first, until one rules against the draft."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import cast, get_args
 
 from router.policy import Rules
 from router.ports import Verifier
-from router.types import HARD_GATES, Draft, Evidence, Reason, Ruling, Verdict
+from router.types import HARD_GATES, Draft, Evidence, Reason, Ruling, Tab, Verdict, together
 
 _REASONS = frozenset(get_args(Reason))
+CANCELLED = "cancelled"
+"""The reason of a verdict that nobody waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +22,32 @@ class Verification:
     deferral: Reason | None
 
 
-async def verify(verifiers: Sequence[Verifier], draft: Draft, rules: Rules) -> Verification:
+async def verify(
+    verifiers: Sequence[Verifier], draft: Draft, rules: Rules, note: Callable[[Verdict], object] = lambda verdict: None
+) -> Verification:
     """Ask each verifier in turn; the first `DEFER` or `UNABLE` ends the walk, an accept only lets the next one speak.
 
-    With nothing left to defer to (`draft.last`) only the hard gates are asked.
+    With nothing left to defer to (`draft.last`) only the hard gates are asked. `note` hears each verdict at once: where the walk is
+    cancelled nothing is returned, and what was spent on it is owed all the same.
     """
     verdicts: list[Verdict] = []
     for verifier in applicable(verifiers, last=draft.last):
-        verdict = await verifier.judge(draft)
+        verdict = await _judged(verifier, draft, note)
         verdicts.append(verdict)
+        note(verdict)
         if verdict.ruling in (Ruling.DEFER, Ruling.UNABLE):
             return Verification(tuple(verdicts), reason(verdict, draft))
     return Verification(tuple(verdicts), _abstained(verdicts, draft, rules))
+
+
+async def _judged(verifier: Verifier, draft: Draft, note: Callable[[Verdict], object]) -> Verdict:
+    tab = Tab()
+    try:
+        return await verifier.judge(replace(draft, tab=tab))
+    except asyncio.CancelledError:
+        if tab.cost or tab.energies:
+            note(Verdict(verifier.kind, Ruling.NOT_APPLICABLE, CANCELLED, cost=tab.cost, usage=tab.usage, energy=together(tab.energies)))
+        raise
 
 
 def applicable(verifiers: Sequence[Verifier], *, last: bool) -> list[Verifier]:

@@ -16,7 +16,7 @@ from typing import Protocol
 from router.attempting import Running
 from router.calibration.comparing import same
 from router.ports import Engine
-from router.types import Attempt, Choice, Energy, EngineCall, GenerationRequest, Outcome, Tier
+from router.types import Attempt, Choice, Energy, EngineCall, GenerationRequest, Outcome, Tab, Tier
 from server.observers.outcomes.content import said
 from server.observers.outcomes.encoding import dumped, usage
 from server.observers.outcomes.labelling import audit
@@ -24,9 +24,9 @@ from server.observers.outcomes.ports import Label
 
 
 class Judge(Protocol):
-    """Compares prose, which structure cannot: how right the kept answer is (0..1, `None`: cannot tell), and what that cost in dollars."""
+    """Compares prose, which structure cannot: how right the kept answer is (0..1, `None`: cannot tell); what that took is on the tab."""
 
-    async def __call__(self, request: GenerationRequest, kept: Choice, reference: Choice) -> tuple[float | None, float]: ...
+    async def __call__(self, request: GenerationRequest, kept: Choice, reference: Choice, tab: Tab) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +116,15 @@ class Auditor:
         if second.generation is None:
             self.heard.missed(chosen.outcome.route, second.failure.code if second.failure else "engine_error")
             return
-        correct, cost = await _compared(under, chosen, second.generation.choices[0])
-        if cost:
-            self.heard.cost(chosen.outcome.route, second.tier, cost)
+        tab = Tab()
+        try:
+            correct = await _compared(under, chosen, second.generation.choices[0], tab)
+        finally:
+            self._owed(chosen.outcome.route, second.tier, tab)
         if correct is None:
             self.heard.missed(chosen.outcome.route, "incomparable")
             return
-        self.heard.label(self._label(under, chosen, second, correct, cost))
+        self.heard.label(self._label(under, chosen, second, correct, tab.cost))
 
     async def _second(self, under: Audited, chosen: Chosen) -> Attempt:
         """The same call that the cascade would have made of the last tier."""
@@ -144,6 +146,12 @@ class Auditor:
         self.heard.cost(route, attempt.tier, attempt.cost)
         if attempt.energy is not None:
             self.heard.energy(attempt.tier, attempt.energy)
+
+    def _owed(self, route: str, tier: str, tab: Tab) -> None:
+        if tab.cost:
+            self.heard.cost(route, tier, tab.cost)
+        for energy in filter(None, tab.energies):
+            self.heard.energy(tier, energy)
 
     def _label(self, under: Audited, chosen: Chosen, second: Attempt, correct: float, cost: float) -> Label:
         generation = second.generation
@@ -172,12 +180,12 @@ def drawn(request_id: str, rate: float, seed: str = "") -> bool:
     return lot < rate * 2**64
 
 
-async def _compared(under: Audited, chosen: Chosen, reference: Choice) -> tuple[float | None, float]:
+async def _compared(under: Audited, chosen: Chosen, reference: Choice, tab: Tab) -> float | None:
     generation = chosen.kept.generation
     kept = generation.choices[0] if generation else reference
     agreed = same(chosen.request.contract, kept, reference)
     if agreed is not None:
-        return float(agreed), 0.0
+        return float(agreed)
     if chosen.request.contract.kind != "none" or under.judge is None:
-        return None, 0.0
-    return await under.judge(chosen.request, kept, reference)
+        return None
+    return await under.judge(chosen.request, kept, reference, tab)

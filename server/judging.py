@@ -9,7 +9,7 @@ from router.account import request_account
 from router.asking import Rate, ask
 from router.contract import check, json_schema
 from router.ports import Engine
-from router.types import Choice, Contract, EngineCall, GenerationRequest, Message, Part, Sampling
+from router.types import Choice, Contract, EngineCall, GenerationRequest, Message, Part, Sampling, Tab
 
 _FORM = {
     "type": "object",
@@ -45,15 +45,14 @@ class AgreementJudge:
         """Whether the engine can be held to the form of a ruling."""
         return self.engine.supports(_contract())
 
-    async def __call__(self, request: GenerationRequest, kept: Choice, reference: Choice) -> tuple[float | None, float]:
-        """1.0 if they agree, 0.0 if they differ, `None` where the judge abstains, fails, breaks its form or may not look; and dollars."""
+    async def __call__(self, request: GenerationRequest, kept: Choice, reference: Choice, tab: Tab) -> float | None:
+        """1.0 if they agree, 0.0 if they differ, `None` where the judge abstains, fails, breaks its form or may not look."""
         if request.inside_only and self.outside:
-            return None, 0.0
-        said = await ask(self.engine, self._call(request, kept, reference))
-        cost = self.price.of(said.usage)
+            return None
+        said = await ask(self.engine, self._call(request, kept, reference), self.price, tab)
         if said.choice is None or check(_contract(), said.choice):
-            return None, cost
-        return _RULINGS.get(cast(dict[str, str], json.loads(said.choice.text))["ruling"]), cost
+            return None
+        return _RULINGS.get(cast(dict[str, str], json.loads(said.choice.text))["ruling"])
 
     def _call(self, request: GenerationRequest, kept: Choice, reference: Choice) -> EngineCall:
         answers = [kept.text, reference.text]

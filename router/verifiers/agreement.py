@@ -78,7 +78,7 @@ class AgreementVerifier:
         if refusal := self._refusal(draft):
             return Verdict(self.kind, Ruling.UNABLE, refusal)
         calls = [(self.services.engine(name), self._call(draft, index)) for name in self.engines for index in range(self.samples)]
-        return self._compared(draft, await asyncio.gather(*(ask(engine, call) for engine, call in calls)))
+        return self._compared(draft, await asyncio.gather(*(ask(engine, call, self.price, draft.tab) for engine, call in calls)))
 
     def _doubtful(self, draft: Draft) -> bool:
         if self.band is None or self.artifact is None:

@@ -40,13 +40,13 @@ class GuardVerifier:
 
     async def judge(self, draft: Draft) -> Verdict:
         """Never raises."""
-        found = await self._detector.look(draft.request, dict.fromkeys(_texts(draft)))
+        found = await self._detector.look(draft.request, dict.fromkeys(_texts(draft)), draft.tab)
         if found.flagged is None:
-            return Verdict(self.kind, Ruling.UNABLE, found.reason, cost=found.cost, usage=found.usage)
+            return Verdict(self.kind, Ruling.UNABLE, found.reason, cost=found.cost, usage=found.usage, energy=found.energy)
         if not found.flagged:
-            return Verdict(self.kind, Ruling.NOT_APPLICABLE, "clear", cost=found.cost, usage=found.usage)
+            return Verdict(self.kind, Ruling.NOT_APPLICABLE, "clear", cost=found.cost, usage=found.usage, energy=found.energy)
         reason = REFUSED if self.policy == "refuse" else found.reason
-        return Verdict(self.kind, Ruling.DEFER, reason, cost=found.cost, usage=found.usage)
+        return Verdict(self.kind, Ruling.DEFER, reason, cost=found.cost, usage=found.usage, energy=found.energy)
 
     @property
     def _detector(self) -> Detector:

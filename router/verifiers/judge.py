@@ -62,7 +62,7 @@ class JudgeVerifier:
         """Never raises: a judge that fails, abstains or breaks the form is `UNABLE`, or not applicable where so configured."""
         if draft.request.inside_only and (self.location == "outside" or self.services.outside(self.engine)):
             return Verdict(self.kind, Ruling.UNABLE, "residency")
-        said = await ask(self.services.engine(self.engine), self._call(draft))
+        said = await ask(self.services.engine(self.engine), self._call(draft), self.price, draft.tab)
         cost = self.price.of(said.usage)
         if said.choice is None or check(_contract(), said.choice):
             return self._unable(_failure(said), cost, said)

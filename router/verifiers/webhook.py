@@ -54,7 +54,7 @@ class WebhookVerifier:
         if draft.request.inside_only and self.location == "outside":
             return Verdict(self.kind, Ruling.UNABLE, "residency")
         document = {"request": request_account(draft.request), "answer": answer_account(draft), "tier": draft.tier, "last": draft.last}
-        return self._ruled(draft, await post(self.services, self._hook, document))
+        return self._ruled(draft, await post(self.services, self._hook, document, draft.tab))
 
     def _ruled(self, draft: Draft, posted: Posted) -> Verdict:
         if posted.body is None:

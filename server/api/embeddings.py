@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from router.cascade import Cascade
 from router.errors import EngineFailure, ResidencyForbidden, SmallfirstError, UnsupportedEndpoint
-from router.types import Attempt, Decision, EmbeddingCall, Embeddings, Failure, GenerationRequest, Message, Outcome, Part, Tier, Usage
+from router.types import Attempt, Decision, EmbeddingCall, Embeddings, Failure, GenerationRequest, Message, Outcome, Part, Tab, Tier, Usage
 from server.access.presence import while_present
 from server.api import errors
 from server.api.exchange import key_of, owner_of, read, scoped
@@ -26,7 +26,7 @@ router = APIRouter()
 @router.post("/v1/embeddings", responses=errors.documented(), openapi_extra=body_of(EmbeddingRequest))
 async def embeddings(request: Request) -> Response:
     """One vector for each text."""
-    known, route = parts(request), ""
+    known, route, guarding = parts(request), "", Tab()
     with ExitStack() as held:
         try:
             known.enter(key_of(request), held)
@@ -37,19 +37,22 @@ async def embeddings(request: Request) -> Response:
             inside = known.names.routes[route].inside_only
             made = GenerationRequest(f"emb-{known.new_id()}", route, _messages(body), pinned=target.pinned, inside_only=inside)
             asked = scoped(made, key_of(request))
-            tier = await _tier(asked, known.cascades[route], known)
+            tier = await _tier(asked, known.cascades[route], known, guarding)
         except SmallfirstError as refusal:
-            known.gauges.refused(route, refusal.code, owner_of(request))
+            if guarding.cost:
+                known.gauges.observe(asked, Outcome(asked.id, route, Decision(()), (), None, refusal.code, extra_cost=guarding.cost))
+            else:
+                known.gauges.refused(route, refusal.code, owner_of(request))
             raise
         held.enter_context(known.gauges.inflight(route))
-        return await while_present(request.receive, _embedded(asked, body, tier, known))
+        return await while_present(request.receive, _embedded(asked, body, tier, known, guarding))
 
 
 def _messages(body: EmbeddingRequest) -> tuple[Message, ...]:
     return tuple(Message("user", (Part("text", text),)) for text in body.texts)
 
 
-async def _tier(asked: GenerationRequest, cascade: Cascade, known: Parts) -> Tier:
+async def _tier(asked: GenerationRequest, cascade: Cascade, known: Parts, guarding: Tab) -> Tier:
     """The first tier that has embeddings and that no guard closes to these texts."""
     open_to = [tier for tier in cascade.route.tiers if asked.pinned in (None, tier.name) and tier.engine in known.embedders]
     if not open_to:
@@ -58,14 +61,14 @@ async def _tier(asked: GenerationRequest, cascade: Cascade, known: Parts) -> Tie
     if not open_to:
         raise ResidencyForbidden("every tier that makes embeddings lies where this request's data may not go")
     for guard in cascade.route.guards:
-        closed = (await guard.inspect(asked, [tier.name for tier in open_to])).closed
+        closed = (await guard.inspect(asked, [tier.name for tier in open_to], guarding)).closed
         open_to = [tier for tier in open_to if tier.name not in closed]
     if not open_to:
         raise UnsupportedEndpoint("a guard of this route lets no tier embed these texts", param="input")
     return open_to[0]
 
 
-async def _embedded(asked: GenerationRequest, body: EmbeddingRequest, tier: Tier, known: Parts) -> Response:
+async def _embedded(asked: GenerationRequest, body: EmbeddingRequest, tier: Tier, known: Parts, guarding: Tab) -> Response:
     """Ask the engine; success, failure and leaving are each one outcome for the metrics."""
     started, code, failure, usage = known.clock(), "cancelled", None, Usage()
     try:
@@ -78,7 +81,7 @@ async def _embedded(asked: GenerationRequest, body: EmbeddingRequest, tier: Tier
         cost, seconds = tier.price.of(usage), known.clock() - started
         attempt = Attempt(tier.name, "try", None, failure, seconds=seconds, usage=usage, cost=cost, cancelled=code == "cancelled")
         decision, answer = Decision((tier.name,), why="embeddings"), 0 if code == "ok" else None
-        outcome = Outcome(asked.id, asked.route, decision, (attempt,), answer, code, seconds)
+        outcome = Outcome(asked.id, asked.route, decision, (attempt,), answer, code, seconds, extra_cost=guarding.cost)
         known.gauges.observe(asked, outcome)
     told = _told(found, body, f"{asked.route}/{tier.name}")
     return Response(to_json(told), headers=headers(outcome, tier.name), media_type="application/json")

@@ -82,7 +82,7 @@ class Metrics:
         if (yardstick := self._yardsticks.get(route)) is not None:
             self._compare(yardstick, outcome)
         if outcome.extra_cost:
-            self._cost.labels(route, "", "audit").inc(outcome.extra_cost)
+            self._cost.labels(route, "", "verifier").inc(outcome.extra_cost)
         if (success := _success(outcome)) is not None:
             self._tasks.labels(route, success).inc()
         if request.owner:

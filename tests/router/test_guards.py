@@ -7,7 +7,7 @@ import pytest
 from router.errors import ConfigError, EngineFailure
 from router.guards import Closing
 from router.registry import guards
-from router.types import GenerationRequest
+from router.types import GenerationRequest, Tab
 from server.engines.scripted import Reply
 from tests.router.verifiers.world import PRICE, World, posting, say, world
 
@@ -15,10 +15,10 @@ TIERS = ("small", "large")
 CLASSIFIER = {"engine": "judge", "policy": "No weapons.", "price": PRICE}
 
 
-async def closing(services: World, *texts: str, inside_only: bool = False, **options: Any) -> Closing:
+async def closing(services: World, *texts: str, inside_only: bool = False, tab: Tab | None = None, **options: Any) -> Closing:
     guard = guards.build({"kind": "prompt", **options}, "routes.auto.guards.0", services=services)
     messages = (say("system words", "system"), *map(say, texts))
-    found: Closing = await guard.inspect(GenerationRequest("r1", "auto", messages, inside_only=inside_only), TIERS)
+    found: Closing = await guard.inspect(GenerationRequest("r1", "auto", messages, inside_only=inside_only), TIERS, tab or Tab())
     return found
 
 
@@ -52,9 +52,10 @@ async def test_whose_words_count_is_an_option(look_at: str, shut: bool) -> None:
     ],
 )
 async def test_a_guard_that_cannot_say_closes_unless_told_otherwise(said: Reply | str, when_unable: str, shut: bool) -> None:
-    found = await closing(world([said]), "hello", classifier=CLASSIFIER, when_unable=when_unable)
+    tab = Tab()
+    found = await closing(world([said]), "hello", tab=tab, classifier=CLASSIFIER, when_unable=when_unable)
     assert bool(found.closed) is shut
-    assert found.cost > 0
+    assert tab.cost > 0
 
 
 async def test_what_must_stay_inside_is_shown_to_no_guard_outside() -> None:

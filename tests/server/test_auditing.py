@@ -13,7 +13,7 @@ from router.errors import EngineTimeout
 from router.policy import Rules
 from router.registry import verifiers
 from router.route import Route
-from router.types import Choice, Decision, GenerationRequest, Outcome, Price, Tier
+from router.types import Choice, Decision, GenerationRequest, Outcome, Price, Tab, Tier
 from server.auditing import Audited, Auditor, Heard, drawn, eligible
 from server.engines.scripted import Reply, ScriptedEngine
 from server.observers.outcomes.ports import Label
@@ -107,8 +107,9 @@ async def test_a_second_answer_that_breaks_the_contract_is_no_reference() -> Non
 
 
 async def test_prose_has_no_label_unless_a_judge_compares_it() -> None:
-    async def judge(asked: GenerationRequest, kept: Choice, reference: Choice) -> tuple[float | None, float]:  # noqa: ARG001
-        return 0.75, 0.5
+    async def judge(asked: GenerationRequest, kept: Choice, reference: Choice, tab: Tab) -> float:  # noqa: ARG001
+        tab.add(0.5)
+        return 0.75
 
     asked = request("a", contract.text())
     done = replace(kept_small("a")[1])

@@ -8,7 +8,7 @@ import pytest
 from router import contract
 from router.asking import Rate
 from router.errors import ConfigError, EngineTimeout
-from router.types import Choice
+from router.types import Choice, Tab
 from server.engines.scripted import Reply, ScriptedEngine
 from server.judging import AgreementJudge
 from tests.server.harness import settings
@@ -39,21 +39,21 @@ def judge(reply: object, *, outside: bool = False) -> tuple[AgreementJudge, Scri
 )
 async def test_a_ruling_is_a_label_and_anything_else_is_none(reply: object, correct: float | None) -> None:
     made, _ = judge(reply)
-    found, cost = await made(request("a", contract.text()), KEPT, REFERENCE)
-    assert found == correct
-    assert cost > 0
+    assert await made(request("a", contract.text()), KEPT, REFERENCE, tab := Tab()) == correct
+    assert tab.cost > 0
 
 
 async def test_what_must_stay_inside_is_never_shown_to_a_judge_outside() -> None:
     made, engine = judge(ruling("agree"), outside=True)
-    assert await made(replace(request("a", contract.text()), inside_only=True), KEPT, REFERENCE) == (None, 0.0)
+    assert await made(replace(request("a", contract.text()), inside_only=True), KEPT, REFERENCE, tab := Tab()) is None
+    assert tab == Tab()
     assert engine.calls == []
 
 
 async def test_either_answer_may_stand_first_and_none_is_told_to_be_the_larger_models() -> None:
     made, engine = judge(ruling("agree"))
     for number in range(20):
-        await made(request(f"r{number}", contract.text()), KEPT, REFERENCE)
+        await made(request(f"r{number}", contract.text()), KEPT, REFERENCE, Tab())
     shown = [json.loads(call.messages[1].text) for call in engine.calls]
     assert {one["first"] for one in shown} == {KEPT.text, REFERENCE.text}
     assert all(set(one) == {"conversation", "first", "second"} for one in shown)

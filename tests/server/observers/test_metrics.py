@@ -83,7 +83,7 @@ def test_an_escalated_request_under_every_name(name: str, labels: dict[str, str]
 
 
 def test_the_sum_of_all_costs_is_the_outcomes_cost() -> None:
-    """Drafts, repairs, verifiers, cancelled and audits: nothing is lost between the kinds."""
+    """Drafts, repairs, verifiers, guards and cancelled: nothing is lost between the kinds."""
     one = outcome(
         attempt("small", verdicts=DEFERRED, deferral="contract"),
         attempt("small", kind="repair", verdicts=DEFERRED, deferral="contract"),
@@ -94,7 +94,7 @@ def test_the_sum_of_all_costs_is_the_outcomes_cost() -> None:
     )
     samples = [s for metric in observed(one).registry.collect() for s in metric.samples if s.name == "smallfirst_cost_usd_total"]
     assert sum(sample.value for sample in samples) == pytest.approx(one.cost)
-    assert {sample.labels["kind"] for sample in samples} == {"draft", "repair", "cancelled", "verifier", "audit"}
+    assert {sample.labels["kind"] for sample in samples} == {"draft", "repair", "cancelled", "verifier"}
 
 
 @pytest.mark.parametrize(
