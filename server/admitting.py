@@ -1,6 +1,7 @@
 """Who may ask, and how much: the keys of the configured file, held against the routes that there are, and the ledger of what they use."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,10 +9,15 @@ from pathlib import Path
 from typing import Protocol
 
 from router.errors import ConfigError
+from server.access.database import InTable
 from server.access.keyfile import Entries, KeyFile
-from server.access.ledger import Ledger, Told
+from server.access.ledger import Exchange, Ledger, Told
 from server.config import Settings
+from server.observers.metrics import MULTIPROCESS
+from server.observers.outcomes.address import engine as reached
 
+STRICT = 10.0
+"""Seconds without an exchange after which what keys used is not known."""
 IDLE = 60
 """Every so many exchanges also the keys that nobody uses here are asked for."""
 
@@ -82,14 +88,34 @@ def admitting(settings: Settings, folder: Path, meters: Meters, log: Callable[[s
         meters.ledger_lost()
         said(why)
 
-    file = KeyFile(folder / name, lambda entries: _fitting(entries, settings), log)
-    return Admitting(file, Ledger(time.time, told=Told(meters.key_budget, lost)))
+    exchange = _exchange(settings, folder)
+    file = KeyFile(folder / name, lambda entries: _fitting(entries, settings, alone=exchange is None and MULTIPROCESS in os.environ), log)
+    strict = STRICT if settings.access.when_lost == "refuse" else None
+    return Admitting(file, Ledger(time.time, exchange, Told(meters.key_budget, lost), strict))
 
 
-def _fitting(entries: Entries, settings: Settings) -> None:
-    """A key for a route or a tier that is not there would open nothing, or less than was meant."""
+def _exchange(settings: Settings, folder: Path) -> Exchange | None:
+    """With whom the ledger counts: Redis, else the database of the outcomes, else nobody."""
+    variable = settings.access.redis_env
+    if variable is not None:
+        if not os.environ.get(variable):
+            raise ConfigError(f"access.redis_env: the environment variable {variable} is not set", param="access.redis_env")
+        from server.access.redis import InRedis
+
+        return InRedis(os.environ[variable])
+    return None if settings.outcomes is None else InTable(reached(settings.outcomes.url, folder))
+
+
+def _fitting(entries: Entries, settings: Settings, *, alone: bool) -> None:
+    """A key for a route or a tier that is not there would open nothing, or less than was meant.
+
+    Workers that count `alone` would each grant the whole of a limit.
+    """
     tiers = {tier.label for route in settings.routes.values() for tier in route.tiers}
     for name, entry in entries.keys.items():
+        if alone and (entry.rate is not None or entry.budgets):
+            told = "several workers must count its limits together: set outcomes.url or access.redis_env"
+            raise ConfigError(f"keys.{name}: {told}", param=f"keys.{name}")
         for kind, given, known in (("routes", entry.routes, settings.routes.keys()), ("tiers", entry.tiers, tiers)):
             if unknown := sorted((given or frozenset()) - known):
                 raise ConfigError(f"keys.{name}.{kind}: there is no {kind[:-1]} {unknown[0]!r}", param=f"keys.{name}.{kind}")

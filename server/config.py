@@ -60,10 +60,16 @@ class Listen(Strict):
 
 
 class Access(Strict):
-    """`keys_file` names the file of keys that clients need; `open` lets everyone in, an Authorization header is then ignored."""
+    """`keys_file` names the file of keys that clients need; `open` lets everyone in, an Authorization header is then ignored.
+
+    Rates and budgets are counted together with others over the Redis whose URL the variable `redis_env` holds, else through the database
+    of the outcomes. While that is lost each process counts alone, or keys with limits are refused (`when_lost: refuse`).
+    """
 
     open: bool = False
     keys_file: str | None = None
+    redis_env: str | None = None
+    when_lost: Literal["count_alone", "refuse"] = "count_alone"
 
 
 class Limits(Strict):
@@ -321,6 +327,8 @@ class Settings(Strict):
     def _check_access(self) -> None:
         if self.access.open and self.access.keys_file is not None:
             _refuse("access.open", "whoever may ask without a key needs none: leave out open or keys_file")
+        if self.access.redis_env is not None and self.access.keys_file is None:
+            _refuse("access.redis_env", "it is for the limits of keys: set keys_file")
         if not (self.listen.local or self.access.open or self.access.keys_file is not None):
             told = "is reachable from other machines: set access.keys_file, or say `access: {open: true}`"
             _refuse("listen.host", f"{self.listen.host} {told}")

@@ -30,12 +30,12 @@ def from_file(path: Path) -> ASGIApp:
 
 def serve(path: Path, settings: Settings, workers: int) -> None:
     """Serve until told to stop; raises ConfigError before anything listens."""
-    app = from_file(path)
     if workers == 1:
-        uvicorn.run(app, **options(settings))
+        uvicorn.run(from_file(path), **options(settings))
         return
     with tempfile.TemporaryDirectory(prefix="smallfirst-") as counts:
         os.environ |= {PATH: str(path.resolve()), MULTIPROCESS: os.environ.get(MULTIPROCESS, counts)}
+        from_file(path)
         uvicorn.run("server.serving:application", factory=True, workers=workers, **options(settings))
 
 
