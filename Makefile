@@ -23,8 +23,8 @@ lint: .venv/.dev ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-verify: .venv/.dev clients ## the deploy artefacts: needs promtool, and with DOCKER_HOST set the containers too
-	deploy/verify/run.sh static chart $(if $(DOCKER_HOST),image containers)
+verify: .venv/.dev clients ## the deploy artefacts: needs prometheus, chromium, chromium-driver, and with DOCKER_HOST set the containers too
+	deploy/verify/run.sh static chart live $(if $(DOCKER_HOST),image containers)
 
 bench: .venv/.dev ## the runnable claims
 	$(BIN)/python bench/cascade.py --json
@@ -35,6 +35,7 @@ lock: .venv/.dev ## pin the dependencies again
 	$(COMPILE) pyproject.toml --extra postgres --extra otel --extra nvml --extra redis -c requirements.lock -o deploy/image.lock
 	$(COMPILE) deploy/build.in -o deploy/build.lock
 	$(COMPILE) deploy/verify/tools.in -o deploy/verify/tools.lock
+	$(COMPILE) deploy/verify/browser.in -o deploy/verify/browser.lock
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -37,7 +37,7 @@ def create_app(parts: Parts, on_close: Callable[[], Awaitable[None]], on_start: 
         app.include_router(module.router)
     app.include_router(outcomes.routes(parts.take))
     if parts.page is not None:
-        app.include_router(dashboard.routes(parts.page))
+        app.include_router(dashboard.routes(parts.page, parts.watch))
     if parts.keys is not None:
         app.add_middleware(Door, keys=parts.keys, wall=parts.wall, refused=lambda code: parts.gauges.refused("", code, ""))
     app.add_middleware(RequestIds, new_id=parts.new_id)

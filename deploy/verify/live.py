@@ -6,6 +6,7 @@ The intervals are shortened, nothing else: the rules are the shipped ones. Exits
 """
 
 import argparse
+import shlex
 import shutil
 import signal
 import subprocess
@@ -25,12 +26,29 @@ PROMETHEUS = HERE.parent / "prometheus"
 INTERVAL = "2s"
 
 
-def shortened(gateway: str) -> str:
-    """The shipped configuration at this machine's addresses."""
+KEYS = {"prometheus": ["--admin"], "team-a": [], "team-b": ["--month-tokens", "100000000"], "spent": ["--day-usd", "0.0005"]}
+"""API keys by name, and what else `smallfirst keys new` is told of them; the budget of the last is soon used."""
+ALERTS = ("SmallfirstEngineDown", "SmallfirstEngineUnhealthy", "SmallfirstBudgetNearlySpent")
+"""What must fire: one engine is not there, one budget is used."""
+
+
+def keyed(file: Path) -> dict[str, str]:
+    """The keys by name, made by the shipped command."""
+    make = [sys.executable, "-m", "server", "keys", "new"]
+    return {
+        name: subprocess.run([*make, name, "--file", str(file), *more], check=True, capture_output=True, text=True).stdout.split()[-1]  # noqa: S603
+        for name, more in KEYS.items()
+    }
+
+
+def shortened(gateway: str, key: str) -> str:
+    """The shipped configuration at this machine's addresses; the gateway shows its metrics to that key."""
     shipped = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
     shipped["global"] = {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL}
     shipped["rule_files"] = [str((PROMETHEUS / name).resolve()) for name in shipped["rule_files"]]
-    shipped["scrape_configs"] = [{"job_name": "smallfirst", "static_configs": [{"targets": [gateway]}]}]
+    shipped["scrape_configs"] = [
+        {"job_name": "smallfirst", "static_configs": [{"targets": [gateway]}], "authorization": {"credentials": key}}
+    ]
     return yaml.safe_dump(shipped)
 
 
@@ -87,64 +105,58 @@ def wait_for(url: str, patience: float = 60.0) -> None:
     raise SystemExit(f"{url} does not answer")
 
 
-def main() -> int:
-    """0 if every panel has data."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, default=18090, help="of the gateway; Prometheus gets the next one")
-    parser.add_argument("--seconds", type=float, default=240.0, help="how long to load it and to wait for data")
-    parser.add_argument("--also", nargs="+", default=[], metavar="COMMAND", help="run this meanwhile; {url} is the gateway")
-    given = parser.parse_args()
-    gateway, prometheus = f"127.0.0.1:{given.port}", f"127.0.0.1:{given.port + 1}"
-    with tempfile.TemporaryDirectory(prefix="smallfirst-live-") as name:
-        return _verified(Path(name), gateway, prometheus, given.seconds, given.also)
+def script(name: str, *words: str) -> list[str]:
+    """A command of this folder."""
+    return [sys.executable, str(HERE / name), *words]
 
 
-def _verified(folder: Path, gateway: str, prometheus: str, seconds: float, also: list[str]) -> int:
+def passed(command: list[str]) -> bool:
+    """Whether it ran and found nothing wrong; what it says is shown."""
+    return subprocess.run(command, check=False).returncode == 0  # noqa: S603  # our own, or the caller's
+
+
+@contextmanager
+def stack(folder: Path, gateway: str, prometheus: str) -> Iterator[dict[str, str]]:
+    """A gateway of two workers and Prometheus, both ready; gives the keys by name. At the end the last lines of their logs are shown."""
     settings = folder / "verify" / "live.yaml"
-    settings.parent.mkdir()
-    (settings.parent / "state").mkdir()
+    (settings.parent / "state").mkdir(parents=True)
     shutil.copy(HERE / "live.yaml", settings)
     shutil.copytree(HERE.parent / "config", folder / "config")
-    (folder / "prometheus.yml").write_text(shortened(gateway))
+    keys = keyed(settings.parent / "state" / "keys.yaml")
+    (folder / "prometheus.yml").write_text(shortened(gateway, keys["prometheus"]))
     port = gateway.rpartition(":")[2]
     serve = [sys.executable, "-m", "server", "serve", "--config", str(settings), "--port", port, "--workers", "2"]
-    scrape = [
-        "prometheus",
-        f"--config.file={folder}/prometheus.yml",
-        f"--storage.tsdb.path={folder}/data",
-        f"--web.listen-address={prometheus}",
-    ]
+    scrape = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+    scrape.append(f"--web.listen-address={prometheus}")
     with powercap(settings.parent / "powercap"), running("gateway", folder, serve), running("prometheus", folder, scrape):
         try:
             wait_for(f"http://{gateway}/readyz", 120)
             wait_for(f"http://{prometheus}/-/ready")
-            load = [
-                sys.executable,
-                str(HERE / "load.py"),
-                "--url",
-                f"http://{gateway}",
-                "--seconds",
-                str(seconds),
-                "--pause",
-                "0.02",
-                "--everything",
-            ]
-            with running("load", folder, load):
-                code = subprocess.run([part.replace("{url}", f"http://{gateway}") for part in also], check=False).returncode if also else 0  # noqa: S603
-                asked = [
-                    sys.executable,
-                    str(HERE / "observe.py"),
-                    "panels",
-                    "--prometheus",
-                    f"http://{prometheus}",
-                    "--patience",
-                    str(seconds),
-                ]
-                fired = [*asked[:2], "firing", *asked[3:], "SmallfirstEngineDown", "SmallfirstEngineUnhealthy"]
-                return subprocess.run(asked, check=False).returncode or subprocess.run(fired, check=False).returncode or code  # noqa: S603
+            yield keys
         finally:
             for log in sorted(folder.glob("*.log")):
                 print(f"-- {log.stem}: {' | '.join(log.read_text(errors='replace').splitlines()[-3:])[:600]}")
+
+
+def main() -> int:
+    """0 if every panel has data and the alerts fire."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=18090, help="of the gateway; Prometheus gets the next one")
+    parser.add_argument("--seconds", type=float, default=240.0, help="how long to load it and to wait for data")
+    parser.add_argument(
+        "--also", type=shlex.split, default=[], metavar="COMMAND", help="run this meanwhile; {url} is the gateway, {key} opens it"
+    )
+    given = parser.parse_args()
+    gateway, prometheus = f"127.0.0.1:{given.port}", f"127.0.0.1:{given.port + 1}"
+    seconds, asked = str(given.seconds), ("--prometheus", f"http://{prometheus}", "--patience", str(given.seconds))
+    with tempfile.TemporaryDirectory(prefix="smallfirst-live-") as name, stack(Path(name), gateway, prometheus) as keys:
+        clients = [part for who, key in keys.items() if who != "prometheus" for part in ("--key", key)]
+        load = script("load.py", "--url", f"http://{gateway}", "--seconds", seconds, "--pause", "0.02", "--everything", *clients)
+        with running("load", Path(name), load):
+            also = [part.format(url=f"http://{gateway}", key=keys["prometheus"]) for part in given.also]
+            good = [passed(also)] if also else []
+            good += [passed(script("observe.py", "panels", *asked)), passed(script("observe.py", "firing", *asked, *ALERTS))]
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":

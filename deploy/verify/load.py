@@ -9,6 +9,7 @@ import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from openai import APIConnectionError, APIStatusError, OpenAI
@@ -17,6 +18,10 @@ from router.functions import Registry, load
 from server.demo import REQUESTS, ask
 
 MODEL = "auto"
+NOBODY = "-"
+"""The tier of a row of the demonstration that was not answered."""
+REFUSED = 1.0
+"""Seconds to wait after an error: nobody asks on at once where a budget is spent."""
 FORM = {
     "type": "object",
     "properties": {"city": {"type": "string", "maxLength": 12}, "warm": {"type": "boolean"}},
@@ -88,28 +93,41 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--pause", type=float, default=0.1, help="seconds between requests")
     parser.add_argument("--everything", action="store_true", help="feedback and the routes of live.yaml too")
-    parser.add_argument("--key", default="none", help="sent as the API key")
+    parser.add_argument("--key", action="append", help="sent as the API key; with several there is a client for each, all at once")
     given = parser.parse_args()
     kinds = EVERYTHING if given.everything else KINDS
-    with OpenAI(base_url=f"{given.url}/v1", api_key=given.key, max_retries=0, timeout=60) as client:
-        seen = collections.Counter(_results(client, kinds, given.seconds, given.pause))
+    keys = given.key or ["none"]
+    with ThreadPoolExecutor(len(keys)) as clients:
+        counts = clients.map(lambda key: collections.Counter(_results(given.url, key, kinds, given.seconds, given.pause)), keys)
+        seen = sum(counts, collections.Counter[str]())
     print(f"load: {dict(seen)}")
     return 0 if sum(count for name, count in seen.items() if not name.startswith("error")) else 1
 
 
-def _results(client: OpenAI, kinds: Sequence[Kind], seconds: float, pause: float) -> Iterator[str]:
+def _results(url: str, key: str, kinds: Sequence[Kind], seconds: float, pause: float) -> Iterator[str]:
+    with OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=60) as client:
+        yield from _answers(client, kinds, seconds, pause)
+
+
+def _answers(client: OpenAI, kinds: Sequence[Kind], seconds: float, pause: float) -> Iterator[str]:
     registry = load("server.assistant:registry")
     end = time.monotonic() + seconds
     for kind, text in zip(itertools.cycle(kinds), itertools.cycle(REQUESTS), strict=False):
         if time.monotonic() > end:
             return
-        try:
-            yield kind(client, text, registry)
-        except APIStatusError as error:
-            yield f"error {error.code}"
-        except APIConnectionError:
-            yield "error connection"
-        time.sleep(pause)
+        found = _result(kind, client, text, registry)
+        yield found
+        time.sleep(REFUSED if found.startswith("error") else pause)
+
+
+def _result(kind: Kind, client: OpenAI, text: str, registry: Registry) -> str:
+    try:
+        found = kind(client, text, registry)
+    except APIStatusError as error:
+        return f"error {error.code}"
+    except APIConnectionError as error:
+        return f"error {type(error).__name__} {error.__cause__!r}"
+    return "error refused" if found == NOBODY else found
 
 
 if __name__ == "__main__":

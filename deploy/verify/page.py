@@ -21,7 +21,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 PATIENCE = 60
-SIZES = {"wide": (1400, 1050), "narrow": (420, 1400)}
+SIZES = {"wide": (1400, 1050), "narrow": (420, 1800)}
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 MORE = ("--disable-component-update", "--disable-sync", "--hide-scrollbars", "--force-device-scale-factor=1")
 
@@ -46,10 +46,14 @@ def main() -> int:
     """0 if the page is as it should be; raises where it is not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True)
+    parser.add_argument("--key", help="an administrator's, where the gateway asks for keys")
     parser.add_argument("--out", type=Path, default=Path("build/verify"))
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with browser() as driver:
+        if given.key:
+            driver.execute_cdp_cmd("Network.enable", {})
+            driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {"Authorization": f"Bearer {given.key}"}})
         driver.get(f"{given.url}/dashboard")
         _lives(driver)
         _chooses(driver)
@@ -69,7 +73,7 @@ def _lives(driver: webdriver.Chrome) -> None:
     tiles = {name: _text(driver, name) for name in ("saved", "share", "cps", "time", "requests")}
     assert all(text.strip("\u2013") for text in tiles.values()), tiles  # noqa: S101
     assert driver.find_elements(By.CSS_SELECTOR, "#reasons .bar")  # noqa: S101
-    print(f"page: {tiles}")
+    print(f"page: {tiles}; {_text(driver, 'promises')!r}")
 
 
 def _chooses(driver: webdriver.Chrome) -> None:
@@ -96,6 +100,7 @@ def _pictures(driver: webdriver.Chrome, out: Path) -> None:
         for name, (width, height) in SIZES.items():
             driver.set_window_size(width, height)
             assert driver.execute_script("return document.documentElement.scrollWidth <= window.innerWidth"), (scheme, name)  # noqa: S101
+            driver.execute_script("window.scrollTo(0, 0)")
             driver.save_screenshot(str(out / f"page-{scheme}-{name}.png"))
 
 

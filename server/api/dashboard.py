@@ -27,8 +27,11 @@ class Source(Protocol):
     def totals(self) -> dict[str, object]: ...
 
 
-def routes(source: Source, worker: Callable[[], int] = os.getpid) -> APIRouter:
-    """The page, its two assets and its data; several workers share the port, so that each tells who it is."""
+def routes(source: Source, watch: Callable[[], Mapping[str, str]] = dict, worker: Callable[[], int] = os.getpid) -> APIRouter:
+    """The page, its two assets and its data; several workers share the port, so that each tells who it is.
+
+    `watch` says a sentence a route: what is known of its promise.
+    """
     router = APIRouter()
     page = files("server.api").joinpath("page")
     read = {name: page.joinpath(name).read_bytes() for name in ("index.html", *ASSETS)}
@@ -40,7 +43,7 @@ def routes(source: Source, worker: Callable[[], int] = os.getpid) -> APIRouter:
     @router.get("/dashboard/data", include_in_schema=False)
     async def data(request: Request) -> Response:
         seen = _seen(request.query_params.get("seen", "")).get(worker(), 0)
-        told = {"worker": worker(), "last": source.last, "totals": source.totals(), "records": source.since(seen)}
+        told = {"worker": worker(), "last": source.last, "totals": source.totals(), "watch": dict(watch()), "records": source.since(seen)}
         # a new connection each time, so that every worker has its turn
         return Response(to_json(told), headers=KEPT | {"connection": "close"}, media_type="application/json")
 

@@ -5,6 +5,7 @@ const SHOWN = 100;
 
 const seen = new Map(); // worker -> number of its last record
 const totals = new Map(); // worker -> its counters
+const watched = new Map(); // worker -> a sentence a route
 let records = [];
 let chosen = null;
 let paused = false;
@@ -26,12 +27,12 @@ function dollars(value) {
 
 // Tiny sums are told for a thousand or a million, so that they can be read.
 function scaled(value) {
-  const [count, name] = value >= 0.01 ? [1, ""] : value >= 1e-5 ? [1e3, "a thousand"] : [1e6, "a million"];
+  const [count, name] = value >= 0.01 ? [1, "one verified answer"] : value >= 1e-5 ? [1e3, "a thousand verified answers"] : [1e6, "a million verified answers"];
   return ["$" + (value * count).toFixed(2), name];
 }
 
 function seconds(value) {
-  return value < 1 ? Math.round(value * 1000) + " ms" : value.toFixed(value < 10 ? 2 : 1) + " s";
+  return value < 1 ? Math.round(value * 1000) + "\u00a0ms" : value.toFixed(value < 10 ? 2 : 1) + "\u00a0s";
 }
 
 function joules(value) {
@@ -39,7 +40,7 @@ function joules(value) {
   return value < 1000 ? value.toPrecision(3) + " J" : (value / 1000).toPrecision(3) + " kJ";
 }
 
-const percent = (part, whole) => (whole ? Math.round((100 * part) / whole) + " %" : "–");
+const percent = (part, whole) => (whole ? Math.round((100 * part) / whole) + "\u00a0%" : "–");
 
 function sum(field) {
   let found = 0;
@@ -60,6 +61,7 @@ async function ask() {
   const told = await answer.json();
   seen.set(told.worker, told.last);
   totals.set(told.worker, told.totals);
+  watched.set(told.worker, told.watch);
   if (told.records.length) {
     records = [...told.records, ...records].sort((one, other) => other.time - one.time).slice(0, SHOWN);
   }
@@ -86,10 +88,26 @@ function mark(className, text) {
 
 function draw() {
   drawTiles();
+  drawPromises();
   drawRows();
   drawPath(chosen || records[0]);
   drawBars("reasons", sums("deferrals"), "", false);
   drawBars("tiers", sums("answers"), "answer", true);
+}
+
+// One worker watches for all: the one that knows more says more.
+function drawPromises() {
+  const found = {};
+  for (const sentences of watched.values()) {
+    for (const [route, sentence] of Object.entries(sentences)) if (sentence.length > (found[route] || "").length) found[route] = sentence;
+  }
+  const lines = Object.entries(found).map(([route, sentence]) => {
+    const line = made("li");
+    line.append(made("strong", "", route), made("span", "", sentence));
+    return line;
+  });
+  at("quality").hidden = !lines.length;
+  at("promises").replaceChildren(...lines);
 }
 
 function drawTiles() {
@@ -106,11 +124,11 @@ function drawTiles() {
   const verified = sum("verified");
   const [price, count] = verified ? scaled(cost / verified) : ["–", ""];
   at("cps").textContent = price;
-  at("cps-note").textContent = (count ? "for " + count + "; " : "") + verified + " answers were verified";
+  at("cps-note").textContent = count ? "for " + count + "; " + verified + " so far" : "no answer was verified yet";
   const times = records.map((record) => record.seconds).sort((one, other) => one - other);
   at("time").textContent = times.length ? seconds(times[Math.floor(times.length / 2)]) : "–";
   at("time-note").textContent = times.length
-    ? "median of the last " + times.length + "; 95 % within " + seconds(times[Math.floor(times.length * 0.95)])
+    ? "median of the last " + times.length + "; 95\u00a0% within " + seconds(times[Math.floor(times.length * 0.95)])
     : "median of the last requests";
   const measured = sum("measured");
   at("energy").textContent = measured ? joules(sum("joules") / measured) : "–";

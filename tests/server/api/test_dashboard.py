@@ -3,8 +3,12 @@
 import re
 
 import pytest
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
 
 from router.errors import EngineFailure
+from server.api import dashboard
+from server.observers.recent import Recent
 from tests.server.harness import CALL, TOOLS, Reply, running
 
 PATHS = ("/dashboard", "/dashboard/style.css", "/dashboard/app.js", "/dashboard/data")
@@ -71,6 +75,14 @@ async def test_nothing_that_was_said_is_told() -> None:
         told = await world.client.get("/dashboard/data")
     assert len(told.json()["records"]) == 2
     assert "canary" not in told.text
+
+
+async def test_what_is_known_of_each_promise_is_told() -> None:
+    app = FastAPI()
+    app.include_router(dashboard.routes(Recent({}, {}, lambda: 0.0), lambda: {"auto": "kept error at most 4.1%"}))
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://gateway") as client:
+        told = (await client.get("/dashboard/data")).json()
+    assert told["watch"] == {"auto": "kept error at most 4.1%"}
 
 
 async def test_only_what_is_new_is_told_again() -> None:
