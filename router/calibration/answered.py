@@ -7,7 +7,7 @@ from router.calibration.asked import Asked, asked
 from router.calibration.grounding import grounding_features
 from router.calibration.offer import Offered
 from router.calibration.reading import Reading, normal, read
-from router.calibration.words import QUOTED, REFUSAL, stems, words
+from router.calibration.words import REFUSAL, stems, words
 from router.contract import check
 from router.errors import SmallfirstError
 from router.types import Draft
@@ -54,15 +54,17 @@ ANSWER_FEATURES = (
 )
 
 
-def answer_features(draft: Draft, known: Asked | None = None) -> dict[str, float]:
-    """Named features of the draft's answer; NaN where a feature has no meaning for it."""
-    known, reading = known or asked(draft.request), read(draft.request.contract, draft.choice)
-    form = _form(draft, reading)
+def answer_features(draft: Draft, known: Asked | None = None, reading: Reading | None = None) -> dict[str, float]:
+    """Named features of the draft's answer; NaN where a feature has no meaning for it; `known` and `reading` where they are at hand."""
+    known, reading = known or asked(draft.request), reading or read(draft.request.contract, draft.choice)
+    found = _form(draft, reading)
     if reading.message is not None:
-        form |= _message_features(known, reading.message)
-    if not reading.calls:
-        return form
-    return form | _call_features(known, reading) | _argument_features(known, reading) | grounding_features(known, reading.calls)
+        found |= _message_features(known, reading.message)
+    if reading.calls:
+        found |= _call_features(known, reading)
+        found |= _argument_features(known, reading)
+        found |= grounding_features(known, reading.calls)
+    return found
 
 
 def _form(draft: Draft, reading: Reading) -> dict[str, float]:
@@ -105,57 +107,67 @@ def _message_features(known: Asked, text: str) -> dict[str, float]:
 
 def _call_features(known: Asked, reading: Reading) -> dict[str, float]:
     names = [call.name for call in reading.calls]
-    offered = known.overlaps
-    overlaps = [offered.get(name, 0.0) for name in names]
-    others = max((overlap for name, overlap in offered.items() if name not in names), default=0.0)
-    unlike = len({(call.name, normal(call.arguments)) for call in reading.calls})
-    tools = known.offer.functions
-    named = [len(known.stems & tools[name].stems) / max(len(tools[name].stems), 1) for name in names if name in tools]
+    distinct, tools = set(names), known.offer.functions
+    called = [known.overlaps.get(name, 0.0) for name in names]
+    others = [overlap for name, overlap in known.overlaps.items() if name not in distinct]
+    unlike = len({(call.name, normal(call.arguments)) for call in reading.calls}) if len(names) > 1 else len(names)
     return {
-        "unknown_names": float(sum(name not in tools for name in names)),
-        "distinct_names": float(len(set(names))),
+        "unknown_names": float(sum([name not in tools for name in names])),
+        "distinct_names": float(len(distinct)),
         "repeated_calls": float(len(names) - unlike),
         "calls_expected": len(names) - 1.0 - known.conjunctions,
-        "calls_quotes": len(names) - float(len(QUOTED.findall(known.original))),
-        "unused_tools": float(len(offered) - len(set(names))),
-        "overlap_called": min(overlaps, default=NAN),
-        "overlap_over_rest": min(overlaps, default=NAN) - others,
-        "name_in_request": min(named, default=NAN),
+        "calls_quotes": float(len(names) - len(known.quotes)),
+        "unused_tools": float(len(tools) - len(distinct)),
+        "overlap_called": min(called),
+        "overlap_over_rest": min(called) - max(others, default=0.0),
+        "name_in_request": min([known.named[name] for name in names if name in tools], default=NAN),
     }
+
+
+_COUNTED = (
+    *("unknown_arguments", "missing_arguments", "wrong_types", "not_in_enum", "defaults_repeated", "empty_values"),
+    *("absent_mentioned", "booleans", "nested"),
+)
 
 
 def _argument_features(known: Asked, reading: Reading) -> dict[str, float]:
-    checks = [
-        _checked(call.arguments, known.offer.functions[call.name], known) for call in reading.calls if call.name in known.offer.functions
-    ]
-    if not checks:
+    """Counts of what is wrong or telling in the arguments of the calls."""
+    tools = known.offer.functions
+    calls = [(call.arguments, tools[call.name]) for call in reading.calls if call.name in tools]
+    if not calls:
         return {}
-    totals = {name: math.fsum(check[name] for check in checks) for name in checks[0]}
-    filled, optional = totals.pop("filled"), totals.pop("optional")
-    return totals | {"optional_filled": filled / optional if optional else NAN, "arguments": totals["arguments"] / len(checks)}
+    found = dict.fromkeys(_COUNTED, 0.0)
+    filled = optional = 0
+    for arguments, function in calls:
+        absent = [parameter for name, parameter in function.parameters.items() if name not in arguments]
+        needed = sum([parameter.required for parameter in absent])
+        given = _count_given(found, arguments, function)
+        found["missing_arguments"] += needed
+        if len(absent) > needed:
+            found["absent_mentioned"] += max([len(parameter.stems & known.stems) for parameter in absent if not parameter.required])
+        filled += given
+        optional += given + len(absent) - needed
+    found["arguments"] = math.fsum([len(arguments) for arguments, _ in calls]) / len(calls)
+    found["optional_filled"] = filled / optional if optional else NAN
+    return found
 
 
-def _checked(arguments: Mapping[str, object], function: Offered, known: Asked) -> dict[str, float]:
-    """Counts of what is wrong or telling in the arguments of one call."""
-    parameters = function.parameters
-    given = [(parameters[name], value) for name, value in arguments.items() if name in parameters]
-    absent = [parameter for name, parameter in parameters.items() if name not in arguments]
-    return {
-        "arguments": float(len(arguments)),
-        "unknown_arguments": float(len(arguments) - len(given)),
-        "missing_arguments": float(sum(parameter.required for parameter in absent)),
-        "wrong_types": float(sum(not _typed(value, parameter.types) for parameter, value in given)),
-        "not_in_enum": float(
-            sum(bool(parameter.enum) and not isinstance(value, list) and repr(value) not in parameter.enum for parameter, value in given)
-        ),
-        "defaults_repeated": float(sum(parameter.is_default(normal(value)) for parameter, value in given)),
-        "empty_values": float(sum(value in ("", [], {}, None) for _, value in given)),
-        "absent_mentioned": max((len(parameter.stems & known.stems) for parameter in absent if not parameter.required), default=0.0) * 1.0,
-        "filled": float(sum(not parameter.required for parameter, _ in given)),
-        "optional": float(sum(not parameter.required for parameter in parameters.values())),
-        "booleans": float(sum(isinstance(value, bool) for _, value in given)),
-        "nested": float(sum(isinstance(value, dict | list) for _, value in given)),
-    }
+def _count_given(found: dict[str, float], arguments: Mapping[str, object], function: Offered) -> int:
+    """Add up what is wrong with the arguments given; the number of optional ones among them."""
+    filled = 0
+    for name, value in arguments.items():
+        parameter = function.parameters.get(name)
+        if parameter is None:
+            found["unknown_arguments"] += 1.0
+            continue
+        filled += not parameter.required
+        found["wrong_types"] += not _typed(value, parameter.types)
+        found["not_in_enum"] += bool(parameter.enum) and not isinstance(value, list) and repr(value) not in parameter.enum
+        found["defaults_repeated"] += bool(parameter.defaults) and parameter.is_default(normal(value))
+        found["empty_values"] += value in ("", [], {}, None)
+        found["booleans"] += isinstance(value, bool)
+        found["nested"] += isinstance(value, dict | list)
+    return filled
 
 
 def _typed(value: object, types: tuple[type, ...]) -> bool:

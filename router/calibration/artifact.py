@@ -7,12 +7,12 @@ from pathlib import Path
 
 from router.calibration.asked import request_features
 from router.calibration.family import family
-from router.calibration.features import FEATURES, answered_grams, features, grams, vector
+from router.calibration.features import FEATURES, grams, look, vector
 from router.calibration.linear import HeadSet
 from router.calibration.maps import sigmoid
 from router.calibration.stored import Certificate, Ensemble, Signal, Stored, dump, parse
 from router.calibration.thresholds import Threshold
-from router.calibration.trees import Forest, both_ways
+from router.calibration.trees import Forest
 from router.errors import ConfigError
 from router.ports import Score
 from router.registry import scores
@@ -118,13 +118,14 @@ class Artifact:
             return None
         group = family(draft.request)
         if signal == LEARNED:
-            return self.rate(features(draft, samples=self.certificate.samples), answered_grams(draft), group)
+            seen = look(draft, samples=self.certificate.samples)
+            return self.rate(seen.found, seen.words, group)
         score = self.raw[signal].measure(draft)
         return None if score is None else self.place(score, group, signal)
 
     def rate(self, found: Mapping[str, float], words: Sequence[str], group: str = "") -> Judgement:
         """The learned judgement of named features; `words` are the `answered_grams` of the draft, empty where its text was not kept."""
-        row = vector(dict(found) | self.heads.scores(found, words), self.stored.features)
+        row = vector({**found, **self.heads.scores(found, words)}, self.stored.features)
         wrong = _mean(self.parts, row)
         return self.place(wrong, group, order=by_gain(wrong, _mean(self.gain, row)) if self.gain else None)
 
@@ -165,5 +166,4 @@ def _forests(ensembles: Sequence[Ensemble], width: int) -> tuple[Forest, ...]:
 
 
 def _mean(parts: Sequence[Forest], row: Sequence[float]) -> float:
-    both = both_ways(row)
-    return math.fsum(part.of_both(both) for part in parts) / max(len(parts), 1)
+    return math.fsum([part.score(row) for part in parts]) / max(len(parts), 1)

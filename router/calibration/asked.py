@@ -5,12 +5,13 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from router.calibration.offer import Offer, Offered, offer
-from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, NUMBER, QUOTED, RELATIVE, numbers, stems, words
+from router.calibration.offer import Offer, offer
+from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, NUMBER, RELATIVE, number, quotes, stems, values, words
 from router.types import GenerationRequest
 
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
-_DIGIT, _CAPITAL, _SYMBOL = re.compile(r"\d"), re.compile(r"[A-Z]"), re.compile(r"[^\w\s]")
+_CAPITAL, _SYMBOL = re.compile(r"[A-Z]"), re.compile(r"[^\w\s]")
+_NAMES = re.compile(r"(?<=[a-z,0-9] )[A-Z][\w'\u2019-]+")
 _LONGEST = 6000
 KINDS = ("none", "tools", "json_schema", "choice", "json_object", "regex", "grammar")
 REQUEST_FEATURES = (
@@ -48,19 +49,29 @@ REQUEST_FEATURES = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The request as the features see it: `last` is the last user message, `text` all that was said to the model, both lower-cased."""
+    """The request as the features see it: `last` is the last user message, `text` all that was said to the model, both lower-cased.
+
+    `digits` are the numbers of the last message as written, `written` their values; `numbers` are those in words too. `overlaps` and
+    `named` say by function how far the last message holds the words of its description, and what share of its name's.
+    """
 
     original: str
     last: str
     text: str
     words: list[str]
+    distinct: frozenset[str]
     stems: frozenset[str]
     all_stems: frozenset[str]
+    digits: list[str]
+    written: frozenset[float]
     numbers: frozenset[float]
     all_numbers: frozenset[float]
     conjunctions: int
+    quotes: list[str]
+    names: frozenset[str]
     offer: Offer
     overlaps: dict[str, float]
+    named: dict[str, float]
 
 
 def asked(request: GenerationRequest) -> Asked:
@@ -88,74 +99,89 @@ class _Contract:
 @lru_cache(maxsize=64)
 def _asked(turns: tuple[tuple[str, str], ...], contract: _Contract) -> Asked:
     original = next((text for role, text in reversed(turns) if role == "user"), "")
-    text = "\n".join(text for _, text in turns).casefold()
-    last = original.casefold()
-    found = words(last)
-    offered = offer(contract.contract)
-    own = stems(found)
-    overlaps = {name: len(own & function.described) / (1 + len(function.stems)) for name, function in offered.functions.items()}
-    ours = numbers(last, found)
-    alone = text == last
-    everything = found if alone else words(text)
+    every = [_said(text) for _, text in turns]
+    said, more = _said(original), len(turns) > 1 or not original
+    own, offered = said.stems, offer(contract.contract)
+    functions = offered.functions.items()
     return Asked(
         original,
-        last,
-        text,
-        found,
+        said.text,
+        "\n".join([other.text for other in every]),
+        said.words,
+        frozenset(said.words),
         own,
-        own if alone else stems(everything),
-        ours,
-        ours if alone else numbers(text, everything),
-        len(CONJUNCTION.findall(last)),
+        own.union(*[other.stems for other in every]) if more else own,
+        said.digits,
+        frozenset(map(number, said.digits)),
+        said.numbers,
+        said.numbers.union(*[other.numbers for other in every]) if more else said.numbers,
+        CONJUNCTION.count(said.text, frozenset(said.words)),
+        quotes(original),
+        frozenset([name.casefold() for name in _NAMES.findall(original)]),
         offered,
-        overlaps,
+        {name: len(own & function.described) / (1 + len(function.stems)) for name, function in functions},
+        {name: len(own & function.stems) / max(len(function.stems), 1) for name, function in functions},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One turn taken apart, lower-cased."""
+
+    text: str
+    words: list[str]
+    stems: frozenset[str]
+    digits: list[str]
+    numbers: frozenset[float]
+
+
+@lru_cache(maxsize=256)
+def _said(text: str) -> _Said:
+    """Remembered, for a conversation's turns come again with each request, and the system's with every one."""
+    lowered = text.casefold()
+    found, digits = words(lowered), NUMBER.findall(lowered)
+    return _Said(lowered, found, stems(found), digits, values(digits, found))
 
 
 def request_features(request: GenerationRequest, known: Asked | None = None) -> dict[str, float]:
     """Named features of the request, all finite; `known` is the request taken apart, where that was done already."""
     known = known or asked(request)
     best = sorted(known.overlaps.values(), reverse=True)[:2]
-    kind = request.contract.kind
-    return _text_features(known) | {
-        "turns": float(len(request.messages)),
-        "all_chars": math.log1p(sum(len(message.text) for message in request.messages)),
-        "tools": float(len(known.offer.functions)),
-        "parameters": math.log1p(known.offer.total),
-        "required": math.log1p(known.offer.required),
-        "enums": float(known.offer.enums),
-        "schema_depth": float(known.offer.depth),
-        "overlap_best": best[0] if best else 0.0,
-        "name_best": max((_named(known, function) for function in known.offer.functions.values()), default=0.0),
-        "overlap_gap": best[0] - best[1] if len(best) > 1 else 0.0,
-        "kind": float(KINDS.index(kind)),
-        "must_call": float(request.contract.tool_choice.mode in ("required", "named")),
-    }
-
-
-def _named(known: Asked, function: Offered) -> float:
-    """The share of the words of a function's name that the request says."""
-    return len(known.stems & function.stems) / max(len(function.stems), 1)
+    found = _text_features(known)
+    found["turns"] = float(len(request.messages))
+    found["all_chars"] = math.log1p(sum([len(message.text) for message in request.messages]))
+    found["tools"] = float(len(known.offer.functions))
+    found["parameters"] = math.log1p(known.offer.total)
+    found["required"] = math.log1p(known.offer.required)
+    found["enums"] = float(known.offer.enums)
+    found["schema_depth"] = float(known.offer.depth)
+    found["overlap_best"] = best[0] if best else 0.0
+    found["name_best"] = max(known.named.values(), default=0.0)
+    found["overlap_gap"] = best[0] - best[1] if len(best) > 1 else 0.0
+    found["kind"] = float(KINDS.index(request.contract.kind))
+    found["must_call"] = float(request.contract.tool_choice.mode in ("required", "named"))
+    return found
 
 
 def _text_features(known: Asked) -> dict[str, float]:
-    count, size = max(len(known.words), 1), max(len(known.last), 1)
+    last, count, size = known.last, max(len(known.words), 1), max(len(known.last), 1)
+    ends = "." in last or "!" in last or "?" in last
     return {
-        "chars": math.log1p(len(known.last)),
+        "chars": math.log1p(len(last)),
         "words": math.log1p(len(known.words)),
         "word_length": sum(map(len, known.words)) / count,
         "content": len(known.stems) / count,
-        "digits": len(_DIGIT.findall(known.last)) / size,
-        "numbers": float(len(NUMBER.findall(known.last))),
+        "digits": sum([len(figure) - figure.count(".") - figure.count(",") for figure in known.digits]) / size,
+        "numbers": float(len(known.digits)),
         "conjunctions": float(known.conjunctions),
-        "commas": float(known.last.count(",")),
-        "sentences": float(len(_SENTENCE.findall(known.last))),
-        "questions": float(known.last.count("?")),
-        "lines": float(known.last.count("\n")),
-        "quotes": float(len(QUOTED.findall(known.original))),
+        "commas": float(last.count(",")),
+        "sentences": float(len(_SENTENCE.findall(last))) if ends else 0.0,
+        "questions": float(last.count("?")),
+        "lines": float(last.count("\n")),
+        "quotes": float(len(known.quotes)),
         "capitals": len(_CAPITAL.findall(known.original)) / size,
-        "symbols": len(_SYMBOL.findall(known.last)) / size,
-        "corrections": float(len(CORRECTION.findall(known.last))),
-        "negations": float(len(NEGATION.findall(known.last))),
-        "relative": float(len(RELATIVE.findall(known.last))),
+        "symbols": len(_SYMBOL.findall(last)) / size,
+        "corrections": float(CORRECTION.count(last, known.distinct)),
+        "negations": float(NEGATION.count(last, known.distinct)),
+        "relative": float(RELATIVE.count(last, known.distinct)),
     }

@@ -1,9 +1,10 @@
 """Features of the token log-probabilities, over the free tokens only."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
-from router.scores.tokens import doubts, entropies, margins, meaningful, removed_mass
+from router.scores.tokens import doubts, entropies, margins, meaningful, removed
 from router.types import Choice, Contract, Draft, Token
 
 OPTIONS, RANKS = 8, 4
@@ -49,27 +50,29 @@ def token_features(draft: Draft) -> dict[str, float]:
         "logprob_sum": math.fsum(ordered),
         "logprob_first": logprobs[0],
         "logprob_last": logprobs[-1],
-        "doubtful_tokens": float(sum(value < -0.7 for value in ordered)),
+        "doubtful_tokens": float(bisect_left(ordered, -0.7)),
         "free_tokens": float(count),
     }
-    return found | _alternatives(tokens, removed_mass(draft.choice.tokens)) | _options(draft.request.contract, draft.choice)
+    found |= _alternatives(tokens)
+    gone = removed(draft.choice.tokens)
+    if gone:
+        found["removed_max"], found["removed_first"] = gone
+    return found | _options(draft.request.contract, draft.choice) if draft.request.contract.kind == "choice" else found
 
 
-def _alternatives(tokens: Sequence[Token], gone: Sequence[float]) -> dict[str, float]:
+def _alternatives(tokens: Sequence[Token]) -> dict[str, float]:
     between, spread = margins(tokens), entropies(tokens)
     found: dict[str, float] = {}
     if between:
         found |= {"margin_min": min(between), "margin_mean": math.fsum(between) / len(between)}
     if spread:
         found |= {"entropy_max": max(spread), "entropy_mean": math.fsum(spread) / len(spread), "entropy_first": spread[0]}
-    if gone:
-        found |= {"removed_max": max(gone), "removed_first": gone[0]}
     return found
 
 
 def _options(contract: Contract, choice: Choice) -> dict[str, float]:
     """Under a choice contract of few options: the log-probability of each option's first token, by its place in the list."""
-    if contract.kind != "choice" or not 2 <= len(contract.choices) <= OPTIONS or not choice.tokens:
+    if not 2 <= len(contract.choices) <= OPTIONS or not choice.tokens:
         return {}
     first = choice.tokens[0]
     top = {alternative.text.strip(): alternative.logprob for alternative in (*first.masked_top, *first.top)}

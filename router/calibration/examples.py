@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from router.calibration.features import answered_grams, features
+from router.calibration.features import look
 from router.ports import Score
 from router.types import Draft, Evidence
 
@@ -56,10 +56,11 @@ def example(draft: Draft, label: Label, scores: Mapping[str, Score], *, agreemen
     """A labelled draft; without `agreement` its samples are not looked at."""
     usable = {name: score for name, score in scores.items() if agreement or Evidence.SAMPLES not in score.needs}
     raw = {name: value for name, score in usable.items() if (value := score.measure(draft)) is not None}
+    seen = look(draft, samples=agreement)
     return Example(
         label,
-        features(draft, samples=agreement),
-        answered_grams(draft),
+        seen.found,
+        seen.words,
         raw,
         draft.request.contract.kind,
         tuple(tool.name for tool in draft.request.contract.tools),

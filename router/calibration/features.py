@@ -6,6 +6,7 @@ absent, or NaN.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from router.calibration.agreement import AGREEMENT_FEATURES, agreement_features
@@ -14,7 +15,7 @@ from router.calibration.asked import REQUEST_FEATURES, asked, request_features
 from router.calibration.doubt import TOKEN_FEATURES, token_features
 from router.calibration.grounding import GROUNDING_FEATURES
 from router.calibration.linear import ANSWERED, CROSSED, HEAD_FEATURES
-from router.calibration.reading import read
+from router.calibration.reading import Reading, read
 from router.types import Draft, GenerationRequest
 
 FEATURES = (*REQUEST_FEATURES, *ANSWER_FEATURES, *GROUNDING_FEATURES, *TOKEN_FEATURES, *AGREEMENT_FEATURES, *HEAD_FEATURES, ANSWERED)
@@ -22,11 +23,28 @@ LOGPROB_FEATURES = frozenset(TOKEN_FEATURES)
 _CROSSED_WORDS, _TAG = 200, 60
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a draft found: named features, and the words of the request with those beside the answer."""
+
+    found: dict[str, float]
+    words: list[str]
+
+
+def look(draft: Draft, *, samples: bool = True) -> Look:
+    """Features and words at once, request and answer taken apart a single time; without `samples` other answers are not looked at."""
+    known, reading = asked(draft.request), read(draft.request.contract, draft.choice)
+    found = request_features(draft.request, known)
+    found |= answer_features(draft, known, reading)
+    found |= token_features(draft)
+    if samples and draft.samples:
+        found |= agreement_features(draft)
+    return Look(found, _beside(_grams(known.words), _tag(draft, reading)))
+
+
 def features(draft: Draft, *, samples: bool = True) -> dict[str, float]:
     """All named features that this draft has."""
-    known = asked(draft.request)
-    found = request_features(draft.request, known) | answer_features(draft, known) | token_features(draft)
-    return found | agreement_features(draft) if samples else found
+    return look(draft, samples=samples).found
 
 
 def vector(found: Mapping[str, float], names: Sequence[str]) -> list[float]:
@@ -37,22 +55,30 @@ def vector(found: Mapping[str, float], names: Sequence[str]) -> list[float]:
 
 def grams(request: GenerationRequest) -> list[str]:
     """Words and neighbouring pairs of the last user message, for the hashed part of the heads before generation."""
-    found = ["<s>", *asked(request).words]
-    return found[1:] + [f"{one} {other}" for one, other in pairwise(found)]
+    return _grams(asked(request).words)
 
 
 def answered_grams(draft: Draft) -> list[str]:
     """The request's words and pairs, and each word beside what was answered: the option chosen, or the functions called."""
-    plain = grams(draft.request)
-    tag = _tag(draft)
-    return plain if tag is None else plain + [f"{CROSSED}{tag} {word}" for word in plain[:_CROSSED_WORDS] if " " not in word]
+    return _beside(grams(draft.request), _tag(draft, read(draft.request.contract, draft.choice)))
 
 
-def _tag(draft: Draft) -> str | None:
+def _grams(words: list[str]) -> list[str]:
+    return words + [f"{one} {other}" for one, other in pairwise(["<s>", *words])]
+
+
+def _beside(plain: list[str], tag: str | None) -> list[str]:
+    """The words and pairs, and of the first 200 those that are words once more with the tag."""
+    if tag is None:
+        return plain
+    start = f"{CROSSED}{tag} "
+    return plain + [start + word for word in plain[:_CROSSED_WORDS] if " " not in word]
+
+
+def _tag(draft: Draft, reading: Reading) -> str | None:
     kind = draft.request.contract.kind
     if kind == "choice":
         return draft.choice.text[:_TAG]
     if kind != "tools":
         return None
-    names = sorted({call.name for call in read(draft.request.contract, draft.choice).calls})
-    return ",".join(names)[:_TAG]
+    return ",".join(sorted({call.name for call in reading.calls}))[:_TAG]

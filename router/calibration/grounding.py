@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from router.calibration.asked import Asked
 from router.calibration.offer import Parameter
 from router.calibration.reading import Call, leaves
-from router.calibration.words import NUMBER, NUMERALS, QUOTED, STOP, number, numbers, shape, stems, words
+from router.calibration.words import NUMERALS, STOP, numbers, shape, stems, words
 
 _NEXT = re.compile(r"\s+([^\W_]+)")
 _BEFORE = re.compile(r"([^\W_]+)\s+$")
-_NAMES = re.compile(r"(?<=[a-z,0-9] )[A-Z][\w'\u2019-]+")
+_NUMERALS = tuple(NUMERALS)
 NAN = math.nan
 GROUNDING_FEATURES = (
     "strings",
@@ -46,17 +46,21 @@ def grounding_features(known: Asked, calls: Sequence[Call]) -> dict[str, float]:
     """Named features; NaN where there is no argument of the kind."""
     values = [leaf for call in calls for leaf in leaves(call.arguments)]
     texts = [value for value in values if isinstance(value, str) and value]
+    lowered = [text.casefold() for text in texts]
     figures = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    said = [words(text) for text in texts]
-    used = stems(word for found in said for word in found)
-    return _strings(known, texts, said) | _figures(known, figures) | _formats(known, calls) | _left_over(known, calls, texts, used, figures)
+    said = [words(text) for text in lowered]
+    used = stems([word for found in said for word in found])
+    found = _left_over(known, calls, lowered, used, figures)
+    if texts:
+        found |= _strings(known, lowered, said, len(texts) - len(set(texts)), max(map(len, texts)))
+    if figures:
+        found |= _figures(known, figures)
+    return found | _formats(known, calls)
 
 
-def _strings(known: Asked, texts: list[str], said: list[list[str]]) -> dict[str, float]:
-    if not texts:
-        return {}
-    exact = [text.casefold() in known.last for text in texts]
-    anywhere = [own or text.casefold() in known.text for own, text in zip(exact, texts, strict=True)]
+def _strings(known: Asked, texts: list[str], said: list[list[str]], repeated: int, longest: int) -> dict[str, float]:
+    exact = [text in known.last for text in texts]
+    anywhere = [own or text in known.text for own, text in zip(exact, texts, strict=True)]
     partly = [_share(found, known) for found in said]
     return {
         "strings": float(len(texts)),
@@ -64,15 +68,15 @@ def _strings(known: Asked, texts: list[str], said: list[list[str]]) -> dict[str,
         "strings_anywhere": sum(anywhere) / len(texts),
         "strings_words": sum(partly) / len(texts),
         "strings_words_least": min(partly),
-        "strings_invented": float(sum(not part for part in partly)),
-        "strings_longest": math.log1p(max(map(len, texts))),
-        "strings_cut": float(sum(_cut(text.casefold(), known, said) for text, found in zip(texts, exact, strict=True) if found)),
-        "strings_repeated": float(len(texts) - len(set(texts))),
+        "strings_invented": float(partly.count(0.0)),
+        "strings_longest": math.log1p(longest),
+        "strings_cut": float(sum([_cut(text, known, said) for text, found in zip(texts, exact, strict=True) if found])),
+        "strings_repeated": float(repeated),
     }
 
 
 def _share(found: list[str], known: Asked) -> float:
-    telling = stems(found) or frozenset(word[:6] for word in found)
+    telling = stems(found) or frozenset([word[:6] for word in found])
     return len(telling & known.all_stems) / len(telling) if telling else 0.0
 
 
@@ -81,29 +85,31 @@ def _cut(text: str, known: Asked, said: list[list[str]]) -> bool:
     start = known.last.find(text)
     after, before = _NEXT.match(known.last, start + len(text)), _BEFORE.search(known.last, max(0, start - 40), start)
     neighbours = [match.group(1) for match in (after, before) if match]
-    return any(word not in STOP and len(word) > 2 and not any(word in found for found in said) for word in neighbours)
+    telling = [word for word in neighbours if word not in STOP and len(word) > 2]
+    return any(not any(word in found for found in said) for word in telling)
 
 
 def _figures(known: Asked, figures: list[float]) -> dict[str, float]:
-    if not figures:
-        return {}
-    exact = sum(figure in known.numbers for figure in figures)
-    near = sum(figure in known.all_numbers or figure * 100 in known.all_numbers or figure / 100 in known.all_numbers for figure in figures)
+    exact = sum([figure in known.numbers for figure in figures])
+    near = sum(
+        [figure in known.all_numbers or figure * 100 in known.all_numbers or figure / 100 in known.all_numbers for figure in figures]
+    )
     return {
         "figures": float(len(figures)),
         "figures_exact": exact / len(figures),
         "figures_near": near / len(figures),
         "figures_invented": float(len(figures) - near),
-        "figures_fraction": float(sum(figure != int(figure) for figure in figures if math.isfinite(figure))),
+        "figures_fraction": float(sum([figure != int(figure) for figure in figures if math.isfinite(figure)])),
         "figures_largest": math.log1p(min(max(map(abs, figures)), 1e12)),
     }
 
 
 def _formats(known: Asked, calls: Sequence[Call]) -> dict[str, float]:
     """Values beside the examples quoted in the parameters' descriptions (`'YYYY-MM-DD'`, `'City, State'`)."""
-    pairs = [(shape(value), parameter.shapes) for parameter, value in _pairs(known, calls) if isinstance(value, str) and parameter.shapes]
-    invented = sum(_optional_invented(parameter, value, known) for parameter, value in _pairs(known, calls))
-    alike = sum(form in shapes for form, shapes in pairs)
+    given = list(_pairs(known, calls))
+    pairs = [(shape(value), parameter.shapes) for parameter, value in given if parameter.shapes and isinstance(value, str)]
+    invented = sum([_invented(value, known) for parameter, value in given if not parameter.required])
+    alike = sum([form in shapes for form, shapes in pairs])
     return {
         "formats_alike": alike / len(pairs) if pairs else NAN,
         "formats_unlike": float(len(pairs) - alike),
@@ -119,8 +125,8 @@ def _pairs(known: Asked, calls: Sequence[Call]) -> Iterator[tuple[Parameter, obj
                 yield function.parameters[name], value
 
 
-def _optional_invented(parameter: Parameter, value: object, known: Asked) -> bool:
-    if parameter.required or isinstance(value, bool | dict | list):
+def _invented(value: object, known: Asked) -> bool:
+    if isinstance(value, bool | dict | list):
         return False
     if isinstance(value, int | float):
         return float(value) not in known.all_numbers
@@ -128,23 +134,19 @@ def _optional_invented(parameter: Parameter, value: object, known: Asked) -> boo
 
 
 def _left_over(known: Asked, calls: Sequence[Call], texts: list[str], used: frozenset[str], figures: list[float]) -> dict[str, float]:
-    """Words, names and numbers of the request that nothing in the calls accounts for."""
-    functions = [known.offer.functions[name] for name in {call.name for call in calls} if name in known.offer.functions]
-    named = frozenset[str]().union(*(function.stems for function in functions))
-    described = frozenset[str]().union(*(function.described for function in functions))
-    arguments = frozenset[str]().union(*(p.stems for f in functions for p in f.parameters.values()))
-    rest = known.stems - used - named
-    values = "\n".join(texts).casefold()
-    given = frozenset(figures) | numbers(values, [word for word in NUMERALS if word in values])
-    written = frozenset(map(number, NUMBER.findall(known.last)))
-    names = {name.casefold() for name in _NAMES.findall(known.original)}
-    quoted = {text.casefold() for text in QUOTED.findall(known.original)}
+    """Words, names and numbers of the request that nothing in the calls accounts for; `texts` are lower-cased."""
+    offered = known.offer.functions
+    functions = [offered[name] for name in {call.name for call in calls} if name in offered]
+    rest = (known.stems - used).difference(*[function.stems for function in functions])
+    undescribed = rest.difference(*[function.described for function in functions], *[function.arguments for function in functions])
+    values = "\n".join(texts)
+    missed = known.written.difference(figures, numbers(values, [word for word in _NUMERALS if word in values])) if known.written else ()
     return {
         "left_words": float(len(rest)),
         "left_share": len(rest) / max(len(known.stems), 1),
-        "left_undescribed": float(len(rest - described - arguments)),
-        "left_numbers": float(len(written - given)),
-        "left_names": float(sum(name not in values for name in names)),
-        "left_quotes": float(sum(text not in values for text in quoted)),
+        "left_undescribed": float(len(undescribed)),
+        "left_numbers": float(len(missed)),
+        "left_names": float(sum([name not in values for name in known.names])),
+        "left_quotes": float(sum([text not in values for text in {quoted.casefold() for quoted in known.quotes}])),
         "used_words": float(len(used & known.stems)),
     }

@@ -2,14 +2,13 @@
 
 import math
 import zlib
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import mul
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import ConfigDict, with_config
 
-Floats = NDArray[np.float64]
 HEAD_FEATURES, ANSWERED = ("head_small", "head_large"), "head_answered"
 CROSSED = "="
 """How the words that stand beside an answer begin; no word of a request does."""
@@ -40,16 +39,28 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class _Compiled:
+    """One head of a set: `scale` is the place of the sizes that it shares with others, `hashed` lies in one piece of memory."""
+
+    name: str
+    scale: int
+    weights: tuple[float, ...]
+    bias: float
+    hashed: Sequence[float]
+
+    def of(self, sized: Sequence[float], used: Iterable[int], count: int) -> float:
+        """Log-odds from the sized features and the buckets of the words."""
+        total = self.bias + math.fsum(map(mul, sized, self.weights))
+        return total + sum([self.hashed[bucket] for bucket in used]) / math.sqrt(count) if count else total
+
+
+@dataclass(frozen=True, slots=True)
 class HeadSet:
     """Several heads evaluated at once: before generation that small and large are right, after it that this answer to these words is."""
 
-    names: tuple[str, ...]
     features: tuple[str, ...]
-    _means: Floats
-    _inverse: Floats
-    _weights: Floats
-    _biases: Floats
-    _hashed: tuple[tuple[float, ...], ...]
+    _scales: tuple[tuple[tuple[float, float], ...], ...]
+    _heads: tuple[_Compiled, ...]
 
     @classmethod
     def of(cls, pair: tuple[Head, Head | None] | None, answered: Head | None) -> "HeadSet":
@@ -62,33 +73,41 @@ class HeadSet:
             for head in heads.values()
         ):
             raise ValueError("heads: each needs the same features, and as many means, scales and weights")
-        rows = [(head.means, head.scales, head.weights) for head in heads.values()]
-        means, scales, weights = (np.array([row[place] for row in rows], dtype=np.float64) for place in range(3))
-        biases = np.array([head.bias for head in heads.values()])
-        return cls(tuple(heads), features, means, 1.0 / scales, weights, biases, tuple(head.hashed for head in heads.values()))
+        scales = {(head.means, head.scales): None for head in heads.values()}
+        places = {scale: place for place, scale in enumerate(scales)}
+        compiled = [
+            _Compiled(name, places[head.means, head.scales], head.weights, head.bias, array("d", head.hashed))
+            for name, head in heads.items()
+        ]
+        return cls(features, tuple(_inverse(*scale) for scale in scales), tuple(compiled))
 
     def scores(self, found: Mapping[str, float], grams: Sequence[str]) -> dict[str, float]:
         """Log-odds by name; the head on the answer is silent where no words stand beside one."""
-        if not self.names:
-            return {}
-        row = np.array([found.get(name, math.nan) for name in self.features])
-        scaled = np.minimum(np.maximum((row - self._means) * self._inverse, -5.0), 5.0)
-        dense = (np.where(np.isnan(scaled), 0.0, scaled) * self._weights).sum(axis=1) + self._biases
+        row = [found.get(name, math.nan) for name in self.features]
+        sized = [[_sized(value, mean, inverse) for value, (mean, inverse) in zip(row, scale, strict=True)] for scale in self._scales]
         plain = [zlib.crc32(gram.encode()) for gram in grams if gram[0] != CROSSED]
         beside = [zlib.crc32(gram.encode()) for gram in grams if gram[0] == CROSSED]
-        known: dict[tuple[int, bool], list[int]] = {}
+        known: dict[tuple[int, bool], set[int]] = {}
         result = {}
-        for name, total, hashed in zip(self.names, dense.tolist(), self._hashed, strict=True):
-            key = len(hashed), name == ANSWERED
+        for head in self._heads:
+            key = len(head.hashed), head.name == ANSWERED
             if key not in known:
-                known[key] = list({value % key[0] for value in (plain + beside if key[1] else plain)}) if key[0] else []
-            if name != ANSWERED or beside:
-                result[name] = total + _hashed(hashed, known[key])
+                known[key] = {value % key[0] for value in (plain + beside if key[1] else plain)} if key[0] else set()
+            if head.name != ANSWERED or beside:
+                result[head.name] = head.of(sized[head.scale], known[key], len(known[key]))
         return result
 
 
-def _hashed(weights: Sequence[float], used: list[int]) -> float:
-    return sum([weights[bucket] for bucket in used]) / math.sqrt(len(used)) if used else 0.0
+def _inverse(means: Sequence[float], scales: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    return tuple((mean, 1.0 / scale) for mean, scale in zip(means, scales, strict=True))
+
+
+def _sized(value: float, mean: float, inverse: float) -> float:
+    """How far from the mean in standard deviations, at most five; an unknown value is the mean."""
+    if value != value:
+        return 0.0
+    away = (value - mean) * inverse
+    return -5.0 if away < -5.0 else min(away, 5.0)
 
 
 def buckets(grams: Iterable[str], count: int) -> frozenset[int]:

@@ -42,12 +42,13 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """One function, or the one object of a JSON contract."""
+    """One function, or the one object of a JSON contract: the words of its name, of name and description, of all its parameters."""
 
     name: str
     parameters: Mapping[str, Parameter]
     stems: frozenset[str]
     described: frozenset[str]
+    arguments: frozenset[str]
     depth: int
 
 
@@ -96,7 +97,8 @@ def _function(name: str, description: str, schema: Schema) -> Offered:
     inner = properties if isinstance(properties, Mapping) else {}
     parameters = {str(key): _parameter(str(key), value, str(key) in needed) for key, value in inner.items()}
     named = stems(pieces(name))
-    return Offered(name, parameters, named, named | stems(words(description)), _depth(schema))
+    inside = frozenset[str]().union(*(parameter.stems for parameter in parameters.values()))
+    return Offered(name, parameters, named, named | stems(words(description)), inside, _depth(schema))
 
 
 def _parameter(name: str, schema: Any, required: bool) -> Parameter:

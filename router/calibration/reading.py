@@ -39,10 +39,10 @@ def read(contract: Contract, choice: Choice) -> Reading:
 
     Calls bear the names offered where only marks differ: servers write `geo.find` as `geo_find` for models that know no dots.
     """
-    reading, offered = _read(contract.kind, choice.text), frozenset(tool.name for tool in contract.tools)
+    reading, offered = _read(contract.kind, choice.text), [tool.name for tool in contract.tools]
     if all(call.name in offered for call in reading.calls):
         return reading
-    return replace(reading, calls=tuple(_renamed(reading.calls, offered)))
+    return replace(reading, calls=tuple(_renamed(reading.calls, frozenset(offered))))
 
 
 def _renamed(calls: Iterable[Call], offered: frozenset[str]) -> Iterator[Call]:

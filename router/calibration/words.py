@@ -1,17 +1,15 @@
 """Words, numbers and shapes of a text, as the features see them; its cue words are English and say nothing in other languages."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
 
 WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 QUOTED = re.compile(r"(?<!\w)['\"\u201c\u2018]([^'\"\u2018-\u201d]{1,60})['\"\u201d\u2019](?!\w)")
-CONJUNCTION = re.compile(r"\b(?:and|then|also|plus|finally|afterwards|second|secondly|next|as well|after that|followed by)\b|;")
-CORRECTION = re.compile(r"\b(?:actually|instead|rather|wait|sorry|scratch|i mean|make it|change that|no)\b")
-NEGATION = re.compile(r"\b(?:not|no|never|without|except|don't|dont|doesn't|isn't|won't|can't|nothing|neither|nor)\b")
-RELATIVE = re.compile(r"\b(?:tomorrow|today|tonight|yesterday|next|last|ago|later|earlier|before|after|from now|this)\b")
 REFUSAL = re.compile(r"\b(?:sorry|cannot|can't|can not|unable|none of|no function|not able|don't have|do not have|not possible|n't)\b")
 _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _SHAPES = ((re.compile(r"[^\W\d_]+"), "a"), (re.compile(r"\d"), "9"), (re.compile(r"\s+"), " "))
 _NUMERALS = [
     "zero",
@@ -185,7 +183,7 @@ def words(text: str) -> list[str]:
 
 def stems(found: Iterable[str]) -> frozenset[str]:
     """Words cut to six characters, so that inflected forms meet; stop words are left out."""
-    return frozenset(word[:6] for word in found if word not in STOP)
+    return frozenset([word[:6] for word in found if word not in STOP])
 
 
 def pieces(identifier: str) -> list[str]:
@@ -195,7 +193,9 @@ def pieces(identifier: str) -> list[str]:
 
 def number(text: str) -> float:
     """The value of digits with thousands separators or a decimal comma."""
-    plain = text.replace(",", "") if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", text) else text.replace(",", ".")
+    if text.isdecimal():
+        return float(text)
+    plain = text.replace(",", "") if _THOUSANDS.fullmatch(text) else text.replace(",", ".")
     try:
         return float(plain)
     except ValueError:
@@ -204,7 +204,50 @@ def number(text: str) -> float:
 
 def numbers(text: str, found: Iterable[str]) -> frozenset[float]:
     """Numbers written in digits, or as one of `found`, the text's words."""
-    return frozenset([*map(number, NUMBER.findall(text)), *(NUMERALS[word] for word in found if word in NUMERALS)])
+    return values(NUMBER.findall(text), found)
+
+
+def values(digits: Iterable[str], found: Iterable[str]) -> frozenset[float]:
+    """The numbers of what NUMBER found, and of the numerals among the words."""
+    return frozenset([*map(number, digits), *[NUMERALS[word] for word in found if word in NUMERALS]])
+
+
+def quotes(text: str) -> list[str]:
+    """What stands in quotation marks."""
+    return QUOTED.findall(text) if "'" in text or '"' in text or "\u201c" in text or "\u2018" in text else []
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Words and phrases that hint at something; `signs` are words without one of which no phrase can stand in a text."""
+
+    pattern: re.Pattern[str]
+    signs: frozenset[str]
+    mark: str
+
+    @classmethod
+    def of(cls, *phrases: str, mark: str = "") -> "Cue":
+        """Whole words only; `mark` counts wherever it stands."""
+        either = rf"\b(?:{'|'.join(phrases)})\b" + (f"|{mark}" if mark else "")
+        return cls(re.compile(either), frozenset(max(phrase.split(), key=len) for phrase in phrases), mark)
+
+    def count(self, text: str, found: Set[str]) -> int:
+        """How often they stand in the text, whose words are `found`; an apostrophe may hide a word in another, so then all is searched."""
+        hidden = "'" in text or "\u2019" in text or bool(self.mark and self.mark in text)
+        return len(self.pattern.findall(text)) if hidden or not self.signs.isdisjoint(found) else 0
+
+
+CONJUNCTION = Cue.of(
+    *("and", "then", "also", "plus", "finally", "afterwards", "second", "secondly", "next", "as well", "after that", "followed by"),
+    mark=";",
+)
+CORRECTION = Cue.of("actually", "instead", "rather", "wait", "sorry", "scratch", "i mean", "make it", "change that", "no")
+NEGATION = Cue.of(
+    *("not", "no", "never", "without", "except", "don't", "dont", "doesn't", "isn't", "won't", "can't", "nothing", "neither", "nor")
+)
+RELATIVE = Cue.of(
+    *("tomorrow", "today", "tonight", "yesterday", "next", "last", "ago", "later", "earlier", "before", "after", "from now", "this")
+)
 
 
 def shape(text: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from router.registry import scores
-from router.scores.tokens import removed_mass
+from router.scores.tokens import removed
 from router.types import Draft, Evidence
 
 
@@ -22,5 +22,5 @@ class Removed:
 
     def measure(self, draft: Draft) -> float | None:
         """The largest share removed at any token, 0 to 1."""
-        gone = removed_mass(draft.choice.tokens)
-        return max(gone) if gone else None
+        gone = removed(draft.choice.tokens)
+        return gone[0] if gone else None

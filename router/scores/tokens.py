@@ -7,6 +7,7 @@ a known freedom only names, values and words, not the punctuation between them.
 import math
 import re
 from collections.abc import Iterable, Sequence
+from operator import mul
 
 from router.types import Draft, Token
 
@@ -66,26 +67,39 @@ def margins(tokens: Iterable[Token]) -> list[float]:
 
 def _margin(token: Token) -> float:
     own = token.logprob if token.raw_logprob is None else token.raw_logprob
-    best = max([alternative.logprob for alternative in token.top if alternative.text != token.text], default=-math.inf)
+    text = token.text
+    best = max([alternative.logprob for alternative in token.top if alternative.text != text], default=-math.inf)
     return math.exp(token.top[0].logprob if own is None else own) - math.exp(best)
 
 
 def entropies(tokens: Iterable[Token]) -> list[float]:
     """Entropy in nats of the alternatives of each token, renormalised over the admissible ones that are known."""
-    found = [token.masked_top or [other for other in token.top if other.admissible is not False] for token in tokens]
-    return [_entropy([other.logprob for other in alternatives]) for alternatives in found if len(alternatives) > 1]
+    found = [_admissible(token) for token in tokens]
+    return [_entropy(logprobs) for logprobs in found if len(logprobs) > 1]
+
+
+def _admissible(token: Token) -> list[float]:
+    if token.masked_top:
+        return [other.logprob for other in token.masked_top]
+    return [other.logprob for other in token.top if other.admissible is not False]
 
 
 def _entropy(logprobs: list[float]) -> float:
     """With weights w: log(sum w) - sum(w log w) / sum w."""
-    weights = [math.exp(logprob) for logprob in logprobs]
+    weights = list(map(math.exp, logprobs))
     total = sum(weights)
     if total <= 0.0:
         return 0.0
-    return max(0.0, math.log(total) - sum([weight * logprob for weight, logprob in zip(weights, logprobs, strict=True) if weight]) / total)
+    if -math.inf in logprobs:
+        logprobs = [max(logprob, -1e9) for logprob in logprobs]
+    return max(0.0, math.log(total) - math.fsum(map(mul, weights, logprobs)) / total)
 
 
-def removed_mass(tokens: Iterable[Token]) -> list[float]:
-    """The probability that the grammar mask took away at each token: 1 - exp(raw - masked)."""
-    pairs = ((token.raw_logprob, token.logprob) for token in tokens)
-    return [min(1.0, max(0.0, 1.0 - math.exp(min(0.0, raw - masked)))) for raw, masked in pairs if raw is not None and masked is not None]
+def removed(tokens: Iterable[Token]) -> tuple[float, float] | None:
+    """The probability that the grammar mask took away, 1 - exp(raw - masked): the largest of all tokens, and the first token's."""
+    gaps = [token.raw_logprob - token.logprob for token in tokens if token.raw_logprob is not None and token.logprob is not None]
+    return (_gone(min(gaps)), _gone(gaps[0])) if gaps else None
+
+
+def _gone(gap: float) -> float:
+    return min(1.0, max(0.0, 1.0 - math.exp(min(0.0, gap))))

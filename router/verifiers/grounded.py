@@ -88,7 +88,9 @@ class GroundedVerifier:
         text = plain("\n".join(message.text for message in request.messages if message.role in roles))
         found = words(text)
         factors = (1.0, *(factor for cue, known in _FACTORS if cue.search(text) for factor in known))
-        return Given(text, stems(found) | {word[:6] for word in found}, _numbers(text, found), factors, bool(RELATIVE.search(text)))
+        return Given(
+            text, stems(found) | {word[:6] for word in found}, _numbers(text, found), factors, bool(RELATIVE.count(text, frozenset(found)))
+        )
 
     def _called(self, request: GenerationRequest, calls: Sequence[Call]) -> Iterator[tuple[str, str | float]]:
         schemas = {tool.name: tool.parameters for tool in request.contract.tools} or {"": request.contract.schema or {}}
