@@ -217,7 +217,9 @@ class Watcher:
         told = [f"store lost: {self._lost}"] if self._lost else []
         if floor is not None and floor.floor > 0.0:
             told.append(f"tightened: {floor.reason}")
-        if state is not None:
+        if state is not None and not state.labels:
+            told.append(f"no label from {watched.source} yet")
+        elif state is not None:
             sure = f"{watched.target.confidence:.0%} sure, {state.labels} labels from {watched.source}"
             told.append(f"kept error at most {state.upper(watched.target):.1%} ({sure})")
         return "; ".join(told) or "as fitted"
