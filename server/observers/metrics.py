@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -148,6 +149,7 @@ class Metrics:
         """All metrics in Prometheus' text format, those of the other worker processes too."""
         if MULTIPROCESS not in os.environ:
             return generate_latest(_Named(self.registry))
+        _bury(Path(os.environ[MULTIPROCESS]))
         joined = CollectorRegistry()
         MultiProcessCollector(joined)  # type: ignore[no-untyped-call]
         return generate_latest(_Named(joined))
@@ -200,6 +202,15 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(f"smallfirst_{name}", text, labels, buckets=tuple(buckets), registry=self.registry)
+
+
+def _bury(folder: Path) -> None:
+    """Gauges of workers that were killed hold for nobody; what such a worker counted stays counted."""
+    for worker in {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*_*.db")}:
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            mark_process_dead(worker)  # type: ignore[no-untyped-call]
 
 
 class _Named:

@@ -146,3 +146,22 @@ def test_several_processes_are_counted_together(tmp_path: Path) -> None:
     ]
     line = 'smallfirst_requests_total{code="invalid_request",route="auto",tier=""}'
     assert [f"{line} {count}.0" in text for count, text in enumerate(told, 1)] == [True, True]
+
+
+def test_a_killed_worker_has_nothing_in_flight_and_no_opinion_of_engines(tmp_path: Path) -> None:
+    program = (
+        "from server.observers.metrics import Metrics\n"
+        "import os, sys\n"
+        "metrics = Metrics()\n"
+        "sys.stdout.write(metrics.exposition().decode())\n"
+        "sys.stdout.flush()\n"
+        "metrics.refused('auto', 'invalid_request')\n"
+        "metrics.engine_up('llm', False)\n"
+        "metrics.inflight('auto').__enter__()\n"
+        "os._exit(9)\n"
+    )
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    told = [subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True).stdout for _ in range(2)]
+    assert 'smallfirst_requests_total{code="invalid_request",route="auto",tier=""} 1.0' in told[1]
+    assert "smallfirst_inflight{" not in told[1]
+    assert "smallfirst_engine_up{" not in told[1]
