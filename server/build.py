@@ -41,11 +41,22 @@ from server.api.parts import BodyLimits, Exposition, Gauges, Parts
 from server.api.wire import PASSED
 from server.app import create_app
 from server.auditing import Audited
-from server.config import EmbeddedEngine, HourPrice, OpenAIEngine, RouteSettings, ScriptedEngine, Settings, StoredResponses, TierSettings
+from server.config import (
+    EmbeddedEngine,
+    HourPrice,
+    OpenAIEngine,
+    RouteSettings,
+    ScriptedEngine,
+    Settings,
+    StoredResponses,
+    TierSettings,
+    VLLMEngine,
+)
 from server.conversations.database import InDatabase
 from server.conversations.memory import InMemory
 from server.engines import embedded, openai, scripted
 from server.engines.openai.flavours import FLAVOURS
+from server.engines.vllm.options import KEY
 from server.exporting import traces
 from server.judging import AgreementJudge
 from server.metering import Idled, metering
@@ -404,9 +415,15 @@ def _engine(name: str, settings: Settings, folder: Path) -> Running:
         case ScriptedEngine(replies=replies):
             return Running(scripted.ScriptedEngine(name, replies), parameters=frozenset(PASSED))
         case OpenAIEngine() as given:
-            made = openai.OpenAIEngine.create(given.named(name), os.environ)
-            parameters = FLAVOURS[given.flavour].extras & frozenset(PASSED)
-            return Running(made, lambda: made.available, made.context, parameters, made if given.embeddings else None)
+            return _reached(given.named(name))
+        case VLLMEngine() as given:
+            return _reached(given.reached(name, keyed=KEY in os.environ), starting=True)
+
+
+def _reached(options: openai.OpenAIOptions, *, starting: bool = False) -> Running:
+    made = openai.OpenAIEngine.create(options, os.environ, starting=starting)
+    parameters = FLAVOURS[options.flavour].extras & frozenset(PASSED)
+    return Running(made, lambda: made.available, made.context, parameters, made if options.embeddings else None)
 
 
 def _route(

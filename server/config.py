@@ -14,6 +14,7 @@ from router.calibration.examples import FEWEST
 from router.errors import ConfigError
 from router.gated import JUDGES
 from server.engines.openai.options import OpenAIOptions
+from server.engines.vllm.options import VLLMOptions
 from server.locating import foremost
 from server.observers.energy.options import EnergyCounter
 
@@ -103,6 +104,12 @@ class OpenAIEngine(OpenAIOptions):
         return OpenAIOptions.model_validate(self.model_dump(exclude={"kind"}) | {"name": name})
 
 
+class VLLMEngine(VLLMOptions):
+    """A vLLM server that `smallfirst serve` starts on this machine and keeps running."""
+
+    kind: Literal["vllm"]
+
+
 class ScriptedEngine(Strict):
     """A test double that gives these replies in turn, the last one for ever."""
 
@@ -110,7 +117,7 @@ class ScriptedEngine(Strict):
     replies: tuple[str, ...] = Field(min_length=1)
 
 
-EngineSettings = Annotated[EmbeddedEngine | OpenAIEngine | ScriptedEngine, Field(discriminator="kind")]
+EngineSettings = Annotated[EmbeddedEngine | OpenAIEngine | VLLMEngine | ScriptedEngine, Field(discriminator="kind")]
 
 
 class TokenPrice(Strict):
@@ -315,6 +322,7 @@ class Settings(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         self._check_tiers()
+        self._check_ports()
         self._check_names()
         self._check_audits()
         self._check_gates()
@@ -332,6 +340,12 @@ class Settings(Strict):
         if not (self.listen.local or self.access.open or self.access.keys_file is not None):
             told = "is reachable from other machines: set access.keys_file, or say `access: {open: true}`"
             _refuse("listen.host", f"{self.listen.host} {told}")
+
+    def _check_ports(self) -> None:
+        taken = {self.listen.port: "the gateway"}
+        for name, engine in self.engines.items():
+            if isinstance(engine, VLLMEngine) and (other := taken.setdefault(engine.port, name)) != name:
+                _refuse(f"engines.{name}.port", f"{engine.port} is the port of {other} already")
 
     def _check_names(self) -> None:
         if self.default_route not in self.routes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from router.errors import ConfigError
-from server.config import EmbeddedEngine, OpenAIEngine, Settings, TracesSettings
+from server.config import EmbeddedEngine, OpenAIEngine, Settings, TracesSettings, VLLMEngine
 from server.tracing import request_id, traceparent
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def _model(settings: Settings, engine: str, tier: str) -> "Model":
     match settings.engines[engine]:
         case OpenAIEngine(flavour=flavour, model=model, base_url=urls):
             return Model(flavour, model, urlsplit(str(urls[0])).hostname or "")
+        case VLLMEngine(model=model):
+            return Model("vllm", model, "127.0.0.1")
         case EmbeddedEngine(path=path):
             return Model("smallfirst", path)
         case _:

@@ -15,11 +15,12 @@ class Beat:
 
 @dataclass(slots=True)
 class Pulse:
-    """Engines by name; `told` hears (engine, up) every `every` seconds."""
+    """Engines by name; `told` hears (engine, up) every `every` seconds, and every `anxious` ones while any is down."""
 
     engines: Mapping[str, Beat]
     told: Callable[[str, bool], None]
     every: float = 10.0
+    anxious: float = 1.0
     _task: asyncio.Task[None] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -32,13 +33,14 @@ class Pulse:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def beat(self) -> None:
-        """Ask all of them once."""
+    async def beat(self) -> bool:
+        """Ask all of them once; returns whether all are well."""
         found = await asyncio.gather(*(beat.healthy() for beat in self.engines.values()))
         for (name, beat), healthy in zip(self.engines.items(), found, strict=True):
             self.told(name, healthy and beat.available())
+        return all(found)
 
     async def _follow(self) -> None:
         while True:
-            await self.beat()
-            await asyncio.sleep(self.every)
+            well = await self.beat()
+            await asyncio.sleep(self.every if well else self.anxious)

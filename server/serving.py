@@ -13,12 +13,15 @@ from server.build import gateway
 from server.config import Settings, load
 from server.draining import Draining
 from server.observers.metrics import MULTIPROCESS
+from server.orphans import end_with_parent
+from server.supervising import provide_key, supervised
 
 PATH = "SMALLFIRST_CONFIG"
 
 
 def application() -> ASGIApp:
     """The application of one worker, by the settings whose path stands in the environment."""
+    end_with_parent()  # which a killed parent could not ask for
     return from_file(Path(os.environ[PATH]))
 
 
@@ -30,6 +33,12 @@ def from_file(path: Path) -> ASGIApp:
 
 def serve(path: Path, settings: Settings, workers: int) -> None:
     """Serve until told to stop; raises ConfigError before anything listens."""
+    provide_key(settings)
+    with supervised(settings, path.resolve().parent):
+        _listen(path, settings, workers)
+
+
+def _listen(path: Path, settings: Settings, workers: int) -> None:
     if workers == 1:
         uvicorn.run(from_file(path), **options(settings))
         return

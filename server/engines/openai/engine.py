@@ -39,13 +39,16 @@ class OpenAIEngine:
     key: str | None = field(default=None, repr=False)
 
     @classmethod
-    def create(cls, options: OpenAIOptions, environment: Mapping[str, str]) -> "OpenAIEngine":
-        """The engine with its own client; raises ConfigError where its key is not in the environment or `supports` says too much."""
+    def create(cls, options: OpenAIOptions, environment: Mapping[str, str], *, starting: bool = False) -> "OpenAIEngine":
+        """The engine with its own client; raises ConfigError where its key is not in the environment or `supports` says too much.
+
+        A server that is `starting` gets no calls until its first good health check.
+        """
         key, flavour = _key(options, environment), FLAVOURS[options.flavour]
         if beyond := sorted((options.supports or frozenset()) - flavour.kinds):
             raise ConfigError(f"an engine of flavour {flavour.name} cannot be held to {', '.join(beyond)}", param="supports")
         client = AiohttpClient(options.timeouts, options.max_connections, options.max_response_bytes)
-        replicas = Replicas(tuple(Replica(url) for url in options.base_url))
+        replicas = Replicas(tuple(Replica(url, up=not starting) for url in options.base_url))
         opener = Opener(client, replicas, Retry(repeats=options.retries), key)
         return cls(options.name, options, client, replicas, Dialect(options, flavour), opener, key)
 

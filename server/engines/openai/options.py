@@ -40,21 +40,17 @@ class Timeouts(BaseModel):
     total: Seconds = 600.0
 
 
-class OpenAIOptions(BaseModel):
-    """How to reach one model; several addresses in `base_url` are replicas of it, each ending as clients write it (`/v1`).
+class ModelOptions(BaseModel):
+    """How a model is spoken to, wherever its server came from.
 
     `supports` overrides the forms of answer that the flavour can be held to; `logprobs` says whether the server reports log-probabilities
-    before or after the grammar mask, where it is set up otherwise than the flavour's default. `api_key_env` names an environment variable.
-    `embeddings` says that the server makes vectors too.
+    before or after the grammar mask, where it is set up otherwise than the flavour's default. `embeddings` says that the server makes
+    vectors too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    base_url: Annotated[tuple[Url, ...], BeforeValidator(_listed), Field(min_length=1)]
     model: str
-    api_key_env: str | None = None
-    flavour: FlavourName = "vllm"
     tools: Literal["schema", "native"] = "schema"
     tools_prompt: Form = "full"
     timeouts: Timeouts = Timeouts()
@@ -65,3 +61,15 @@ class OpenAIOptions(BaseModel):
     supports: frozenset[ContractKind] | None = None
     logprobs: Literal["before", "after"] | None = None
     embeddings: bool = False
+
+
+class OpenAIOptions(ModelOptions):
+    """How to reach one model; several addresses in `base_url` are replicas of it, each ending as clients write it (`/v1`).
+
+    `api_key_env` names an environment variable.
+    """
+
+    name: str
+    base_url: Annotated[tuple[Url, ...], BeforeValidator(_listed), Field(min_length=1)]
+    api_key_env: str | None = None
+    flavour: FlavourName = "vllm"
