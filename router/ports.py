@@ -10,8 +10,9 @@ class Engine(Protocol):
     """Runs one model. `prompt_tokens` is exact where the engine can count, a fair estimate elsewhere.
 
     `stream` raises only `EngineFailure`s, and stops all work, upstream too, as soon as its iterator is closed. The chunks of each
-    choice end with one that carries a finish reason; usage comes once, in the last chunk of all. Under a `tools` contract the text is
-    the compiled JSON form (`{"tool_calls": [...]}` or `{"message": ...}`), whatever the engine's own protocol calls it.
+    choice end with one that carries a finish reason; usage comes in the last chunk of all, and earlier too, each time the whole so far,
+    where the engine counts along. Under a `tools` contract the text is the compiled JSON form (`{"tool_calls": [...]}` or
+    `{"message": ...}`), whatever the engine's own protocol calls it.
     """
 
     name: str

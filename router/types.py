@@ -339,7 +339,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a running generation; the last one of choice `index` has its finish reason, usage comes once."""
+    """A piece of a running generation; the last one of choice `index` has its finish reason, `usage` is all so far."""
 
     index: int = 0
     text: str = ""

@@ -70,7 +70,7 @@ from server.pulse import Beat, Pulse
 from server.recalibrating import Plan, Recalibrator, Scheduled
 from server.recording import Kept, Meters, Recording, recording
 from server.services import ProcessServices
-from server.tracing import request_id
+from server.tracing import onward, request_id
 from server.watcher import Watched
 
 EVALUATION_RATE = 0.05
@@ -383,6 +383,7 @@ def _parts(settings: Settings, around: Surroundings, metrics: Metrics, observe: 
         embedders={name: found.embedder for name, found in around.engines.items() if found.embedder is not None},
         conversations=_conversations(settings.responses, around.folder),
         stall=settings.listen.stall,
+        available=lambda name: around.engines[name].available(),
     )
 
 
@@ -421,7 +422,7 @@ def _engine(name: str, settings: Settings, folder: Path) -> Running:
 
 
 def _reached(options: openai.OpenAIOptions, *, starting: bool = False) -> Running:
-    made = openai.OpenAIEngine.create(options, os.environ, starting=starting)
+    made = openai.OpenAIEngine.create(options, os.environ, starting=starting, trace=onward)
     parameters = FLAVOURS[options.flavour].extras & frozenset(PASSED)
     return Running(made, lambda: made.available, made.context, parameters, made if options.embeddings else None)
 

@@ -1,9 +1,12 @@
 """The HTTP exchange under way, for whatever writes about it: the id of its answer, and the trace that its client began."""
 
+import re
 from collections.abc import Iterable
 from contextvars import ContextVar
 
 Headers = Iterable[tuple[bytes, bytes]]
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
 _headers: ContextVar[Headers] = ContextVar("headers", default=())
@@ -17,6 +20,15 @@ def request_id() -> str:
 def traceparent() -> str:
     """The client's header of that name (W3C Trace Context); "" where it sent none."""
     return next((value.decode("latin-1") for name, value in _headers.get() if name == b"traceparent"), "")
+
+
+def onward() -> dict[str, str]:
+    """The headers that let whoever is asked next go on with the client's trace; none where it sent no valid one."""
+    if not _TRACEPARENT.fullmatch(traceparent()):
+        return {}
+    state = next((value.decode("latin-1") for name, value in _headers.get() if name == b"tracestate"), "")
+    kept = {"tracestate": state} if state and state.isascii() and state.isprintable() else {}
+    return {"traceparent": traceparent(), **kept}
 
 
 def enter(found: str, headers: Headers = ()) -> None:

@@ -20,7 +20,7 @@ async def healthz() -> Response:
 
 @router.get("/readyz", responses={NOT_READY: {"description": "a route has no healthy engine"}})
 async def readyz(request: Request) -> Response:
-    """Every route has a healthy engine; the body says which engines are up."""
+    """Every route has a healthy engine that takes calls; the body says which engines are up."""
     known = parts(request)
     up = await _healthy(known)
     routes = {name: any(up[tier.engine] for tier in cascade.route.tiers) for name, cascade in known.cascades.items()}
@@ -39,4 +39,4 @@ async def metrics(request: Request) -> Response:
 
 async def _healthy(known: Parts) -> dict[str, bool]:
     found = await asyncio.gather(*(engine.healthy() for engine in known.engines.values()))
-    return dict(zip(known.engines, found, strict=True))
+    return {name: well and known.available(name) for name, well in zip(known.engines, found, strict=True)}

@@ -55,7 +55,8 @@ class Gauges:
 class Parts:
     """The gateway's parts; `clock` is in seconds and monotonic, `wall` in seconds since the epoch, `stall` seconds without any reading.
 
-    A route's cascade gives way to another one when its calibration is fitted again. Where `keys` is `None` everyone may ask.
+    A route's cascade gives way to another one when its calibration is fitted again. Where `keys` is `None` everyone may ask. `available`
+    says of an engine whether it takes calls.
     """
 
     cascades: MutableMapping[str, Cascade]
@@ -75,6 +76,7 @@ class Parts:
     keys: Callable[[], Keyring] | None = None
     ledger: Ledger | None = None
     stall: float = 60.0
+    available: Callable[[str], bool] = lambda name: True
 
     def enter(self, key: Key | None, held: ExitStack) -> None:
         """A place among those in flight, and in what the key may; raises Overloaded, StoreUnavailable."""

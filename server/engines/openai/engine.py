@@ -1,7 +1,7 @@
 """The engine over HTTP: sends a call to one of its replicas, reads the answer as chunks, and names whatever goes wrong."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
@@ -17,13 +17,16 @@ from server.engines.openai.opening import Opener, Order, health_after, health_af
 from server.engines.openai.options import OpenAIOptions
 from server.engines.openai.reading import Reader
 from server.engines.openai.replicas import Replica, Replicas, beginning
-from server.engines.openai.retry import Retry
+from server.engines.openai.retry import Retry, Trouble
 from server.engines.openai.sse import Decoder
 from server.engines.openai.wire import Dialect
 
 HEALTH_SECONDS = 5.0
 LEFTOVER_SECONDS = 0.25
 OK = 200
+BUSY: frozenset[Trouble] = frozenset({"connect_timeout", "total_timeout"})
+"""What a check may meet at a server that has much to do."""
+Trace = Callable[[], Mapping[str, str]]
 
 
 @dataclass(slots=True)
@@ -37,12 +40,16 @@ class OpenAIEngine:
     dialect: Dialect
     opener: Opener
     key: str | None = field(default=None, repr=False)
+    trace: Trace = dict
 
     @classmethod
-    def create(cls, options: OpenAIOptions, environment: Mapping[str, str], *, starting: bool = False) -> "OpenAIEngine":
+    def create(
+        cls, options: OpenAIOptions, environment: Mapping[str, str], *, starting: bool = False, trace: Trace = dict
+    ) -> "OpenAIEngine":
         """The engine with its own client; raises ConfigError where its key is not in the environment or `supports` says too much.
 
-        A server that is `starting` gets no calls until its first good health check.
+        A server that is `starting` gets no calls until its first good health check; `trace` gives the headers that go on with a
+        client's trace.
         """
         key, flavour = _key(options, environment), FLAVOURS[options.flavour]
         if beyond := sorted((options.supports or frozenset()) - flavour.kinds):
@@ -50,7 +57,7 @@ class OpenAIEngine:
         client = AiohttpClient(options.timeouts, options.max_connections, options.max_response_bytes)
         replicas = Replicas(tuple(Replica(url, up=not starting) for url in options.base_url))
         opener = Opener(client, replicas, Retry(repeats=options.retries), key)
-        return cls(options.name, options, client, replicas, Dialect(options, flavour), opener, key)
+        return cls(options.name, options, client, replicas, Dialect(options, flavour), opener, key, trace)
 
     @property
     def context(self) -> int | None:
@@ -111,7 +118,7 @@ class OpenAIEngine:
         return contract.kind in kinds
 
     async def healthy(self) -> bool:
-        """Ask every replica; those that do not answer get no calls until they do."""
+        """Ask every replica; those that are not well get no calls until they are."""
         found = await asyncio.gather(*(self._check(replica) for replica in self.replicas.members))
         return any(found)
 
@@ -123,7 +130,9 @@ class OpenAIEngine:
         total = self.options.timeouts.total
         seconds = total if call.seconds is None else min(total, call.seconds)
         body, streamed = self.dialect.request(call), self.dialect.streams(call)
-        return Order(body, self._headers(call), beginning(call), now() + seconds, own=seconds == total, streamed=streamed)
+        return Order(
+            body, self._headers(call), beginning(call), now() + seconds, own=seconds == total, streamed=streamed, request=call.request_id
+        )
 
     def _reader(self, call: EngineCall) -> Reader:
         reading = Reading(call.contract.kind != "none", self.options.logprobs or self.dialect.flavour.mask)
@@ -131,7 +140,8 @@ class OpenAIEngine:
 
     def _headers(self, call: EngineCall) -> dict[str, str]:
         sane = "".join(letter for letter in call.request_id if letter.isascii() and letter.isprintable())
-        return {**self._authorization(), "x-request-id": sane[:128]}
+        trace = self.trace() if self.dialect.flavour.traced else {}
+        return {**trace, **self._authorization(), "x-request-id": sane[:128]}
 
     def _authorization(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.key}"} if self.key else {}
@@ -141,10 +151,10 @@ class OpenAIEngine:
         url = _root(replica.url) + path if path.startswith("/") else f"{replica.url}/{path}"
         try:
             exchange = await self.client.get(url, self._authorization(), deadline=now() + HEALTH_SECONDS)
-        except Interrupted:
-            replica.up = False
+        except Interrupted as interrupted:
+            replica.unheard(busy=interrupted.trouble in BUSY)
         else:
-            replica.up = exchange.status == OK
+            replica.heard(well=exchange.status == OK)
             exchange.close()
         return replica.up
 

@@ -33,7 +33,9 @@ class Flavour:
 
     `form` gives the fields that hold an answer to a contract of one of `kinds`; `extras` are the further fields that pass; `lacks` the
     fields of OpenAI's protocol that the server would drop in silence; `mask` is where its log-probabilities stand, `None` where nobody
-    says; `health` is a path from the server's root, or from the base address where it does not start with a slash.
+    says; `health` is a path from the server's root, or from the base address where it does not start with a slash; `counts_along` says that
+    the chunks of a stream can tell the usage so far (of one choice, so it is asked for where there is one), `traced` that the client's
+    trace goes on in the server.
     """
 
     name: FlavourName
@@ -47,6 +49,8 @@ class Flavour:
     developer: bool = False
     health: str = "/health"
     streams_tool_logprobs: bool = True
+    counts_along: bool = False
+    traced: bool = True
 
 
 def schema_of(contract: Contract) -> Schema:
@@ -170,7 +174,7 @@ _OPENAI = _fields("verbosity service_tier store metadata prediction safety_ident
 
 FLAVOURS: Mapping[FlavourName, Flavour] = MappingProxyType(
     {
-        "vllm": Flavour("vllm", vllm, _ALL_KINDS, _OWN | _SAMPLERS | _VLLM, mask="after"),
+        "vllm": Flavour("vllm", vllm, _ALL_KINDS, _OWN | _SAMPLERS | _VLLM, mask="after", counts_along=True),
         "sglang": Flavour("sglang", sglang, _ALL_KINDS, _OWN | _SAMPLERS | _SGLANG, mask="after"),
         "trtllm": Flavour("trtllm", trtllm, _ALL_KINDS, _OWN | _SAMPLERS | _TRTLLM, mask="after"),
         "llamacpp": Flavour(
@@ -199,6 +203,7 @@ FLAVOURS: Mapping[FlavourName, Flavour] = MappingProxyType(
             length_field="max_completion_tokens",
             developer=True,
             health="models",
+            traced=False,
         ),
     }
 )

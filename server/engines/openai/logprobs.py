@@ -11,6 +11,9 @@ from server.engines.openai.flavours import Mask
 MASKED = -9000.0
 """Below this a log-probability is a sign, not a number: -9999 (vLLM, OpenAI) and the smallest float (SGLang) say "masked" or "not told"."""
 
+TOLERANCE = 1e-3
+"""Above this a number is no log-probability: a server that is set up to report logits has told nothing that scores could use."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -24,6 +27,8 @@ class Reading:
         return tuple(self._token(position) for position in positions)
 
     def _token(self, position: Position) -> Token:
+        if any(candidate.logprob is not None and candidate.logprob > TOLERANCE for candidate in (position, *(position.top_logprobs or ()))):
+            return Token(position.token)
         value = _number(position.logprob)
         if not self.constrained:
             top = tuple(_alternative(candidate, None) for candidate in position.top_logprobs or () if _known(candidate))

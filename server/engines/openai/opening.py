@@ -17,7 +17,10 @@ SUCCESS = 200
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be sent: `prefix` chooses the replica, `deadline` is the loop's time for all of it, `own` says it is the engine's."""
+    """What is to be sent: `prefix` chooses the replica, `deadline` is the loop's time for all of it, `own` says it is the engine's.
+
+    `request` is the id of the request that it belongs to.
+    """
 
     body: bytes
     headers: Mapping[str, str]
@@ -26,6 +29,7 @@ class Order:
     own: bool
     streamed: bool
     path: str = "chat/completions"
+    request: str = ""
 
 
 @dataclass(slots=True)
@@ -65,12 +69,13 @@ class Opener:
         tried: list[str] = []
         last: EngineFailure | None = None
         while True:
-            replica = self.replicas.choose(order.prefix, now(), tried)
+            replica = self.replicas.choose(order.prefix, now(), tried, order.request)
             if replica is None:
                 raise last or EngineFailure("no server of this engine is available")
             tried.append(replica.url)
             found = await self._try(replica, order)
             if isinstance(found, Leased):
+                self.replicas.remember(order.request, replica)
                 return found
             last = found.failure
             await self._pause(found, order, tried)

@@ -61,7 +61,7 @@ class Reader:
             return None
         if finish == "tool_calls" and not self.native:
             raise EngineProtocolError("the engine called functions that it was not offered")
-        return Chunk(part.index, text, tokens, finish, None, said.thought)
+        return Chunk(part.index, text, tokens, finish, self.usage, said.thought)
 
     def _text(self, index: int, said: Said, *, last: bool) -> str:
         if not self.native:

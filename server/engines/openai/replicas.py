@@ -1,4 +1,7 @@
-"""Several servers of one model: the least loaded one, unless the one that knows the conversation's beginning is nearly as free."""
+"""Several servers of one model: the least loaded one, unless the one that knows the conversation's beginning is nearly as free.
+
+What one request asks again, a repair or further samples, goes where it went before: the prompt is in that server's prefix cache.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -9,9 +12,11 @@ from server.engines.openai.breaker import Breaker
 
 BEGINNING = 2048
 """Characters of a conversation that choose its replica: enough for a prefix cache to pay."""
+REMEMBERED = 4096
+"""Requests whose replica is known."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Replica:
     """One address with what is known of it: calls in flight, its breaker, and the last health check."""
 
@@ -19,6 +24,19 @@ class Replica:
     inflight: int = 0
     breaker: Breaker = field(default_factory=Breaker)
     up: bool = True
+    silences: int = 0
+
+    def heard(self, *, well: bool) -> None:
+        """A health check was answered; after a time of being down, what the breaker knew is of a life that is over."""
+        if well and not self.up:
+            self.breaker = Breaker()
+        self.up, self.silences = well, 0
+
+    def unheard(self, *, busy: bool) -> None:
+        """A health check was not answered: a server that may be `busy` is asked once more before it counts as down."""
+        self.silences += 1
+        if not busy or self.silences > 1:
+            self.up = False
 
     def admits(self, now: float) -> bool:
         return self.up and self.breaker.admits(now)
@@ -30,16 +48,27 @@ class Replicas:
 
     members: tuple[Replica, ...]
     slack: int = 2
+    _answered: dict[str, Replica] = field(default_factory=dict)
 
-    def choose(self, prefix: str, now: float, tried: Collection[str] = ()) -> Replica | None:
+    def choose(self, prefix: str, now: float, tried: Collection[str] = (), request: str = "") -> Replica | None:
         """The replica for a conversation that begins with `prefix`: untried ones first; `None` where none admits a call."""
         admitted = [replica for replica in self.members if replica.admits(now)]
         fresh = [replica for replica in admitted if replica.url not in tried] or admitted
         if len(fresh) < 2:
             return fresh[0] if fresh else None
+        if (known := self._answered.get(request)) is not None and known in fresh:
+            return known
         least = min(replica.inflight for replica in fresh)
         own = max(fresh, key=lambda replica: _weight(prefix, replica.url))
         return own if own.inflight <= least + self.slack else min(fresh, key=lambda replica: replica.inflight)
+
+    def remember(self, request: str, replica: Replica) -> None:
+        """This request was answered there; the last so many are remembered."""
+        if request and len(self.members) > 1:
+            self._answered.pop(request, None)
+            self._answered[request] = replica
+            if len(self._answered) > REMEMBERED:
+                del self._answered[next(iter(self._answered))]
 
     def available(self, now: float) -> bool:
         """Whether any replica admits a call."""

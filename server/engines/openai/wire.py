@@ -40,8 +40,7 @@ class Dialect:
         if call.contract.kind not in self.flavour.kinds:
             raise EngineRejected(f"an engine of flavour {self.flavour.name} cannot be held to a {call.contract.kind} contract")
         self._refuse(call.sampling)
-        stream: Fields = {"stream": True, "stream_options": {"include_usage": True}} if self.streams(call) else {"stream": False}
-        fields: Fields = {"model": self.options.model, "messages": self._messages(call), **stream}
+        fields: Fields = {"model": self.options.model, "messages": self._messages(call), **self._stream(call)}
         fields |= self._sampling(call.sampling) | self._logprobs(call)
         fields |= self._tools(call) if self.native(call) else self.flavour.form(call.contract)
         fields |= {name: json.loads(text) for name, text in call.sampling.extra}
@@ -54,6 +53,13 @@ class Dialect:
         characters = tools + sum(_characters(message) for message in messages)
         others = sum(part.kind != "text" for message in messages for part in message.parts)
         return round(characters / CHARACTERS_PER_TOKEN) + MESSAGE_TOKENS * (len(messages) + 1) + PART_TOKENS * others
+
+    def _stream(self, call: EngineCall) -> Fields:
+        """Where usage is told along with the text, a stream that is cut short has its exact count too."""
+        if not self.streams(call):
+            return {"stream": False}
+        along = {"continuous_usage_stats": True} if self.flavour.counts_along and call.sampling.n == 1 else {}
+        return {"stream": True, "stream_options": {"include_usage": True, **along}}
 
     def _refuse(self, sampling: Sampling) -> None:
         unknown = [name for name, _ in sampling.extra if name not in self.flavour.extras]

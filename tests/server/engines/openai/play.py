@@ -46,5 +46,4 @@ def folded(chunks: list[Chunk], index: int = 0) -> Choice:
 
 
 def usage(chunks: list[Chunk]) -> Usage | None:
-    assert all(chunk.usage is None for chunk in chunks[:-1])
     return chunks[-1].usage

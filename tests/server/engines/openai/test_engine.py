@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from router import contract as contracts
 from router.errors import ConfigError, EngineFailure, EngineOverloaded, EngineProtocolError, EngineRejected, EngineTimeout
 from router.ports import Engine
-from router.types import Contract, Evidence, Message, Part, Sampling, Usage
+from router.types import Contract, Evidence, Message, Part, Sampling, Token, Usage
 from server.engines.openai import OpenAIEngine, OpenAIOptions
 from tests.server.engines.openai.play import call, engine, folded, gather, tools, usage
 from tests.server.engines.openai.upstream import USAGE, Play, completion, delta, json_play, raw, serving, sse_play
@@ -313,6 +313,36 @@ async def test_health_is_asked_and_closes_a_replica_until_it_is_back(flavour: st
         upstream.health = 200
         assert await made.healthy()
         assert made.available
+
+
+async def test_a_stream_that_is_cut_short_has_said_what_it_took() -> None:
+    along = [
+        {**delta(text), "usage": {"prompt_tokens": 31, "completion_tokens": made, "total_tokens": 31 + made}}
+        for made, text in enumerate("abc", 1)
+    ]
+    async with serving(sse_play(*along, ending="hang")) as upstream, engine(upstream.url) as made:
+        chunks = made.stream(call(live=True))
+        seen = [(await anext(chunks)).usage for _ in range(2)]
+        await chunks.aclose()
+    assert seen == [Usage(31, 1), Usage(31, 2)]
+
+
+@pytest.mark.parametrize(("flavour", "goes_on"), [("vllm", True), ("openai", False)])
+async def test_a_clients_trace_goes_on_in_servers_of_ones_own(flavour: str, goes_on: bool) -> None:
+    trace = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    async with serving(GOOD) as upstream:
+        made = OpenAIEngine.create(options(base_url=upstream.url, flavour=flavour), {}, trace=lambda: trace)
+        await gather(made, call())
+        await made.close()
+    assert (upstream.headers[0].get("traceparent") == trace["traceparent"]) is goes_on
+
+
+async def test_logits_are_no_log_probabilities() -> None:
+    entry = {"token": "{}", "logprob": 11.5, "top_logprobs": [{"token": "{}", "logprob": 11.5}, {"token": "I", "logprob": -1.0}]}
+    body: dict[str, Any] = completion("{}")
+    body["choices"][0]["logprobs"] = {"content": [entry]}
+    async with serving(json_play(body)) as upstream, engine(upstream.url) as made:
+        assert folded(await gather(made, call(evidence=Evidence.LOGPROBS))).tokens == (Token("{}"),)
 
 
 async def test_native_calls_fold_to_the_contracts_form() -> None:

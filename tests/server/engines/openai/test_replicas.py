@@ -2,7 +2,7 @@
 
 from router.types import EngineCall, Message, Part
 from server.engines.openai.breaker import Breaker
-from server.engines.openai.replicas import Replica, Replicas, beginning
+from server.engines.openai.replicas import REMEMBERED, Replica, Replicas, beginning
 
 
 def replicas(*loads: int) -> Replicas:
@@ -58,3 +58,44 @@ def test_the_turns_of_a_conversation_share_their_beginning() -> None:
     first = (Message("system", (Part("text", "s"),)), Message("user", (Part("text", "u"),)))
     later = (*first, Message("assistant", (Part("text", "a"),)), Message("user", (Part("text", "v"),)))
     assert beginning(EngineCall("1", first)) == beginning(EngineCall("2", later))
+
+
+def test_a_request_that_asks_again_goes_where_it_was_answered_whatever_the_load() -> None:
+    group = replicas(0, 0, 0)
+    for replica in group.members:
+        group.remember(f"to {replica.url}", replica)
+        replica.inflight = 9
+        found = group.choose("p", 0.0, (), f"to {replica.url}")
+        assert found is replica
+        replica.inflight = 0
+    group.members[0].up = False
+    assert group.choose("p", 0.0, (), "to http://r0") is not group.members[0]
+    assert group.choose("p", 0.0, ("http://r1",), "to http://r1") is group.members[2]
+
+
+def test_only_so_many_requests_are_remembered() -> None:
+    group = replicas(0, 0)
+    for number in range(REMEMBERED + 1):
+        group.remember(f"{number}", group.members[1])
+    assert len(group._answered) == REMEMBERED
+    assert "0" not in group._answered
+
+
+def test_a_server_is_down_when_it_refuses_and_when_it_is_silent_twice() -> None:
+    refusing, silent = Replica("http://a"), Replica("http://b")
+    refusing.unheard(busy=False)
+    silent.unheard(busy=True)
+    assert (refusing.up, silent.up) == (False, True)
+    silent.unheard(busy=True)
+    assert not silent.up
+    silent.heard(well=True)
+    silent.unheard(busy=True)
+    assert silent.up
+
+
+def test_a_server_that_was_down_comes_back_with_a_closed_breaker_and_one_that_was_up_keeps_its_own() -> None:
+    gone, sick = (Replica(url, breaker=Breaker(limit=1).failed(0.0)) for url in ("http://a", "http://b"))
+    gone.heard(well=False)
+    for replica in (gone, sick):
+        replica.heard(well=True)
+    assert (gone.admits(0.0), sick.admits(0.0)) == (True, False)

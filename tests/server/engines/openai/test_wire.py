@@ -36,7 +36,9 @@ def test_a_plain_call_says_no_more_than_it_must() -> None:
 
 def test_a_live_call_streams_with_usage() -> None:
     found = asked(call(live=True))
-    assert (found["stream"], found["stream_options"]) == (True, {"include_usage": True})
+    assert (found["stream"], found["stream_options"]) == (True, {"include_usage": True, "continuous_usage_stats": True})
+    assert asked(call(live=True), "sglang")["stream_options"] == {"include_usage": True}
+    assert asked(call(live=True, sampling=Sampling(n=2)))["stream_options"] == {"include_usage": True}
 
 
 def test_every_sampling_field_passes() -> None:
