@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from operator import mul
 
-from router.types import Draft, Token
+from router.types import Alternative, Draft, Token
 
 _FORMS = frozenset({"tools", "json_schema", "json_object"})
 _KEY = re.compile(r'"(?:[^"\\]|\\.)*"\s*:')
@@ -61,15 +61,18 @@ def doubts(tokens: Iterable[Token]) -> list[float]:
 
 
 def margins(tokens: Iterable[Token]) -> list[float]:
-    """Probability of each token less that of the best other one; tokens without alternatives are left out."""
-    return [_margin(token) for token in tokens if len(token.top) > 1]
+    """Probability of each token less that of the best other one; tokens without alternatives are left out.
+
+    Before the grammar mask where that is known, else among those that it admitted.
+    """
+    return [_margin(token, top) for token in tokens if len(top := token.top or token.masked_top) > 1]
 
 
-def _margin(token: Token) -> float:
+def _margin(token: Token, top: Sequence[Alternative]) -> float:
     own = token.logprob if token.raw_logprob is None else token.raw_logprob
     text = token.text
-    best = max([alternative.logprob for alternative in token.top if alternative.text != text], default=-math.inf)
-    return math.exp(token.top[0].logprob if own is None else own) - math.exp(best)
+    best = max([alternative.logprob for alternative in top if alternative.text != text], default=-math.inf)
+    return math.exp(top[0].logprob if own is None else own) - math.exp(best)
 
 
 def entropies(tokens: Iterable[Token]) -> list[float]:

@@ -135,7 +135,8 @@ class OpenAIEngine:
         )
 
     def _reader(self, call: EngineCall) -> Reader:
-        reading = Reading(call.contract.kind != "none", self.options.logprobs or self.dialect.flavour.mask)
+        json = call.contract.kind in ("tools", "json_schema", "json_object")
+        reading = Reading(call.contract.kind != "none", self.options.logprobs or self.dialect.flavour.mask, json)
         return Reader(reading, call.sampling.n, self.dialect.native(call), self.key)
 
     def _headers(self, call: EngineCall) -> dict[str, str]:

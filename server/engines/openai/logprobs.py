@@ -17,10 +17,19 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How to read the positions of one answer: `constrained` says that a grammar may have masked tokens, `mask` where the numbers stand."""
+    """How to read the positions of one answer: `constrained` says that a grammar may have masked tokens, `mask` where the numbers stand.
+
+    `json` says that the answer is JSON.
+    """
 
     constrained: bool
     mask: Mask | None
+    json: bool = False
+
+    @property
+    def masked(self) -> bool:
+        """Whether the alternatives are those that the grammar admitted."""
+        return self.constrained and self.mask == "after"
 
     def tokens(self, positions: Sequence[Position]) -> tuple[Token, ...]:
         """One token a position, in order."""

@@ -6,6 +6,7 @@ from router.errors import EngineProtocolError
 from router.types import Chunk, Token, Usage
 from server.engines.openai.answers import Part, Said, parse
 from server.engines.openai.errors import of_body
+from server.engines.openai.freedom import Freedom
 from server.engines.openai.logprobs import Reading, within
 from server.engines.openai.tools import Writer
 
@@ -22,6 +23,7 @@ class Reader:
     secret: str | None = field(default=None, repr=False)
     usage: Usage | None = None
     _writers: dict[int, Writer] = field(default_factory=dict)
+    _freedoms: dict[int, Freedom] = field(default_factory=dict)
     _finished: set[int] = field(default_factory=set)
 
     @property
@@ -76,8 +78,15 @@ class Reader:
         if self.native:
             return tokens
         if part.message is not None:
-            return within(tokens, said.content or "")
-        return () if not said.content and (said.thought or part.finish_reason) else tokens
+            own = within(tokens, said.content or "")
+        else:
+            own = () if not said.content and (said.thought or part.finish_reason) else tokens
+        return self._judged(part, own) if self.reading.masked else own
+
+    def _judged(self, part: Part, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+        freedom = self._freedoms.setdefault(part.index, Freedom(self.reading.json))
+        known = freedom.feed(tokens)
+        return known if part.finish_reason is None else (*known, *freedom.end())
 
 
 def _refuse_more(part: Part) -> None:

@@ -89,5 +89,5 @@ def _tokens(tokens: Sequence[Token]) -> list[Json]:
 
 def _token(token: Token) -> Json:
     logprob = token.logprob if token.logprob is not None else token.raw_logprob
-    top = [{"token": other.text, "logprob": other.logprob} for other in token.top]
+    top = [{"token": other.text, "logprob": other.logprob} for other in token.top or token.masked_top]
     return {"token": token.text, "logprob": logprob, "raw_logprob": token.raw_logprob, "free": token.free, "top_logprobs": top}

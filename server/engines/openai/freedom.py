@@ -1,0 +1,76 @@
+"""Which tokens of a constrained answer were free: none that only spells out, in one way or another, what had to come.
+
+A server's mask admits every token that fits, so `min`, `minute` and `minutes` may all stand where nothing but `"minutes":` can follow.
+Such a position says nothing of doubt, nor does one whose alternatives are white space between JSON's own marks. What a position's
+alternatives would have meant shows only in the text that came, so that tokens are held until enough of it is there.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from router.types import Token
+
+AHEAD = 64
+"""Characters of white space that are looked through."""
+_MARK, _ESCAPE = '"', "\\"
+
+
+@dataclass(slots=True)
+class Freedom:
+    """The tokens of one choice in order, each given on once it is known whether it was free; `json` says that the answer is JSON."""
+
+    json: bool
+    _held: list[tuple[Token, bool]] = field(default_factory=list)
+    _within: bool = False
+    _escaped: bool = False
+
+    def feed(self, tokens: Iterable[Token]) -> tuple[Token, ...]:
+        """Those that are known now."""
+        for token in tokens:
+            self._held.append((token, self._within))
+            self._walk(token.text)
+        return self._known(final=False)
+
+    def end(self) -> tuple[Token, ...]:
+        """The rest, when nothing more comes."""
+        return self._known(final=True)
+
+    def _known(self, *, final: bool) -> tuple[Token, ...]:
+        came, at = "".join(token.text for token, _ in self._held), 0
+        given: list[Token] = []
+        for token, within in self._held:
+            free = _free(token, came, at, loose=self.json and not within, final=final) if token.free else token.free
+            if free is None and token.free:
+                break
+            given.append(replace(token, free=free))
+            at += len(token.text)
+        del self._held[: len(given)]
+        return tuple(given)
+
+    def _walk(self, text: str) -> None:
+        """Keep in mind whether the next token stands within a string of JSON."""
+        for letter in text:
+            if self._escaped:
+                self._escaped = False
+            elif letter == _ESCAPE and self._within:
+                self._escaped = True
+            elif letter == _MARK:
+                self._within = not self._within
+
+
+def _free(token: Token, came: str, at: int, *, loose: bool, final: bool) -> bool | None:
+    """Whether any alternative leads elsewhere than the answer that `came`, from `at` on; `None` where that is too short to tell.
+
+    White space before a mark means nothing where the form is `loose`.
+    """
+    undecided = False
+    if loose:
+        ahead = came[at : at + AHEAD]
+        at += len(ahead) - len(ahead.lstrip())
+    for other in (alternative.text.lstrip() if loose else alternative.text for alternative in token.masked_top):
+        if came.startswith(other, at):
+            continue
+        if final or not other.startswith(came[at : at + len(other)]) or len(came) - at >= len(other):
+            return True
+        undecided = True
+    return None if undecided else False
