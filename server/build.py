@@ -280,7 +280,7 @@ def _recording(settings: Settings, around: Surroundings, metrics: Metrics, log: 
     given = settings.outcomes
     if given is None:
         return None
-    kept = Kept(given.url, around.folder, given.content, Retention(given.days, given.rows, given.content_days))
+    kept = Kept(given.url, around.folder, given.content, Retention(given.days, given.rows, given.content_days), given.queue)
     meters = Meters(metrics.lost, metrics.labelled, metrics.audit_cost, metrics.audit_missed, metrics.promises, log, metrics.audit_energy)
     watched = {name: _watched(name, route, around) for name, route in settings.routes.items() if len(route.tiers) > 1}
     rates = {name: _rate(route) for name, route in settings.routes.items()}

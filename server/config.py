@@ -261,13 +261,14 @@ class RouteSettings(Strict):
 
 
 class Outcomes(Strict):
-    """Where outcomes are kept."""
+    """Where outcomes are kept, and how many may wait for it; those beyond are lost and counted."""
 
     url: str
     content: bool = False
     days: float | None = Field(default=90.0, gt=0)
     rows: int | None = Field(default=None, ge=1)
     content_days: float | None = Field(default=None, gt=0)
+    queue: int = Field(default=10_000, ge=1)
 
 
 class LogSettings(Strict):

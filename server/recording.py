@@ -12,7 +12,7 @@ from server.observers.outcomes.address import engine as reached
 from server.observers.outcomes.database import Database
 from server.observers.outcomes.encoding import Encoder
 from server.observers.outcomes.ports import Retention
-from server.observers.outcomes.recorder import Recorder, Told
+from server.observers.outcomes.recorder import Bounds, Recorder, Told
 from server.watcher import Gauges, Silent, Watched, Watcher
 
 
@@ -31,12 +31,13 @@ class Meters:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the configuration says of the store; a relative path of `url` starts at `folder`."""
+    """What the configuration says of the store; a relative path of `url` starts at `folder`, `queue` entries may wait for it."""
 
     url: str
     folder: Path
     content: bool = False
     retention: Retention = Retention()  # noqa: RUF009  # frozen
+    queue: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def recording(
     """The followers over one store, which is first reached when it is first needed; raises ConfigError for a URL that no store has."""
     store = Database(reached(kept.url, kept.folder))
     told = Told(meters.lost, meters.labelled, meters.log)
-    recorder = Recorder(store, Encoder(kept.content), told=told, retention=kept.retention)
+    recorder = Recorder(store, Encoder(kept.content), told=told, bounds=Bounds(kept.queue), retention=kept.retention)
     heard = Heard(recorder.label, meters.audit_cost, meters.audit_missed, meters.audit_energy)
     watcher = Watcher(store, dict(watched), meters.gauges, meters.log)
     return Recording(recorder, Auditor(audited, engines, heard, content=kept.content), watcher)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 from router.errors import ConfigError
 
@@ -39,15 +39,30 @@ def _sqlite(url: URL, folder: Path, key: str) -> Engine:
     )
 
     @event.listens_for(made, "connect")
-    def prepare(connection: Any, _record: object) -> None:
+    def prepare(connection: Any, record: Any) -> None:
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
             connection.execute(f"PRAGMA {pragma}")
+        record.info["file"] = _identity(path)
+
+    @event.listens_for(made, "checkout")
+    def same(_connection: object, record: Any, _proxy: object) -> None:
+        """SQLite goes on writing to a file that was deleted, where nobody will ever find it."""
+        if record.info["file"] != _identity(path):
+            raise DisconnectionError("the file was moved or deleted")
 
     @event.listens_for(made, "do_connect")
     def make_folder(*_given: object) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     return made
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _postgresql(url: URL, key: str) -> Engine:

@@ -90,10 +90,14 @@ class Database:
             return tuple((row.confidence, row.family) for row in connection.execute(query))
 
     def lease(self, name: str, holder: str, seconds: float, now: float) -> bool:
-        """On PostgreSQL the database's own clock rules, for replicas' clocks differ."""
+        """On PostgreSQL the database's own clock rules, for replicas' clocks differ.
+
+        An end that lies too far ahead was set by a clock that jumped.
+        """
         with self._transaction() as connection:
             now = _now(connection, now)
-            mine = and_(leases.c.name == name, or_(leases.c.holder == holder, leases.c.until < now))
+            over = or_(leases.c.until < now, leases.c.until > now + 2 * seconds)
+            mine = and_(leases.c.name == name, or_(leases.c.holder == holder, over))
             taken = connection.execute(update(leases).where(mine).values(holder=holder, until=now + seconds)).rowcount
             first = _insert(connection, leases).values(name=name, holder=holder, until=now + seconds).on_conflict_do_nothing()
             return bool(taken) or _wrote(connection, first, leases)
@@ -136,10 +140,14 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with _reaching():
-            self._prepare()
-            with self._engine.begin() as connection:
-                yield connection
+        try:
+            with _reaching():
+                self._prepare()
+                with self._engine.begin() as connection:
+                    yield connection
+        except StoreLost:
+            self._ready = False  # what comes back may be another database
+            raise
 
     def _prepare(self) -> None:
         with self._preparing:

@@ -14,6 +14,9 @@ from server.observers.outcomes.encoding import Encoder, dumped
 from server.observers.outcomes.labelling import escalated
 from server.observers.outcomes.ports import Entry, Feedback, Label, Retention, Store, StoreLost, Unfit, Written
 
+JUMP = 600.0
+"""Seconds that the wall clock may gain on the monotonic one between two trims."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -65,7 +68,7 @@ class Recorder:
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
     _closing: float | None = field(default=None, init=False)
-    _trimmed: float = field(default=0.0, init=False)
+    _trimmed: tuple[float, float] | None = field(default=None, init=False)
 
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
         """Queue an outcome; beyond the bound it is lost and counted."""
@@ -197,11 +200,16 @@ class Recorder:
                     self._pending.discard(waiting.outcome.request_id)
 
     def _trim(self) -> None:
-        if time.monotonic() - self._trimmed < self.bounds.trim_every and self._trimmed:
+        """A clock that jumped forward makes everything look old, so what it says has to stand for one more round."""
+        now, before = (time.monotonic(), self.wall()), self._trimmed
+        if before is not None and now[0] - before[0] < self.bounds.trim_every:
             return
-        self._trimmed = time.monotonic()
+        self._trimmed = now
+        if before is not None and abs((now[1] - before[1]) - (now[0] - before[0])) > JUMP:
+            self.told.log("the clock has jumped: the outcome store is not trimmed this time")
+            return
         try:
-            self.store.trim(self.retention, self.wall())
+            self.store.trim(self.retention, now[1])
         except (StoreLost, Unfit) as loss:
             self.told.log(f"the outcome store could not be trimmed: {loss}")
 

@@ -1,0 +1,55 @@
+"""One of two workers is killed: the other goes on, a new one comes, and the metrics stay right."""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import httpx
+
+from tests.server.engines.openai.upstream import USAGE, delta, serving, sse_play
+from tests.server.faults.test_store import counted, until
+from tests.server.test_draining import running, settings
+
+CHAT = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def workers(parent: int) -> set[int]:
+    """The processes that serve for this one."""
+    found = set()
+    for line in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        if b"spawn_main" in Path(f"/proc/{line}/cmdline").read_bytes():
+            found.add(int(line))
+    return found
+
+
+async def answered(client: httpx.AsyncClient, requests: int) -> int:
+    """How many got an answer; those whose worker is killed meanwhile get none."""
+    found = await asyncio.gather(*(client.post("/v1/chat/completions", json=CHAT) for _ in range(requests)), return_exceptions=True)
+    return sum(isinstance(response, httpx.Response) and response.status_code == 200 for response in found)
+
+
+async def test_a_killed_worker_takes_only_its_own_requests_with_it(tmp_path: Path) -> None:
+    play = sse_play(delta("word"), delta(None, finish="stop"), USAGE, pause=0.2)
+    async with serving(play) as upstream:
+        path = settings(tmp_path, upstream.url, delay=0)
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"outcomes": {"url": f"sqlite:///{tmp_path}/outcomes.db"}}))
+        async with running(path, "--workers", "2") as (process, client):
+            assert await answered(client, 8) == 8
+            before = workers(process.pid)
+            assert len(before) == 2
+            under_way = asyncio.create_task(answered(client, 8))
+            while len(upstream.requests) < 16:
+                await asyncio.sleep(0.005)
+            os.kill(killed := min(before), signal.SIGKILL)
+            got = 8 + await under_way
+            async with httpx.AsyncClient(base_url=client.base_url, timeout=30) as anew:
+                got += await answered(anew, 8)
+                await until(lambda: len(workers(process.pid) - {killed}) == 2)
+                got += await answered(anew, 8)
+                assert await counted(anew, 'smallfirst_requests_total{code="ok",route="auto",tier="slm"}') == got
+                assert await counted(anew, 'smallfirst_inflight{route="auto"}') == 0
+            process.terminate()
+            await process.communicate()
+    assert got >= 24
