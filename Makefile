@@ -28,6 +28,7 @@ verify: .venv/.dev clients ## the deploy artefacts: needs prometheus, chromium, 
 
 bench: .venv/.dev ## the runnable claims
 	$(BIN)/python bench/cascade.py --json
+	$(BIN)/python -m bench.gateway
 
 lock: .venv/.dev ## pin the dependencies again
 	$(COMPILE) pyproject.toml -o requirements.lock

@@ -1,0 +1,161 @@
+"""`make bench`: throughput and latency of Smallfirst with the cascade on beside other gateways, in one run on one machine.
+
+The same constant upstream (nginx), the same load generator (wrk), one core for the gateway and one for the rest. Each figure is the median
+of several rounds, in each of which every gateway has its turn. Needs nginx and wrk; peers as `bench/peers.py` says.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from bench.answers import CASES, REQUESTS, Case, records
+from bench.load import Load, middle, paced, wrk
+from bench.machine import memory, missing, named
+from bench.peers import Started, litellm, passthrough, settings, sglang, smallfirst, started
+from bench.upstream import Body, constant
+
+Json = dict[str, Any]
+GATEWAY_CORE, OTHER_CORE = 0, 1
+PATH = "/v1/chat/completions"
+DIRECT = "upstream itself"
+OURS = "smallfirst"
+
+
+def main() -> int:
+    """Run, print, and write the JSON where one is asked for."""
+    options = _options()
+    if absent := missing("nginx", "wrk", "taskset"):
+        sys.stderr.write(f"bench: not installed: {', '.join(absent)} (Debian's nginx-light, wrk, util-linux)\n")
+        return 1
+    with tempfile.TemporaryDirectory(prefix="smallfirst-bench-") as scratch:
+        folder = Path(scratch)
+        calibration = options.calibration or fitted(folder)
+        found = {case.name: run(case, options, folder, calibration) for case in CASES if case.name in options.cases}
+    report = {"machine": named(), "seconds": options.seconds, "rounds": options.rounds, "cases": found}
+    if options.json:
+        sys.stdout.write(json.dumps(report, indent=1) + "\n")
+    else:
+        sys.stdout.write(told(report))
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", type=Path, default=Path("/tmp/peers"), help="the peers' environments")  # noqa: S108
+    parser.add_argument("--only", nargs="*", help="only these gateways")
+    parser.add_argument("--cases", nargs="*", default=[case.name for case in CASES])
+    parser.add_argument("--connections", type=int, nargs="*", default=[1, 16, 64])
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each turn")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--calibration", type=Path, help="instead of one fitted for the run")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def fitted(folder: Path) -> Path:
+    """A calibration for the recorded answers, by the project's own command."""
+    from server.__main__ import main as smallfirst
+
+    data, out = folder / "records.jsonl", folder / "calibration.json"
+    with data.open("w", encoding="utf-8") as lines:
+        for record in records():
+            lines.write(json.dumps(record) + "\n")
+    if smallfirst(["fit", "--data", str(data), "--out", str(out)]):
+        raise RuntimeError("the calibration could not be fitted")
+    return out
+
+
+def run(case: Case, options: argparse.Namespace, folder: Path, calibration: Path) -> Json:
+    """One case: rounds of all gateways at all numbers of connections, then our own time at half of our capacity."""
+    request = json.dumps(REQUESTS[case.name]).encode()
+    place = folder / case.name
+    place.mkdir()
+    bodies = {"answer": Body(case.answer, case.kind), "small": Body(case.small, case.kind)}
+    with ExitStack() as stack:
+        upstream = stack.enter_context(constant(bodies, place, OTHER_CORE))
+        running, absent = gateways(case, upstream, place, calibration, options, stack)
+
+        def load(name: str, connections: int, seconds: float) -> Load:
+            return wrk(running[name].url + PATH, request, place, connections=connections, seconds=seconds, core=OTHER_CORE)
+
+        loads: dict[str, dict[int, list[Load]]] = {name: {count: [] for count in options.connections} for name in running}
+        for name in running:
+            load(name, 4, 1)  # the first requests pay for connections and caches
+        for _, count, name in product(range(options.rounds), options.connections, running):
+            loads[name][count].append(load(name, count, options.seconds))
+        figures = {name: {count: middle(found) for count, found in by.items()} for name, by in loads.items()}
+        megabytes = {name: memory(one.process.pid) for name, one in running.items() if one.process is not None}
+        own = half(running, figures, request) if OURS in running and case.name != "stream" else None
+    return {"figures": {name: {n: asdict(one) for n, one in by.items()} for name, by in figures.items()}} | {
+        "memory_mb": megabytes,
+        "own_seconds_at_half_capacity": own,
+        "absent": absent,
+    }
+
+
+def gateways(
+    case: Case, upstream: dict[str, str], place: Path, calibration: Path, options: argparse.Namespace, stack: ExitStack
+) -> tuple[dict[str, Started], dict[str, str]]:
+    """Those that start, and why the others do not."""
+    answer, small = upstream["answer"], upstream["small"]
+    config = settings(small, answer, place, calibration, gated=case.name == "stream")
+    launches = {
+        OURS: smallfirst(config),
+        "fastapi passthrough": passthrough(options.peers, answer),
+        "sglang-router": sglang(options.peers, answer),
+        "litellm": litellm(options.peers, answer, place),
+    }
+    running, absent = {DIRECT: Started(answer, None, 0.0)}, {}
+    for name, launch in launches.items():
+        if options.only is not None and name not in options.only:
+            continue
+        try:
+            running[name] = stack.enter_context(started(launch, GATEWAY_CORE))
+        except (RuntimeError, OSError) as error:
+            absent[name] = str(error)
+    return running, absent
+
+
+def half(running: dict[str, Started], figures: dict[str, dict[int, Load]], request: bytes) -> Json:
+    """What we add to the upstream's own time at half of our capacity, in seconds."""
+    rate = max(one.rate for one in figures[OURS].values()) / 2
+    ours = asyncio.run(paced(running[OURS].url + PATH, request, rate, 8))
+    direct = asyncio.run(paced(running[DIRECT].url + PATH, request, rate, 4))
+    return {"rate": rate, "p50": ours.p50 - direct.p50, "p99": ours.p99 - direct.p99, "failed": ours.failed}
+
+
+def told(report: Json) -> str:
+    """Ratios first, then the figures."""
+    lines = [report["machine"], f"medians of {report['rounds']} rounds of {report['seconds']:g} s"]
+    for case, found in report["cases"].items():
+        lines += ["", f"## {case}", *_ratios(found["figures"]), ""]
+        lines += ["| gateway | connections | requests/s | p50 ms | p99 ms | failed |", "| --- | --- | --- | --- | --- | --- |"]
+        for name, by in found["figures"].items():
+            for count, one in by.items():
+                lines.append(
+                    f"| {name} | {count} | {one['rate']:,.0f} | {one['p50'] * 1e3:.2f} | {one['p99'] * 1e3:.2f} | {one['failed']} |"
+                )
+        if own := found["own_seconds_at_half_capacity"]:
+            lines += ["", f"own time at {own['rate']:,.0f} requests/s: p50 {own['p50'] * 1e3:.2f} ms, p99 {own['p99'] * 1e3:.2f} ms"]
+        lines += ["memory: " + ", ".join(f"{name} {size:.0f} MB" for name, size in found["memory_mb"].items())]
+        lines += [f"not there: {name} ({why})" for name, why in found["absent"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _ratios(figures: Json) -> list[str]:
+    """Our best rate over each other's."""
+    best = {name: max(one["rate"] for one in by.values()) for name, by in figures.items()}
+    if OURS not in best:
+        return []
+    return [f"- {best[OURS] / rate:.2f} times {name}" for name, rate in best.items() if name != OURS and rate]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
