@@ -42,7 +42,9 @@ from server.api.wire import PASSED
 from server.app import create_app
 from server.auditing import Audited
 from server.config import (
+    AdapterEngine,
     EmbeddedEngine,
+    EngineSettings,
     HourPrice,
     OpenAIEngine,
     RouteSettings,
@@ -419,6 +421,19 @@ def _engine(name: str, settings: Settings, folder: Path) -> Running:
             return _reached(given.named(name))
         case VLLMEngine() as given:
             return _reached(given.reached(name, keyed=KEY in os.environ), starting=True)
+        case AdapterEngine(of=of, adapter=adapter):
+            return _adapted(name, settings.engines[of], adapter)
+
+
+def _adapted(name: str, base: EngineSettings, adapter: str) -> Running:
+    """The server of another engine under the adapter's name; the configuration is consistent."""
+    match base:
+        case OpenAIEngine():
+            return _reached(base.named(name).model_copy(update={"model": adapter}))
+        case VLLMEngine():
+            return _reached(base.reached(name, keyed=KEY in os.environ).model_copy(update={"model": adapter}), starting=True)
+        case _:
+            raise ConfigError(f"engines.{name}.of: it has no adapters", param=f"engines.{name}.of")
 
 
 def _reached(options: openai.OpenAIOptions, *, starting: bool = False) -> Running:

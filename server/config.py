@@ -110,6 +110,14 @@ class VLLMEngine(VLLMOptions):
     kind: Literal["vllm"]
 
 
+class AdapterEngine(Strict):
+    """A LoRA adapter of an engine of kind openai or vllm: the same server, `adapter` is the name that it has there."""
+
+    kind: Literal["adapter"]
+    of: Name
+    adapter: str
+
+
 class ScriptedEngine(Strict):
     """A test double that gives these replies in turn, the last one for ever."""
 
@@ -117,7 +125,7 @@ class ScriptedEngine(Strict):
     replies: tuple[str, ...] = Field(min_length=1)
 
 
-EngineSettings = Annotated[EmbeddedEngine | OpenAIEngine | VLLMEngine | ScriptedEngine, Field(discriminator="kind")]
+EngineSettings = Annotated[EmbeddedEngine | OpenAIEngine | VLLMEngine | AdapterEngine | ScriptedEngine, Field(discriminator="kind")]
 
 
 class TokenPrice(Strict):
@@ -324,6 +332,7 @@ class Settings(Strict):
     def _consistent(self) -> Settings:
         self._check_tiers()
         self._check_ports()
+        self._check_adapters()
         self._check_names()
         self._check_audits()
         self._check_gates()
@@ -347,6 +356,18 @@ class Settings(Strict):
         for name, engine in self.engines.items():
             if isinstance(engine, VLLMEngine) and (other := taken.setdefault(engine.port, name)) != name:
                 _refuse(f"engines.{name}.port", f"{engine.port} is the port of {other} already")
+
+    def _check_adapters(self) -> None:
+        for name, engine in self.engines.items():
+            if not isinstance(engine, AdapterEngine):
+                continue
+            base = self.engines.get(engine.of)
+            if not isinstance(base, OpenAIEngine | VLLMEngine):
+                _refuse(f"engines.{name}.of", f"{engine.of!r} is no engine of kind openai or vllm")
+            if isinstance(base, VLLMEngine) and engine.adapter not in base.adapters:
+                _refuse(
+                    f"engines.{name}.adapter", f"{engine.of!r} has no adapter {engine.adapter!r}: name it in engines.{engine.of}.adapters"
+                )
 
     def _check_names(self) -> None:
         if self.default_route not in self.routes:

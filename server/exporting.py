@@ -3,11 +3,12 @@
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from router.errors import ConfigError
-from server.config import EmbeddedEngine, OpenAIEngine, Settings, TracesSettings, VLLMEngine
+from server.config import AdapterEngine, EmbeddedEngine, OpenAIEngine, Settings, TracesSettings, VLLMEngine
 from server.tracing import request_id, traceparent
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def _model(settings: Settings, engine: str, tier: str) -> "Model":
             return Model(flavour, model, urlsplit(str(urls[0])).hostname or "")
         case VLLMEngine(model=model):
             return Model("vllm", model, "127.0.0.1")
+        case AdapterEngine(of=of, adapter=adapter):
+            return replace(_model(settings, of, tier), name=adapter)
         case EmbeddedEngine(path=path):
             return Model("smallfirst", path)
         case _:

@@ -97,9 +97,14 @@ def _engines(settings: Settings) -> dict[str, VLLMEngine]:
 
 def _program(name: str, engine: VLLMEngine, folder: Path) -> Program:
     _refuse_taken(name, engine.port)
-    beside = folder / engine.model
-    placed = engine.model_copy(update={"model": str(beside)}) if beside.is_dir() else engine
+    adapters = {adapter: _placed(path, folder) for adapter, path in engine.adapters.items()}
+    placed = engine.model_copy(update={"model": _placed(engine.model, folder), "adapters": adapters})
     return Program(name, placed.command(name, _executable(name, engine.executable, folder)), {**os.environ, **engine.environment})
+
+
+def _placed(model: str, folder: Path) -> str:
+    """A folder beside the configuration, or what was given: a name to download."""
+    return str(folder / model) if (folder / model).is_dir() else model
 
 
 def _executable(name: str, given: str, folder: Path) -> str:

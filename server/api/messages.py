@@ -129,11 +129,12 @@ class UserMessage(Wire):
 class AssistantMessage(Wire):
     """What the assistant said earlier.
 
-    Clients send back what they were given, so the output-only `annotations` and reasoning are accepted; no model is shown them.
+    Clients send back what they were given, so the output-only `annotations` and reasoning are accepted; no model is shown them. Beside
+    calls they leave the content out, or send null, an empty text or an empty list.
     """
 
     role: Literal["assistant"]
-    content: str | Annotated[list[AssistantPart], Field(min_length=1)] | None = None
+    content: str | list[AssistantPart] | None = None
     refusal: str | None = None
     name: str | None = None
     tool_calls: list[Call] | None = None
@@ -145,7 +146,7 @@ class AssistantMessage(Wire):
 
     @model_validator(mode="after")
     def _says_something(self) -> AssistantMessage:
-        if self.content is None and self.refusal is None and not self.tool_calls:
+        if self.content in (None, []) and self.refusal is None and not self.tool_calls:
             raise ValueError("an assistant message needs content or tool_calls")
         return self
 

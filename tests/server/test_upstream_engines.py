@@ -51,3 +51,20 @@ async def test_a_clients_trace_goes_on_in_the_engines_server(sent: dict[str, str
     async with behind(json_play(completion())) as (client, upstream):
         await client.post("/v1/chat/completions", json=BODY, headers=sent)
     assert {name: value for name, value in upstream.headers[0].items() if name.startswith("trace")} == reached
+
+
+async def test_an_adapter_is_asked_by_its_name_and_listed_as_a_model() -> None:
+    async with serving(json_play(completion())) as upstream:
+        slm = {"kind": "openai", "base_url": upstream.url, "model": "base", "retries": 0}
+        price = {"prompt": 1, "completion": 1}
+        route = {"tiers": [{"engine": "slm", "price": price}, {"engine": "sql", "price": price}], "when_all_abstain": "accept"}
+        engines = {"slm": slm, "sql": {"kind": "adapter", "of": "slm", "adapter": "sql-lora"}}
+        made = gateway(checked({"engines": engines, "routes": {"auto": route}}), Path("/nowhere"), write=lambda line: None)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(made.app), base_url="http://gateway") as client:
+            listed = (await client.get("/v1/models")).json()["data"]
+            for model in ("auto/slm", "auto/sql"):
+                await client.post("/v1/chat/completions", json=BODY | {"model": model})
+        for found in made.parts.engines.values():
+            await found.close()
+    assert "auto/sql" in [model["id"] for model in listed]
+    assert [request["model"] for request in upstream.requests] == ["base", "sql-lora"]

@@ -136,7 +136,9 @@ class OpenAIEngine:
 
     def _reader(self, call: EngineCall) -> Reader:
         json = call.contract.kind in ("tools", "json_schema", "json_object")
-        reading = Reading(call.contract.kind != "none", self.options.logprobs or self.dialect.flavour.mask, json)
+        stage = self.options.logprobs or self.dialect.flavour.mask
+        told = stage != "processed" or call.sampling.temperature == 0
+        reading = Reading(call.contract.kind != "none", "after" if stage == "processed" else stage, json, told)
         return Reader(reading, call.sampling.n, self.dialect.native(call), self.key)
 
     def _headers(self, call: EngineCall) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """How the servers that speak OpenAI's protocol differ: each flavour is a record of facts and small pure functions.
 
 What they follow: vLLM (`structured_outputs`; the grammar mask is laid over the logits before the sampler, so under a contract even
-`raw_logprobs` are those after the mask, masked tokens shown as -9999), SGLang (`regex`, `ebnf`), TensorRT-LLM (`response_format` of
-type regex and ebnf), llama.cpp (`grammar` in GBNF; log-probabilities from before the grammar), Ollama (its compatible endpoint turns
-`response_format` into `format`; log-probabilities from before the grammar), OpenAI's own API.
+`raw_logprobs` are those after the mask, masked tokens shown as -9999, and before temperature; `processed_logprobs` are after that too),
+SGLang (`regex`, `ebnf`), TensorRT-LLM (`response_format` of type regex and ebnf), llama.cpp (`grammar` in GBNF; log-probabilities from
+before the grammar), Ollama (its compatible endpoint turns `response_format` into `format`; log-probabilities from before the grammar),
+OpenAI's own API.
 """
 
 import json
@@ -20,6 +21,8 @@ Fields = dict[str, object]
 
 Mask = Literal["before", "after"]
 """Whether log-probabilities are those before or after the grammar mask."""
+Stage = Mask | Literal["processed"]
+"""What log-probabilities are taken of: those processed are after the mask, after temperature and after top_k and its like."""
 
 _JSON_KINDS: frozenset[ContractKind] = frozenset({"none", "json_object", "json_schema", "tools"})
 _ALL_KINDS: frozenset[ContractKind] = _JSON_KINDS | {"regex", "choice", "grammar"}

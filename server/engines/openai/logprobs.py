@@ -19,12 +19,13 @@ TOLERANCE = 1e-3
 class Reading:
     """How to read the positions of one answer: `constrained` says that a grammar may have masked tokens, `mask` where the numbers stand.
 
-    `json` says that the answer is JSON.
+    `json` says that the answer is JSON, `told` is false where the numbers say nothing of the model.
     """
 
     constrained: bool
     mask: Mask | None
     json: bool = False
+    told: bool = True
 
     @property
     def masked(self) -> bool:
@@ -36,7 +37,7 @@ class Reading:
         return tuple(self._token(position) for position in positions)
 
     def _token(self, position: Position) -> Token:
-        if any(candidate.logprob is not None and candidate.logprob > TOLERANCE for candidate in (position, *(position.top_logprobs or ()))):
+        if not self.told or _logits(position):
             return Token(position.token)
         value = _number(position.logprob)
         if not self.constrained:
@@ -48,6 +49,11 @@ class Reading:
         admitted = tuple(_alternative(candidate, True) for candidate in position.top_logprobs or () if _known(candidate))
         free = _free(position, len(admitted)) if self.mask == "after" else None
         return Token(position.token, value, None, free, (), admitted)
+
+
+def _logits(position: Position) -> bool:
+    given = (position, *(position.top_logprobs or ()))
+    return any(candidate.logprob is not None and candidate.logprob > TOLERANCE for candidate in given)
 
 
 def _free(position: Position, admitted: int) -> bool | None:

@@ -44,7 +44,8 @@ class ModelOptions(BaseModel):
     """How a model is spoken to, wherever its server came from.
 
     `supports` overrides the forms of answer that the flavour can be held to; `logprobs` says whether the server reports log-probabilities
-    before or after the grammar mask, where it is set up otherwise than the flavour's default. `embeddings` says that the server makes
+    before or after the grammar mask, where it is set up otherwise than the flavour's default; `processed` ones are those after temperature
+    and sampling filters too, which say something of the model only where it decodes greedily. `embeddings` says that the server makes
     vectors too.
     """
 
@@ -59,7 +60,7 @@ class ModelOptions(BaseModel):
     retries: int = Field(default=2, ge=0, le=10)
     context: int | None = Field(default=None, ge=1)
     supports: frozenset[ContractKind] | None = None
-    logprobs: Literal["before", "after"] | None = None
+    logprobs: Literal["before", "after", "processed"] | None = None
     embeddings: bool = False
 
 

@@ -1,6 +1,6 @@
 """Several servers of one model: the least loaded one, unless the one that knows the conversation's beginning is nearly as free.
 
-What one request asks again, a repair or further samples, goes where it went before: the prompt is in that server's prefix cache.
+What one request asks again, as a repair does, goes where it went before: the prompt is in that server's prefix cache.
 """
 
 from collections.abc import Collection

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
+from server.engines.openai.flavours import Stage
 from server.engines.openai.options import ModelOptions, OpenAIOptions
 from server.engines.vllm.keeper import SECRET
 
@@ -13,6 +14,9 @@ KEY = "VLLM_API_KEY"
 """The variable from which vLLM reads the key that its callers must show, and the gateway the one that it shows."""
 
 Argument = bool | int | float | str | tuple[str | int | float, ...] | Mapping[str, JsonValue]
+RAW = "raw_logprobs"
+MODES: Mapping[str, Stage] = {RAW: "after", "processed_logprobs": "processed"}
+"""What vLLM's `--logprobs-mode` reports; its other two report logits, of which no score could be made."""
 OURS = frozenset({"model", "host", "port", "uds", "served-model-name", "api-key", "ssl-keyfile", "ssl-certfile", "config"})
 
 
@@ -21,7 +25,10 @@ def _spelt(arguments: Mapping[str, Argument]) -> Mapping[str, Argument]:
     names = {name: name.strip("-").replace("_", "-") for name in arguments}
     if taken := sorted(OURS & set(names.values())):
         raise ValueError(f"{taken[0]} is set by the gateway")
-    return {names[name]: value for name, value in arguments.items()}
+    found = {names[name]: value for name, value in arguments.items()}
+    if (mode := found.get("logprobs-mode", RAW)) not in MODES:
+        raise ValueError(f"logprobs-mode: {mode} gives no log-probabilities, which scores need: {' or '.join(MODES)}")
+    return found
 
 
 def _open(environment: Mapping[str, str]) -> Mapping[str, str]:
@@ -35,12 +42,14 @@ class VLLMOptions(ModelOptions):
 
     True is a flag, false its `--no-` form, a list several values, a mapping one JSON value. `environment` is added to the gateway's
     own; `executable` is a path, or a name looked up beside the running Python and then on the search path.
+    `adapters` are LoRA adapters by name, each a folder or a name to download.
     """
 
     port: int = Field(ge=1024, le=65535)
     arguments: Annotated[Mapping[str, Argument], AfterValidator(_spelt)] = {}
     environment: Annotated[Mapping[str, str], AfterValidator(_open)] = {}
     executable: str = "vllm"
+    adapters: Mapping[str, str] = {}
 
     @model_validator(mode="after")
     def _within_context(self) -> Self:
@@ -52,6 +61,8 @@ class VLLMOptions(ModelOptions):
     def command(self, name: str, executable: str) -> list[str]:
         """The command line; the model answers to the engine's own name."""
         own: dict[str, Argument] = {"host": "127.0.0.1", "port": self.port, "served-model-name": name}
+        if self.adapters:
+            own |= {"enable-lora": True, "lora-modules": tuple(f"{name}={path}" for name, path in self.adapters.items())}
         given = [word for key, value in (own | dict(self.arguments)).items() for word in _words(key, value)]
         return [executable, "serve", self.model, *given]
 
@@ -60,6 +71,7 @@ class VLLMOptions(ModelOptions):
         shared = {field: getattr(self, field) for field in ModelOptions.model_fields}
         longest = self.arguments.get("max-model-len")
         shared["context"] = self.context or (longest if isinstance(longest, int) else None)
+        shared["logprobs"] = self.logprobs or MODES[str(self.arguments.get("logprobs-mode", RAW))]
         address = f"http://127.0.0.1:{self.port}/v1"
         return OpenAIOptions(**shared | {"model": name}, name=name, base_url=(address,), flavour="vllm", api_key_env=KEY if keyed else None)
 

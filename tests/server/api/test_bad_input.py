@@ -42,6 +42,7 @@ def schema(given: Any, **more: Any) -> dict[str, Any]:
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}, "messages[0].content[0].text"),
         ({"messages": [USER, {"role": "assistant"}]}, "messages[1]"),
+        ({"messages": [USER, {"role": "assistant", "content": []}]}, "messages[1]"),
         ({"messages": [{"role": "wizard", "content": "hi"}]}, "messages[0]"),
         ({"messages": [{"content": "hi"}]}, "messages[0]"),
         ({"messages": [USER, {"role": "tool", "tool_call_id": "c", "content": "x"}]}, "messages[1].tool_call_id"),

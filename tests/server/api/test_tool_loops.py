@@ -75,3 +75,14 @@ async def test_a_shadowed_route_tries_the_small_tier_in_loops_too(tmp_path: Any)
     async with running([Reply(CALL)], [CALL], route={"mode": "shadow"}, **stored) as world:
         told = await second(world, await first(world, stream=False))
     assert [attempt["tier"] for attempt in told["attempts"]] == ["small", "large"]
+
+
+@pytest.mark.parametrize("content", [None, "", [], [{"type": "text", "text": "I set it."}]], ids=str)
+async def test_a_call_may_stand_beside_any_form_of_content(content: object) -> None:
+    """What clients make of the null that they were given differs: Instructor sends an empty list."""
+    said = conversation("call_1")
+    said[1]["content"] = content
+    async with running(['{"message":"done"}']) as world:
+        response = await world.post({"model": "auto", "messages": said, "tools": TOOLS})
+    assert response.status_code == 200, response.text
+    assert world.small.calls[0].messages[1].tool_calls[0].name == "set_timer"

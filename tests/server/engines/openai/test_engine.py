@@ -337,6 +337,18 @@ async def test_a_clients_trace_goes_on_in_servers_of_ones_own(flavour: str, goes
     assert (upstream.headers[0].get("traceparent") == trace["traceparent"]) is goes_on
 
 
+@pytest.mark.parametrize(("temperature", "told"), [(0.0, -0.5), (0.7, None), (None, None)])
+async def test_processed_numbers_speak_of_the_model_only_where_it_decodes_greedily(temperature: float | None, told: float | None) -> None:
+    """With `top_k: 1` each of them would be a certainty."""
+    entry = {"token": "{}", "logprob": -0.5, "top_logprobs": [{"token": "{}", "logprob": -0.5}, {"token": "I", "logprob": -1.0}]}
+    body: dict[str, Any] = completion("{}")
+    body["choices"][0]["logprobs"] = {"content": [entry]}
+    sampling = Sampling(temperature=temperature)
+    async with serving(json_play(body)) as upstream, engine(upstream.url, logprobs="processed") as made:
+        (token,) = folded(await gather(made, call(contracts.json_object(), evidence=Evidence.LOGPROBS, sampling=sampling))).tokens
+    assert (token.text, token.logprob) == ("{}", told)
+
+
 async def test_logits_are_no_log_probabilities() -> None:
     entry = {"token": "{}", "logprob": 11.5, "top_logprobs": [{"token": "{}", "logprob": 11.5}, {"token": "I", "logprob": -1.0}]}
     body: dict[str, Any] = completion("{}")
