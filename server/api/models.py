@@ -8,13 +8,13 @@ from server.access.keys import Key
 from server.api import errors
 from server.api.exchange import key_of
 from server.api.naming import Target
-from server.api.openapi import NAMED_MODEL
+from server.api.openapi import LISTED_MODELS, NAMED_MODEL
 from server.api.parts import parts
 
 router = APIRouter()
 
 
-@router.get("/v1/models", responses=errors.documented())
+@router.get("/v1/models", responses=errors.documented(), openapi_extra=LISTED_MODELS)
 async def models(request: Request) -> Response:
     """Routes, aliases and every `route/tier`."""
     listed = [_model(name) for name in _listed(request)]

@@ -13,6 +13,22 @@ from server.api.wire import ChatRequest, CompletionRequest, EmbeddingRequest
 
 _BODIES = (ChatRequest, CompletionRequest, ResponsesRequest, EmbeddingRequest)
 _REFERENCE = "#/components/schemas/{model}"
+_OFFICIAL = "openai.{model}"
+"""The official client's own types, which describe the answers, stand under names apart from the bodies'."""
+_RESPONSE_ANSWER = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "object": {"const": "response"},
+        "created_at": {"type": "number"},
+        "status": {"enum": ["completed", "incomplete"]},
+        "model": {"type": "string"},
+        "output": {"type": "array", "items": {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}},
+        "usage": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+    },
+    "required": ["id", "object", "created_at", "status", "model", "output"],
+}
+"""The outline of a response: the official type of it is ten times as long as all the rest."""
 _ABOUT = """OpenAI's API, answered by a small model where its answer can be proven, and by a larger one where not.
 
 `model` is a route, an alias, or `route/tier` to pin a tier. Bodies are checked strictly: a field that is not listed here is refused with
@@ -38,24 +54,64 @@ def document(app: FastAPI, models: Sequence[str]) -> dict[str, Any]:
         _, bodies = models_json_schema([(model, "validation") for model in _BODIES], ref_template=_REFERENCE)
         for model in _BODIES:
             bodies["$defs"][model.__name__]["properties"]["model"]["enum"] = list(models)
-        made["components"]["schemas"] |= bodies["$defs"]
+        made["components"]["schemas"] |= bodies["$defs"] | _answers()
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _answers() -> dict[str, Any]:
+    from openai.types import Completion, CreateEmbeddingResponse, Model  # late: the client's types are not needed to serve
+    from openai.types.chat import ChatCompletion
+
+    template = _REFERENCE.format(model=_OFFICIAL)
+    official = (ChatCompletion, Completion, CreateEmbeddingResponse, Model)
+    _, found = models_json_schema([(model, "validation") for model in official], ref_template=template)
+    return {_OFFICIAL.format(model=name): schema for name, schema in found["$defs"].items()}
+
+
+def _official(name: str) -> dict[str, Any]:
+    return {"$ref": _REFERENCE.format(model=_OFFICIAL.format(model=name))}
+
+
+def _told(schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"200": {"description": description, "content": {"application/json": {"schema": schema}}}}
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
     """The request body of a handler that reads it by itself, and the two ways in which it answers."""
     schema = {"$ref": _REFERENCE.format(model=model.__name__)}
     headers = {name: {"description": told, "schema": {"type": "string"}} for name, told in _TOLD.items()}
-    answers = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}}
+    answers = {"application/json": {"schema": _ANSWERS[model.__name__]}, "text/event-stream": {}}
     return {
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": {"200": {"description": "the answer, whole or as a stream", "headers": headers, "content": answers}},
     }
 
 
-NAMED_MODEL = {"parameters": [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}]}
+_ANSWERS = {
+    "ChatRequest": _official("ChatCompletion"),
+    "CompletionRequest": _official("Completion"),
+    "EmbeddingRequest": _official("CreateEmbeddingResponse"),
+    "ResponsesRequest": _RESPONSE_ANSWER,
+}
+
+NAMED_MODEL = {
+    "parameters": [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}],
+    "responses": _told(_official("Model"), "the model"),
+}
 """The path of one model, which may hold a slash."""
+
+LISTED_MODELS = {
+    "responses": _told(
+        {
+            "type": "object",
+            "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _official("Model")}},
+            "required": ["object", "data"],
+        },
+        "all models",
+    )
+}
+"""The list of them."""
 
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:

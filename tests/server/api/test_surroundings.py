@@ -57,6 +57,8 @@ async def test_the_openapi_document_names_every_status_and_the_bodies() -> None:
     assert set(chat["responses"]) >= {"200", "400", "401", "403", "404", "405", "413", "415", "429", "500", "502", "503", "504"}
     assert "422" not in str(document["paths"])
     assert chat["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ChatRequest"}
+    answer = chat["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    assert document["components"]["schemas"][answer]["title"] == "ChatCompletion"
     assert {"ChatRequest", "CompletionRequest", "ErrorBody", "UserMessage"} <= set(document["components"]["schemas"])
     assert set(document["paths"]) >= {"/v1/completions", "/v1/models", "/healthz", "/readyz", "/metrics"}
 
