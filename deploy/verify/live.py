@@ -23,7 +23,7 @@ import yaml
 
 HERE = Path(__file__).parent
 PROMETHEUS = HERE.parent / "prometheus"
-INTERVAL = "2s"
+INTERVAL = "5s"
 
 
 KEYS = {"prometheus": ["--admin"], "team-a": [], "team-b": ["--month-tokens", "100000000"], "spent": ["--day-usd", "0.0005"]}
@@ -142,16 +142,18 @@ def main() -> int:
     """0 if every panel has data and the alerts fire."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=18090, help="of the gateway; Prometheus gets the next one")
-    parser.add_argument("--seconds", type=float, default=240.0, help="how long to load it and to wait for data")
+    parser.add_argument("--seconds", type=float, default=240.0, help="how long to wait for data, and then for alerts")
     parser.add_argument(
         "--also", type=shlex.split, default=[], metavar="COMMAND", help="run this meanwhile; {url} is the gateway, {key} opens it"
     )
     given = parser.parse_args()
     gateway, prometheus = f"127.0.0.1:{given.port}", f"127.0.0.1:{given.port + 1}"
-    seconds, asked = str(given.seconds), ("--prometheus", f"http://{prometheus}", "--patience", str(given.seconds))
+    asked = ("--prometheus", f"http://{prometheus}", "--patience", str(given.seconds))
     with tempfile.TemporaryDirectory(prefix="smallfirst-live-") as name, stack(Path(name), gateway, prometheus) as keys:
         clients = [part for who, key in keys.items() if who != "prometheus" for part in ("--key", key)]
-        load = script("load.py", "--url", f"http://{gateway}", "--seconds", seconds, "--pause", "0.02", "--everything", *clients)
+        load = script(
+            "load.py", "--url", f"http://{gateway}", "--seconds", str(4 * given.seconds), "--pause", "0.02", "--everything", *clients
+        )
         with running("load", Path(name), load):
             also = [part.format(url=f"http://{gateway}", key=keys["prometheus"]) for part in given.also]
             good = [passed(also)] if also else []

@@ -1,4 +1,4 @@
-"""Sends the demonstration's requests and some of every other kind to a gateway, with the official client, until the time is up.
+"""Sends the demonstration's requests and some of every other kind to a gateway, with the official client, until the time is up or it is stopped.
 
 python deploy/verify/load.py --url http://127.0.0.1:8080 --seconds 120
 """
@@ -6,8 +6,9 @@ python deploy/verify/load.py --url http://127.0.0.1:8080 --seconds 120
 import argparse
 import collections
 import itertools
+import signal
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -97,27 +98,30 @@ def main() -> int:
     given = parser.parse_args()
     kinds = EVERYTHING if given.everything else KINDS
     keys = given.key or ["none"]
+    done = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: done.set())
+    signal.signal(signal.SIGALRM, lambda *_: done.set())
+    signal.setitimer(signal.ITIMER_REAL, given.seconds)
     with ThreadPoolExecutor(len(keys)) as clients:
-        counts = clients.map(lambda key: collections.Counter(_results(given.url, key, kinds, given.seconds, given.pause)), keys)
+        counts = clients.map(lambda key: collections.Counter(_results(given.url, key, kinds, given.pause, done)), keys)
         seen = sum(counts, collections.Counter[str]())
     print(f"load: {dict(seen)}")
     return 0 if sum(count for name, count in seen.items() if not name.startswith("error")) else 1
 
 
-def _results(url: str, key: str, kinds: Sequence[Kind], seconds: float, pause: float) -> Iterator[str]:
+def _results(url: str, key: str, kinds: Sequence[Kind], pause: float, done: threading.Event) -> Iterator[str]:
     with OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=60) as client:
-        yield from _answers(client, kinds, seconds, pause)
+        yield from _answers(client, kinds, pause, done)
 
 
-def _answers(client: OpenAI, kinds: Sequence[Kind], seconds: float, pause: float) -> Iterator[str]:
+def _answers(client: OpenAI, kinds: Sequence[Kind], pause: float, done: threading.Event) -> Iterator[str]:
     registry = load("server.assistant:registry")
-    end = time.monotonic() + seconds
     for kind, text in zip(itertools.cycle(kinds), itertools.cycle(REQUESTS), strict=False):
-        if time.monotonic() > end:
+        if done.is_set():
             return
         found = _result(kind, client, text, registry)
         yield found
-        time.sleep(REFUSED if found.startswith("error") else pause)
+        done.wait(REFUSED if found.startswith("error") else pause)
 
 
 def _result(kind: Kind, client: OpenAI, text: str, registry: Registry) -> str:

@@ -94,10 +94,13 @@ def _empty(server: Prometheus, path: Path, without: Collection[str]) -> Iterator
 
 
 def waited(missing: Callable[[], list[str]], patience: float) -> list[str]:
-    """What is still missing when nothing is any more, or after `patience` seconds."""
+    """What was missing each time, until nothing is left or `patience` seconds are over."""
     end = time.monotonic() + patience
-    while (left := missing()) and time.monotonic() < end:
+    left = missing()
+    while left and time.monotonic() < end:
         time.sleep(3)
+        now = set(missing())
+        left = [one for one in left if one in now]
     return left
 
 
