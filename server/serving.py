@@ -17,6 +17,10 @@ from server.orphans import end_with_parent
 from server.supervising import provide_key, supervised
 
 PATH = "SMALLFIRST_CONFIG"
+IDLE = 75
+"""Seconds that a connection may idle: longer than clients (httpx 5) and balancers (mostly 60) let it, or a request meets a closing end."""
+STARVED = 60
+"""Seconds that a worker may not answer its supervisor: one that gets no CPU for a while is not killed with what it has under way."""
 
 
 def application() -> ASGIApp:
@@ -57,4 +61,6 @@ def options(settings: Settings) -> Mapping[str, Any]:
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": settings.listen.drain.timeout,
+        "timeout_keep_alive": IDLE,
+        "timeout_worker_healthcheck": STARVED,
     }

@@ -1,4 +1,4 @@
-"""Sends the demonstration's requests and some of every other kind to a gateway, with the official client, until the time is up or it is stopped.
+"""Sends the demonstration's requests and some of every other kind to a gateway, with the official client, for a while.
 
 python deploy/verify/load.py --url http://127.0.0.1:8080 --seconds 120
 """
