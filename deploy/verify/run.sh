@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Verifies the deploy artefacts for real, part by part.
 #   run.sh static      rules and their unit tests, Dockerfile, compose file, dashboards: promtool must be installed
-#   run.sh chart       renders the chart with many values, validates it; with KUBE_API=http://127.0.0.1:PORT also installs, upgrades, rolls back there
+#   run.sh chart       renders the chart with many values, validates it, installs, upgrades, rolls back and removes it on an API server that only
+#                      keeps objects; KUBE_API=http://127.0.0.1:PORT names another one
 #   run.sh image       builds the image and its inventory, runs it as it is meant to run, stops it while streams are under way
 #   run.sh live        two workers with keys, audits, energy and machines by the hour, no container: every panel's data through a real Prometheus,
 #                      alerts that must fire, the gateway's page in a headless Chromium; prometheus, chromium and chromium-driver must be installed
@@ -89,15 +90,27 @@ image() {
   docker rm --force smallfirst-verify-image >/dev/null 2>&1 || true
   docker run --detach --name smallfirst-verify-image --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
     --publish "127.0.0.1:$IMAGE_PORT:8080" "$name" >/dev/null
-  until [ "$(docker inspect --format '{{.State.Health.Status}}' smallfirst-verify-image)" = healthy ]; do
-    [ "$(docker inspect --format '{{.State.Running}}' smallfirst-verify-image)" = true ] || { docker logs smallfirst-verify-image; exit 1; }
-    sleep 1
-  done
+  healthy
   test "$(docker exec smallfirst-verify-image id -u)" = 10001
   if docker exec smallfirst-verify-image touch /etc/smallfirst/written 2>/dev/null; then echo "the root file system can be written"; exit 1; fi
   "$PYTHON" deploy/verify/drain.py --url "http://127.0.0.1:$IMAGE_PORT" -- docker stop --time 60 smallfirst-verify-image
   test "$(docker inspect --format '{{.State.ExitCode}}' smallfirst-verify-image)" = 0
   docker rm smallfirst-verify-image >/dev/null
+  say "carried as an archive, it serves without a network"
+  docker save "$name" | gzip -1 >build/image.tar.gz
+  echo "archive $(stat -c %s build/image.tar.gz) bytes"
+  gunzip -c build/image.tar.gz | docker load --quiet
+  rm build/image.tar.gz
+  docker run --detach --rm --name smallfirst-verify-image --network none --read-only --tmpfs /tmp "$name" >/dev/null
+  healthy
+  docker rm --force smallfirst-verify-image >/dev/null
+}
+
+healthy() {
+  until [ "$(docker inspect --format '{{.State.Health.Status}}' smallfirst-verify-image)" = healthy ]; do
+    [ "$(docker inspect --format '{{.State.Running}}' smallfirst-verify-image)" = true ] || { docker logs smallfirst-verify-image; exit 1; }
+    sleep 1
+  done
 }
 
 containers() {
@@ -132,6 +145,6 @@ containers() {
 for part in "${@:-static}"; do
   case $part in
     static | chart | live | image | containers) "$part" ;;
-    *) sed -n 2,10p "$0" >&2; exit 2 ;;
+    *) sed -n 2,11p "$0" >&2; exit 2 ;;
   esac
 done
