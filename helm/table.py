@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- values -->\n", "<!-- /values -->\n"
-LINE = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z_][\w]*):(?: (?P<value>.*?))?(?: +# (?P<comment>.*)| *)$")
+LINE = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z_][\w]*):(?: (?P<value>[^#\s].*?))?(?: +# (?P<comment>.*)| *)$")
 
 
 def rows(text: str) -> Iterator[tuple[str, str, str]]:

@@ -124,3 +124,12 @@ def test_chart_image_and_project_have_one_version() -> None:
 def test_the_model_server_is_the_same_in_compose_and_chart() -> None:
     image = VALUES["vllm"]["image"]
     assert f"${{VLLM_IMAGE:-{image['repository']}:{image['tag']}}}" in (ROOT / "deploy" / "compose.yaml").read_text()
+
+
+def test_a_comment_beside_a_mapping_is_its_description() -> None:
+    text = "store: # where things are kept\n  kind: none # none, or\n  # over two\n  # lines\n  days: 90\n"
+    assert list(rows(text)) == [
+        ("store", "", "where things are kept"),
+        ("store.kind", "none", "none, or"),
+        ("store.days", "90", "over two lines"),
+    ]
