@@ -109,14 +109,20 @@ ROWS = (
                 bottom=None,
             ),
             Panel(
-                "Kept error bound",
-                "At most this share of the kept answers is wrong, at the target's confidence; needs audits or feedback. "
-                "Runbook: SmallfirstKeptError.",
-                (Query(f"max by (route) (smallfirst_kept_error_bound{ROUTE})", "{{route}}"),),
+                "Kept error bound of its target",
+                "At the target's confidence at most so much of the promised share of kept answers is wrong: up to 100 % the promise "
+                "is proven, over it it is broken or has too few labels yet. Needs audits or feedback. Runbook: SmallfirstKeptError.",
+                (
+                    Query(
+                        f"max by (route) (smallfirst_kept_error_bound{ROUTE}) "
+                        f"/ on (route) max by (route) (smallfirst_kept_error_target{ROUTE})",
+                        "{{route}}",
+                    ),
+                ),
                 "percentunit",
                 "stat",
                 4,
-                steps=((None, "green"), (0.05, "red")),
+                steps=((None, "green"), (1, "red")),
             ),
             Panel(
                 "Good by label",
