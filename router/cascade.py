@@ -139,7 +139,8 @@ class _Run:
         tiers = route.tiers if request.pinned else route.candidates
         learned = request.pinned is None and route.difficulty is not None and route.difficulty.hopeless(request)
         looping = None if route.mode == "shadow" else going_on(request.messages, tiers)
-        return decide(request, tiers, {tier.name: self._state(tier) for tier in tiers}, hopeless=learned, looping=looping)
+        decision = decide(request, tiers, {tier.name: self._state(tier) for tier in tiers}, hopeless=learned, looping=looping)
+        return decision if request.target is None else replace(decision, why=f"{decision.why}; held to the target {request.target}")
 
     def _state(self, tier: Tier) -> TierState:
         engine = self.cascade.engines[tier.engine]
@@ -250,7 +251,7 @@ class _Run:
     async def _passes(self, running: Running, gated: Gated) -> bool:
         route = self.cascade.route
         draft = Draft(self.request, running.tier.name, running.beginning())
-        running.early = await gated.judge(route.verifiers, draft, route.rules)
+        running.early = await gated.judge(route.judges(self.request), draft, route.rules)
         return running.early.deferral is None
 
     def _ended(self, running: Running) -> Finished:

@@ -81,7 +81,7 @@ def _candidates(request: GenerationRequest, tiers: Sequence[Tier]) -> Sequence[T
         raise InvalidRequest(f"the route has no tier {request.pinned!r}", param="model")
     allowed = chosen if request.tiers is None else [tier for tier in chosen if tier.name in request.tiers]
     if not allowed:
-        raise AccessDenied(f"this key may not use {request.pinned or 'any tier of this route'}", param="model")
+        raise AccessDenied(f"this key or task may not use {request.pinned or 'any tier of this route'}", param="model")
     return allowed
 
 

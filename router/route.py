@@ -1,6 +1,7 @@
 """A route: the named cascade of the configuration, with its rungs, its judges and its rules."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from router.early import Early
@@ -23,7 +24,8 @@ class Route:
     """`tiers` are ordered from small to large, `verifiers` from cheap to dear; `off` sends everything to the last tier.
 
     `shadow` tries the smaller tiers, records what would have been kept, and serves the last tier; `evaluate` serves as `active` does.
-    `early` stops a draft that has become hopeless; `gated` shows prose of smaller tiers once its beginning was judged.
+    `early` stops a draft that has become hopeless; `gated` shows prose of smaller tiers once its beginning was judged. `targets` are the
+    verifiers of the stricter targets by name.
     """
 
     name: str
@@ -35,10 +37,15 @@ class Route:
     guards: tuple[PromptGuard, ...] = ()
     early: Early | None = None
     gated: Gated | None = None
+    targets: Mapping[str, tuple[Verifier, ...]] = field(default_factory=dict)
 
     def tier(self, name: str) -> Tier:
         """The tier of that name; the name comes from this route's own decision."""
         return next(tier for tier in self.tiers if tier.name == name)
+
+    def judges(self, request: GenerationRequest) -> tuple[Verifier, ...]:
+        """The verifiers that keep the request's target; the name comes from this route's own."""
+        return self.verifiers if request.target is None else self.targets[request.target]
 
     @property
     def candidates(self) -> tuple[Tier, ...]:

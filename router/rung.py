@@ -43,7 +43,7 @@ class Rung:
 
     def call(self, messages: tuple[Message, ...], seconds: float | None = None) -> EngineCall:
         """What its engine is asked; `seconds` is all the time there is for it."""
-        needed = evidence(self.route.verifiers, last=self.last)
+        needed = evidence(self.route.judges(self.request), last=self.last)
         needed |= (Evidence.LOGPROBS if self.gate else Evidence.NONE) | (self.early.needs if self.early else Evidence.NONE)
         live = self.live or self.gate is not None or self.early is not None
         return EngineCall(self.request.id, messages, self.contract, self.request.sampling, needed, live, seconds)
@@ -53,7 +53,7 @@ class Rung:
         shown = self.contract
         for choice in generation.choices:
             draft = Draft(replace(self.request, contract=shown), self.tier.name, choice, generation.samples, repairs, self.last)
-            found = await verify(self.route.verifiers, draft, self.route.rules, verdicts.append)
+            found = await verify(self.route.judges(self.request), draft, self.route.rules, verdicts.append)
             if found.deferral is not None or none_fits(self.request.contract, shown, choice):
                 return replace(attempt, verdicts=tuple(verdicts), deferral=found.deferral or "abstain")
         return replace(attempt, verdicts=tuple(verdicts))

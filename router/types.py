@@ -166,8 +166,9 @@ class Budget:
 class GenerationRequest:
     """One request as the cascade sees it, validated.
 
-    `pinned` names the only tier that may answer, `tiers` those that this caller may use at all (`None`: all of the route's); `metadata`
-    is the client's own, `owner` the name of the key that it came with ("" where everyone may ask).
+    `pinned` names the only tier that may answer, `tiers` those that may be used for it at all (`None`: all of the route's), `target` a
+    stricter target of the route (`None`: the route's own); `metadata` is the client's own, `owner` the name of the key that it came with
+    ("" where everyone may ask).
     """
 
     id: str
@@ -182,6 +183,7 @@ class GenerationRequest:
     metadata: tuple[tuple[str, str], ...] = ()
     owner: str = ""
     tiers: frozenset[str] | None = None
+    target: str | None = None
 
     @property
     def modalities(self) -> frozenset[str]:

@@ -26,6 +26,7 @@ from router.evaluation.drafts import Tiers
 from router.functions import Registry
 from router.functions import load as load_registry
 from router.gated import Gated
+from router.limits import Limits
 from router.pace import Pace
 from router.policy import Rules
 from router.ports import Embedder, Engine, Verifier
@@ -43,6 +44,7 @@ from server.app import create_app
 from server.auditing import Audited
 from server.config import (
     AdapterEngine,
+    BudgetSettings,
     EmbeddedEngine,
     EngineSettings,
     HourPrice,
@@ -51,6 +53,7 @@ from server.config import (
     ScriptedEngine,
     Settings,
     StoredResponses,
+    Target,
     TierSettings,
     VLLMEngine,
 )
@@ -451,10 +454,8 @@ def _route(
     first = next(filter(None, artifacts), None)
     artifacts = [newer if newer is not None and artifact is not None and _same(artifact, first) else artifact for artifact in artifacts]
     for artifact in filter(None, artifacts):
-        _hold_to_target(key, route, artifact)
-    pairs = enumerate(zip(route.verifiers, artifacts, strict=True))
-    built = _gated(_verifier(f"{key}.verifiers.{index}", given.options, artifact, around) for index, (given, artifact) in pairs)
-    held = built if floor is None or len(route.tiers) == 1 else tightened(built, floor)
+        _hold_to_target(f"{key}.target", route.target, artifact)
+    held = _judges(key, route, artifacts, around, floor)
     rules = Rules(route.repair, route.when_all_abstain, route.when_exhausted, route.reserve, route.hedge_after)
     tiers = tuple(_tier(tier, around) for tier in route.tiers)
     learned = next(filter(None, artifacts), None)
@@ -464,7 +465,29 @@ def _route(
     gate = Gated(route.gate_tokens, route.gate_limit) if route.commit == "gated" else None
     hopeless = route.hopeless
     early = Early(hopeless.limit, hopeless.after, hopeless.tokens) if hopeless is not None else None
-    return Route(name, tiers, held, rules, learned, route.mode, before, early, gate)
+    targets = {label: _judges(key, route, _stricter(key, route, label, artifacts, around), around, floor) for label, _ in route.stricter}
+    return Route(name, tiers, held, rules, learned, route.mode, before, early, gate, targets)
+
+
+def _judges(
+    key: str, route: RouteSettings, artifacts: Sequence[Artifact | None], around: Surroundings, floor: Callable[[], float] | None
+) -> tuple[Verifier, ...]:
+    """The route's verifiers under these calibrations, watched where it has a tier to defer to."""
+    pairs = enumerate(zip(route.verifiers, artifacts, strict=True))
+    built = _gated(_verifier(f"{key}.verifiers.{index}", given.options, artifact, around) for index, (given, artifact) in pairs)
+    return built if floor is None or len(route.tiers) == 1 else tightened(built, floor)
+
+
+def _stricter(
+    key: str, route: RouteSettings, label: str, artifacts: Sequence[Artifact | None], around: Surroundings
+) -> list[Artifact | None]:
+    """The calibrations with that of a stricter target in place of the confidence verifier's."""
+    given, where = route.targets[label], f"{key}.targets.{label}"
+    artifact = _artifact(where, {"calibration": given.calibration}, around.folder)
+    if artifact is not None:
+        _hold_to_target(where, Target(max_error=given.max_error, confidence=given.confidence), artifact)
+    pairs = zip(route.verifiers, artifacts, strict=True)
+    return [artifact if verifier.kind == "confidence" else own for verifier, own in pairs]
 
 
 def _same(one: Artifact, other: Artifact | None) -> bool:
@@ -495,21 +518,21 @@ def _artifact(where: str, options: Mapping[str, object], folder: Path) -> Artifa
         raise ConfigError(f"{where}.calibration: {error.message}", param=f"{where}.calibration") from error
 
 
-def _hold_to_target(key: str, route: RouteSettings, artifact: Artifact) -> None:
+def _hold_to_target(key: str, target: Target, artifact: Artifact) -> None:
     """A target that the thresholds were not fitted to would be a promise that nobody keeps."""
     fitted = artifact.certificate
-    if (route.target.max_cost is None) != (fitted.max_cost is None):
-        _refuse(f"{key}.target.max_cost", "target and calibration must both be of cost (`smallfirst fit --max-cost`), or both of error")
-    if fitted.max_cost is not None and route.target.max_cost is not None:
-        if fitted.max_cost > route.target.max_cost or fitted.confidence < route.target.confidence:
+    if (target.max_cost is None) != (fitted.max_cost is None):
+        _refuse(f"{key}.max_cost", "target and calibration must both be of cost (`smallfirst fit --max-cost`), or both of error")
+    if fitted.max_cost is not None and target.max_cost is not None:
+        if fitted.max_cost > target.max_cost or fitted.confidence < target.confidence:
             told = f"its calibration was fitted to a cost of {fitted.max_cost:g} at confidence {fitted.confidence:g}"
-            _refuse(f"{key}.target.max_cost", told)
+            _refuse(f"{key}.max_cost", told)
         return
-    if fitted.max_error > route.target.max_error or fitted.confidence < route.target.confidence:
+    if fitted.max_error > target.max_error or fitted.confidence < target.confidence:
         told = (
             f"its calibration was fitted to max_error {fitted.max_error:g} at confidence {fitted.confidence:g}; fit it again or say so here"
         )
-        _refuse(f"{key}.target", told)
+        _refuse(key, told)
 
 
 def _tier(tier: TierSettings, around: Surroundings) -> Tier:
@@ -524,6 +547,12 @@ def _price(tier: TierSettings) -> Price:
 
 def _facts(route: RouteSettings, around: Surroundings) -> RouteFacts:
     known = [around.engines[tier.engine].parameters for tier in route.tiers]
-    spend = Budget(route.budget.max_cost, route.budget.deadline, route.budget.max_attempts)
+    spend = _budget(route.budget)
     labels, inside = tuple(tier.label for tier in route.tiers), route.residency == "inside"
-    return RouteFacts(labels, spend, frozenset.intersection(*known), route.keepalive_after, inside)
+    tasks = {name: Limits(task.tiers, task.target, task.residency == "inside", _budget(task.budget)) for name, task in route.tasks.items()}
+    targets = tuple(label for label, _ in route.stricter)
+    return RouteFacts(labels, spend, frozenset.intersection(*known), route.keepalive_after, inside, targets, tasks)
+
+
+def _budget(given: BudgetSettings) -> Budget:
+    return Budget(given.max_cost, given.deadline, given.max_attempts)

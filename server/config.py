@@ -189,12 +189,29 @@ class Target(Strict):
     max_cost: float | None = Field(default=None, gt=0)
 
 
+class StricterTarget(Strict):
+    """A target that a task or a key may demand, with the calibration that was fitted to it."""
+
+    max_error: float = Field(gt=0, lt=1)
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    calibration: str
+
+
 class BudgetSettings(Strict):
     """What one request may spend: dollars, seconds, attempts (by default twice its tiers and `repair` more)."""
 
     max_cost: Dollars | None = None
     deadline: float | None = Field(default=None, gt=0)
     max_attempts: int | None = Field(default=None, ge=1)
+
+
+class TaskSettings(Strict):
+    """What a request is held to that names this task in its metadata; it can only tighten what the route allows."""
+
+    tiers: frozenset[str] | None = Field(default=None, min_length=1)
+    target: Name | None = None
+    residency: Literal["inside"] | None = None
+    budget: BudgetSettings = BudgetSettings()
 
 
 class EarlyAbort(Strict):
@@ -234,8 +251,9 @@ class RouteSettings(Strict):
     seconds without an answer a stream is opened with a comment. `residency: inside` closes every tier, judge and service outside; a
     request can ask for the same by `metadata: {"residency": "inside"}`, and never for less. Of `budget.deadline` the last `reserve`
     seconds (half of it) are the last tier's alone. A draft that is not shown as it comes and takes longer than `hedge_after` seconds
-    gets the next tier as its rival: the first answer that is kept wins, both are paid for. `max_concurrency` bounds what is in flight on
-    this route in a process.
+    gets the next tier as its rival: the first answer that is kept wins, both are paid for. `targets` are
+    stricter than `target`; `tasks` say what requests are held to that name one by `metadata: {"task": …}`. `max_concurrency` bounds what
+    is in flight on this route in a process.
     """
 
     mode: Literal["off", "shadow", "evaluate", "active"] = "active"
@@ -252,6 +270,8 @@ class RouteSettings(Strict):
     guards: tuple[ComponentSettings, ...] = ()
     verifiers: tuple[ComponentSettings, ...] = ()
     target: Target = Target()
+    targets: Mapping[Name, StricterTarget] = {}
+    tasks: Mapping[Name, TaskSettings] = {}
     repair: int = Field(default=1, ge=0, le=8)
     when_all_abstain: Literal["defer", "accept"] = "defer"
     when_exhausted: Literal["best", "error"] = "best"
@@ -259,6 +279,11 @@ class RouteSettings(Strict):
     audit_judge: AuditJudgeSettings | None = None
     recalibrate: RecalibrateSettings = RecalibrateSettings()
     budget: BudgetSettings = BudgetSettings()
+
+    @property
+    def stricter(self) -> tuple[tuple[str, StricterTarget], ...]:
+        """The stricter targets by name, from loose to strict."""
+        return tuple(sorted(self.targets.items(), key=lambda named: (-named[1].max_error, named[1].confidence)))
 
     @property
     def hopeless(self) -> EarlyAbort | None:
@@ -336,6 +361,8 @@ class Settings(Strict):
         self._check_names()
         self._check_audits()
         self._check_gates()
+        self._check_targets()
+        self._check_tasks()
         self._check_deadlines()
         self._check_machines()
         self._check_energy()
@@ -397,6 +424,28 @@ class Settings(Strict):
                 _refuse(f"routes.{name}.commit", f"gated shows prose before {late[0]} can judge it: use verified")
             if gated and route.gate_limit is None and "confidence" not in kinds:
                 _refuse(f"routes.{name}.gate_limit", "gated needs a limit, or a confidence verifier that judges the beginning")
+
+    def _check_targets(self) -> None:
+        """From loose to strict they tighten the route's own; of two, one is the stricter in everything."""
+        for name, route in self.routes.items():
+            before = StricterTarget(max_error=route.target.max_error, confidence=route.target.confidence, calibration="")
+            if route.targets and not any(verifier.kind == "confidence" for verifier in route.verifiers):
+                _refuse(f"routes.{name}.targets", "they need a confidence verifier, whose threshold they tighten")
+            if route.targets and route.target.max_cost is not None:
+                _refuse(f"routes.{name}.targets", "this route's target is a cost, which promises nothing on the error")
+            for label, given in route.stricter:
+                if given.max_error > before.max_error or given.confidence < before.confidence:
+                    _refuse(f"routes.{name}.targets.{label}", "it is looser than another target of this route, in error or in confidence")
+                before = given
+
+    def _check_tasks(self) -> None:
+        for name, route in self.routes.items():
+            labels = {tier.label for tier in route.tiers}
+            for task, given in route.tasks.items():
+                if unknown := sorted((given.tiers or frozenset()) - labels):
+                    _refuse(f"routes.{name}.tasks.{task}.tiers", f"this route has no tier {unknown[0]!r}")
+                if given.target is not None and given.target not in route.targets:
+                    _refuse(f"routes.{name}.tasks.{task}.target", f"routes.{name}.targets has no {given.target!r}")
 
     def _check_deadlines(self) -> None:
         for name, route in self.routes.items():

@@ -25,6 +25,7 @@ LEVELS = [
         "guards",
         "retrieval",
         "loops",
+        "limits",
         "hedging",
         "pace",
     },

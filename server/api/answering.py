@@ -113,7 +113,7 @@ async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: E
         _within(body)
         body = await dialect.recall(body, known.conversations, owner_of(request))
         made = dialect.translate(body, target, known.names.routes[route], dialect.prefix + known.new_id(), known.limits.schema)
-        asked = scoped(made, key_of(request))
+        asked = scoped(made, key_of(request), known.names.routes[route].targets)
         _bounded(asked, known)
     except SmallfirstError as refusal:
         known.gauges.refused(route, refusal.code, owner_of(request))

@@ -36,7 +36,7 @@ async def embeddings(request: Request) -> Response:
             held.enter_context(known.admission.on(route))
             inside = known.names.routes[route].inside_only
             made = GenerationRequest(f"emb-{known.new_id()}", route, _messages(body), pinned=target.pinned, inside_only=inside)
-            asked = scoped(made, key_of(request))
+            asked = scoped(made, key_of(request), known.names.routes[route].targets)
             tier = await _tier(asked, known.cascades[route], known, guarding)
         except SmallfirstError as refusal:
             if guarding.cost:

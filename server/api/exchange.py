@@ -1,12 +1,14 @@
 """One HTTP exchange's mechanics: the body within its limit, the media type, the request's id."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from router.errors import AccessDenied, ClientGone, RequestTooLarge
+from router.limits import Limits, within
 from router.types import GenerationRequest
 from server.access.keys import Key
 from server.api.errors import unsupported_media_type
@@ -31,13 +33,13 @@ def owner_of(request: Request) -> str:
     return "" if key is None else key.name
 
 
-def scoped(asked: GenerationRequest, key: Key | None) -> GenerationRequest:
-    """The request within what its key allows; raises AccessDenied where that is not its route."""
+def scoped(asked: GenerationRequest, key: Key | None, targets: Sequence[str] = ()) -> GenerationRequest:
+    """The request within what its key allows; raises AccessDenied where that is not its route, or none of its route's `targets`."""
     if key is None:
         return asked
     if not key.permits(asked.route):
         raise AccessDenied(f"this key may not use the route {asked.route!r}", param="model")
-    return replace(asked, owner=key.name, tiers=key.tiers, inside_only=asked.inside_only or key.inside_only)
+    return replace(within(asked, Limits(key.tiers, key.target, key.inside_only), targets), owner=key.name)
 
 
 async def read(request: Request, limit: int) -> bytes:

@@ -1,9 +1,10 @@
 """What `model` may say: a route's name, an alias, or `route/tier`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from router.errors import UnknownModel
+from router.errors import InvalidRequest, UnknownModel
+from router.limits import Limits
 from router.types import Budget
 
 
@@ -19,7 +20,8 @@ class Target:
 class RouteFacts:
     """A route as the API sees it: tiers from small to large, what a request may spend, engine parameters that all tiers know.
 
-    `keepalive_after` is in seconds; `inside_only` closes the tiers outside to every request.
+    `keepalive_after` is in seconds; `inside_only` closes the tiers outside to every request. `targets` are the stricter ones, from loose
+    to strict, `tasks` the limits of the tasks that a request may name.
     """
 
     tiers: tuple[str, ...]
@@ -27,6 +29,17 @@ class RouteFacts:
     parameters: frozenset[str] = frozenset()
     keepalive_after: float | None = None
     inside_only: bool = False
+    targets: tuple[str, ...] = ()
+    tasks: Mapping[str, Limits] = field(default_factory=dict)
+
+    def task(self, metadata: Mapping[str, str]) -> Limits:
+        """The limits of the task that `metadata` names; a name that this route does not know would leave it unlimited: InvalidRequest."""
+        name = metadata.get("task")
+        if name is None or not self.tasks:
+            return Limits()
+        if name not in self.tasks:
+            raise InvalidRequest(f"metadata.task: this route's tasks are {', '.join(self.tasks)}", param="metadata.task")
+        return self.tasks[name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from router import contract as form
 from router.contract import Limits
 from router.errors import InvalidRequest, UnsupportedParameter
+from router.limits import within
 from router.types import Contract, GenerationRequest, Message, Part, Sampling, Schema, Tool, ToolCall, ToolChoice
 from server.api.messages import AnyMessage, AssistantMessage, AudioPart, FilePart, ImagePart, RefusalPart, TextPart, ToolMessage
 from server.api.naming import RouteFacts, Target
@@ -17,7 +18,7 @@ AnyPart = TextPart | RefusalPart | ImagePart | AudioPart | FilePart
 def translate(body: ChatRequest, target: Target, facts: RouteFacts, request_id: str, limits: Limits) -> GenerationRequest:
     """The request as the cascade sees it; raises InvalidRequest or UnsupportedParameter naming the field."""
     _consistent(body)
-    return GenerationRequest(
+    made = GenerationRequest(
         id=request_id,
         route=target.route,
         messages=messages(body.messages),
@@ -29,6 +30,7 @@ def translate(body: ChatRequest, target: Target, facts: RouteFacts, request_id: 
         inside_only=facts.inside_only or stays_inside(body.metadata or {}),
         metadata=tuple((body.metadata or {}).items()),
     )
+    return within(made, facts.task(body.metadata or {}), facts.targets)
 
 
 def messages(given: Sequence[AnyMessage]) -> tuple[Message, ...]:
