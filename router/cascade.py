@@ -82,6 +82,8 @@ class _Run:
     first_token: float | None = None
     guarded: frozenset[str] = frozenset()
     guarding: Tab = field(default_factory=Tab)
+    guides: dict[str, str] = field(default_factory=dict)
+    """By tier; a repair begins with the very same words, for the engine's prefix cache."""
 
     async def events(self) -> AsyncGenerator[Event, None]:
         try:
@@ -144,8 +146,8 @@ class _Run:
 
     def _state(self, tier: Tier) -> TierState:
         engine = self.cascade.engines[tier.engine]
-        call = Rung(self.cascade.route, tier, self.request, last=True).call(self.request.messages)  # the whole contract: it may be the last
-        tokens = engine.prompt_tokens(call) if tier.context is not None else 0
+        rung = Rung(self.cascade.route, tier, self.request, last=True)  # the whole contract: it may be the last
+        tokens = engine.prompt_tokens(rung.call(self.request.messages, guide=rung.guide)) if tier.context is not None else 0
         available = self.cascade.available(tier.engine)
         late = too_late(self.request.budget, self.cascade.route.rules, self.cascade.usual(tier.name), self._elapsed())
         return TierState(tokens, available, engine.supports(self.request.contract), tier.name in self.guarded, late)
@@ -264,7 +266,9 @@ class _Run:
         rung = self._rung(tier)
         limit = time_left(self.request.budget, self.decision, tier, self.cascade.route.rules, self._elapsed())
         engine, clock = self.cascade.engines[rung.tier.engine], self.cascade.clock
-        running = Running(rung.tier, kind, engine, rung.call(messages, limit), clock, clock(), origin=self.started)
+        if tier not in self.guides:
+            self.guides[tier] = rung.guide
+        running = Running(rung.tier, kind, engine, rung.call(messages, limit, self.guides[tier]), clock, clock(), origin=self.started)
         self.running.append(running)
         return running
 

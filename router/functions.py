@@ -7,7 +7,7 @@ import inspect
 import json
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -30,7 +30,8 @@ class CannotJudge(Exception):
 class Function:
     """One callable function: what models are told of it, how its arguments are validated, what else must hold.
 
-    `schema` is the JSON Schema (draft 2020-12) made from the annotations, `text` its JSON; `call` is the function itself, if there is one.
+    `schema` is the JSON Schema (draft 2020-12) made from the annotations, `text` its JSON; `call` is the function itself, if there is one;
+    `examples` are requests with the arguments that they should lead to.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Function:
     call: Callable[..., Any] | None = None
     checks: tuple[Check, ...] = ()
     dry_run: DryRun | None = None
+    examples: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
     @property
     def tool(self) -> Tool:
@@ -89,17 +91,24 @@ class Function:
 
 
 def function(
-    checks: tuple[Check, ...] = (), dry_run: DryRun | None = None, name: str | None = None
+    checks: tuple[Check, ...] = (),
+    dry_run: DryRun | None = None,
+    name: str | None = None,
+    examples: tuple[tuple[str, Mapping[str, Any]], ...] = (),
 ) -> Callable[[Callable[..., Any]], Function]:
     """Decorate a typed function; its docstring's first paragraph is what models are told.
 
     A trailing underscore is no part of an argument's name (`from_`). An argument with a default is optional; `T | None = None` means
-    that it may be left out, never that null may be sent.
+    that it may be left out, never that null may be sent. ValueError for an example whose arguments it would not take.
     """
 
     def made(call: Callable[..., Any]) -> Function:
         described = " ".join((inspect.getdoc(call) or "").split("\n\n")[0].split())
-        return build(name or call.__name__, described, _fields(call), call=call, checks=checks, dry_run=dry_run)
+        built = build(name or call.__name__, described, _fields(call), call=call, checks=checks, dry_run=dry_run)
+        for request, arguments in examples:
+            if found := built.validate(arguments):
+                raise ValueError(f"{built.name}: example {request!r}: {found[0].path} {found[0].message}")
+        return replace(built, examples=examples)
 
     return made
 

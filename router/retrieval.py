@@ -46,8 +46,13 @@ def narrow(contract: Contract, request_text: str, keep: int) -> Contract:
     """
     if contract.kind != "tools" or contract.tool_choice.mode == "named" or keep < 1 or len(contract.tools) <= keep:
         return contract
-    kept = set(_index(_Tools(contract.tools)).rank(request_text)[:keep])
+    kept = set(likeliest(contract.tools, request_text)[:keep])
     return contracts.tools([tool for tool in contract.tools if tool.name in kept], ToolChoice("auto"), contract.parallel)
+
+
+def likeliest(tools: Sequence[Tool], request_text: str) -> list[str]:
+    """The tools' names, the likeliest for this text first."""
+    return _index(_Tools(tools)).rank(request_text)
 
 
 def asked_text(request: GenerationRequest) -> str:

@@ -6,6 +6,7 @@ from router.early import Early
 from router.gated import Gated
 from router.retrieval import asked_text, narrow, none_fits
 from router.route import Route
+from router.schemafirst import FORMS, guide
 from router.types import Attempt, Contract, Draft, EngineCall, Evidence, Generation, GenerationRequest, Message, Tier, Verdict
 from router.verification import evidence, verify
 
@@ -41,12 +42,21 @@ class Rung:
         keep = None if self.last else self.tier.keep_tools
         return self.request.contract if keep is None else narrow(self.request.contract, asked_text(self.request), keep)
 
-    def call(self, messages: tuple[Message, ...], seconds: float | None = None) -> EngineCall:
-        """What its engine is asked; `seconds` is all the time there is for it."""
+    @property
+    def guide(self) -> str:
+        """What it reads first; "" where it is not prompted schema-first."""
+        first, shown = self.tier.schema_first, self.contract
+        if first is None or shown.kind not in FORMS:
+            return ""
+        sources = (self.route.taught, first.examples), (self.route.proven, first.proven)
+        return guide(shown, [one for source, most in sources if source for one in source.pick(self.request, shown, most)])
+
+    def call(self, messages: tuple[Message, ...], seconds: float | None = None, guide: str = "") -> EngineCall:
+        """What its engine is asked; `seconds` is all the time there is for it, `guide` what it reads first."""
         needed = evidence(self.route.judges(self.request), last=self.last)
         needed |= (Evidence.LOGPROBS if self.gate else Evidence.NONE) | (self.early.needs if self.early else Evidence.NONE)
         live = self.live or self.gate is not None or self.early is not None
-        return EngineCall(self.request.id, messages, self.contract, self.request.sampling, needed, live, seconds)
+        return EngineCall(self.request.id, messages, self.contract, self.request.sampling, needed, live, seconds, guide)
 
     async def judged(self, attempt: Attempt, generation: Generation, repairs: int, verdicts: list[Verdict]) -> Attempt:
         """The attempt with its verdicts, which are appended as they come; every choice must pass, the first that does not ends it."""

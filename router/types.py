@@ -226,6 +226,7 @@ class Receipt:
 class EngineCall:
     """What an engine is asked: `messages` are those of the request, or longer on a repair; `live` wants chunks as they come.
 
+    A `guide` stands first in the prompt, in place of the engine's own words on tools and schemas.
     `seconds` is the time left for the whole call, `None` for the engine's own limit. Whoever meters the engine fills in the `receipt`.
     """
 
@@ -236,6 +237,7 @@ class EngineCall:
     evidence: Evidence = Evidence.NONE
     live: bool = False
     seconds: float | None = None
+    guide: str = ""
     receipt: Receipt = field(default_factory=Receipt, compare=False, repr=False)
 
 
@@ -367,6 +369,14 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaFirst:
+    """How a tier's prompt begins with the form of the answer: with so many examples of the registry, and of answers that were proven."""
+
+    examples: int = 0
+    proven: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Tier:
     """One rung of a route; rungs are ordered by their place in the route.
 
@@ -380,6 +390,7 @@ class Tier:
     modalities: frozenset[str] = frozenset({"text"})
     location: Literal["inside", "outside"] = "inside"
     keep_tools: int | None = None
+    schema_first: SchemaFirst | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,36 +64,39 @@ def _distinct(arguments: Mapping[str, Any]) -> Violation | None:
     return None if len(set(items)) == len(items) else Violation("/items", "an item is named twice")
 
 
-@function()
+@function(examples=(("count down ten minutes", {"minutes": 10}),))
 def set_timer(minutes: Annotated[int, Field(ge=1, le=1440)]) -> None:
     """Start a countdown."""
 
 
-@function()
+@function(examples=(("wake me at 6:45 tomorrow", {"time": "06:45", "day": "tomorrow"}),))
 def set_alarm(time: Time, day: Day) -> None:
     """Ring at a time of day; day is today unless the request says otherwise."""
 
 
-@function(checks=(_said("title"),))
+@function(
+    checks=(_said("title"),),
+    examples=(("put standup on friday at 9 for 15 minutes", {"title": "standup", "day": "friday", "time": "09:00", "minutes": 15}),),
+)
 def create_event(
     title: Annotated[Text, Field(description="what")], day: Day, time: Time, minutes: Annotated[int, Field(ge=5, le=1440)]
 ) -> None:
     """Put an event in the calendar; 60 minutes unless the request says otherwise."""
 
 
-@function(checks=(_said("text"),))
+@function(checks=(_said("text"),), examples=(("remind me to water the plants", {"text": "water the plants", "day": "today"}),))
 def create_reminder(
     text: Annotated[Text, Field(description="what to be reminded of, without 'to'")], day: Day, time: Time | None = None
 ) -> None:
     """Remind of something; time only if the request gives one; day is today unless it says otherwise."""
 
 
-@function(checks=(_said("to", "text"),))
+@function(checks=(_said("to", "text"),), examples=(("tell Ines I am late", {"to": "Ines", "text": "I am late"}),))
 def send_message(to: Name, text: Annotated[Text, Field(description="the message, as said")]) -> None:
     """Send a text message."""
 
 
-@function(checks=(_said("to"),))
+@function(checks=(_said("to"),), examples=(("ring Ravi", {"to": "Ravi"}),))
 def make_call(to: Name) -> None:
     """Call somebody."""
 
@@ -103,7 +106,10 @@ def find_contact(name: Name) -> None:
     """Look somebody up in the address book."""
 
 
-@function(checks=(_said("list"), _distinct))
+@function(
+    checks=(_said("list"), _distinct),
+    examples=(("put oats and figs on the shopping list", {"list": "shopping", "items": ["oats", "figs"]}),),
+)
 def add_to_list(
     list_: Annotated[Text, Field(description="the list's name, without the word list")],
     items: Annotated[list[Item], Field(min_length=1, max_length=8)],
@@ -116,7 +122,7 @@ def take_note(text: Annotated[Text, Field(description="the note, as said")]) -> 
     """Keep a note."""
 
 
-@function(checks=(_said("city"),))
+@function(checks=(_said("city"),), examples=(("will it rain in Porto on sunday", {"city": "Porto", "day": "sunday"}),))
 def get_weather(city: Annotated[Text, Field(description="a city")], day: Day) -> None:
     """Weather forecast for a city; today unless the request says otherwise."""
 
@@ -126,12 +132,12 @@ def convert_currency(amount: Annotated[float, Field(gt=0)], from_: Currency, to:
     """Convert money."""
 
 
-@function(checks=(_changes, _same_kind, _possible))
+@function(checks=(_changes, _same_kind, _possible), examples=(("how many miles are 12 km", {"value": 12, "from": "km", "to": "mi"}),))
 def convert_units(value: float, from_: Unit, to: Unit) -> None:
     """Convert lengths, weights, temperatures, volumes."""
 
 
-@function(checks=(_said("room"), _dims))
+@function(checks=(_said("room"), _dims), examples=(("dim the kitchen to 30 percent", {"room": "kitchen", "state": "dim", "level": 30}),))
 def control_light(
     room: Annotated[Text, Field(description="a room")],
     state: Literal["on", "off", "dim"],
@@ -140,12 +146,12 @@ def control_light(
     """Switch or dim the lights of a room."""
 
 
-@function(checks=(_said("query"),))
+@function(checks=(_said("query"),), examples=(("put on some Nina Simone", {"query": "Nina Simone"}),))
 def play_music(query: Annotated[Text, Field(description="what to play, as said")]) -> None:
     """Play a song, an artist, a genre or a playlist."""
 
 
-@function(checks=(_said("place"),))
+@function(checks=(_said("place"),), examples=(("walk me to the station", {"place": "the station", "mode": "walk"}),))
 def navigate_to(place: Annotated[Text, Field(description="where to")], mode: Literal["drive", "walk", "transit", "bike"]) -> None:
     """Start navigation; drive unless the request says otherwise."""
 

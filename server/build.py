@@ -32,7 +32,8 @@ from router.policy import Rules
 from router.ports import Embedder, Engine, Verifier
 from router.registry import guards, verifiers
 from router.route import Route
-from router.types import Budget, GenerationRequest, Outcome, Price, Tier
+from router.schemafirst import Proven, Taught
+from router.types import Budget, GenerationRequest, Outcome, Price, SchemaFirst, Tier
 from router.verifiers.contract import ContractVerifier
 from server.access.admission import Admission
 from server.admitting import admitting
@@ -202,7 +203,7 @@ class _Installed:
     def __call__(self, name: str, artifact: Artifact) -> None:
         given, known = self.settings.routes[name], self.parts.cascades[name]
         made = _route(name, given, self.around, self.followed.floor(name), artifact)
-        self.parts.cascades[name] = replace(known, route=made)
+        self.parts.cascades[name] = replace(known, route=replace(made, proven=known.route.proven))
         self.followed.watcher.follow(name, _watched(name, given, self.around, artifact))
         self.told[name] = artifact.notices(str(_calibrated(name, given, self.around.folder)[1].get("score", LEARNED)))
         self.shown(name, _limits(name, given, self.around.folder, artifact))
@@ -408,8 +409,11 @@ def _conversations(given: StoredResponses, folder: Path) -> Conversations | None
 
 def _cascade(route: Route, engines: Mapping[str, Engine], around: Surroundings, observe: Observe) -> Cascade:
     """The route at work; it learns its tiers' pace from its own outcomes."""
-    pace = Pace(time.monotonic)
-    return Cascade(route, engines, time.monotonic, _all(observe, pace.observe), lambda name: around.engines[name].available(), pace.usual)
+    pace, proven = Pace(time.monotonic), Proven()
+    shown = any(tier.schema_first and tier.schema_first.proven for tier in route.tiers)
+    seen = _all(observe, pace.observe, *([proven.observe] if shown else []))
+    route = replace(route, proven=proven if shown else None)
+    return Cascade(route, engines, time.monotonic, seen, lambda name: around.engines[name].available(), pace.usual)
 
 
 def _engine(name: str, settings: Settings, folder: Path) -> Running:
@@ -466,7 +470,8 @@ def _route(
     hopeless = route.hopeless
     early = Early(hopeless.limit, hopeless.after, hopeless.tokens) if hopeless is not None else None
     targets = {label: _judges(key, route, _stricter(key, route, label, artifacts, around), around, floor) for label, _ in route.stricter}
-    return Route(name, tiers, held, rules, learned, route.mode, before, early, gate, targets)
+    taught = None if around.registry is None else Taught(around.registry)
+    return Route(name, tiers, held, rules, learned, route.mode, before, early, gate, targets, taught)
 
 
 def _judges(
@@ -538,7 +543,8 @@ def _hold_to_target(key: str, target: Target, artifact: Artifact) -> None:
 def _tier(tier: TierSettings, around: Surroundings) -> Tier:
     context = tier.context or around.engines[tier.engine].context
     location = "outside" if around.services.outside(tier.engine) else tier.location  # one route's word on an engine holds on all
-    return Tier(tier.label, tier.engine, _price(tier), context, tier.modalities, location, tier.keep_tools)
+    first = None if tier.first is None else SchemaFirst(tier.first.examples, tier.first.proven)
+    return Tier(tier.label, tier.engine, _price(tier), context, tier.modalities, location, tier.keep_tools, first)
 
 
 def _price(tier: TierSettings) -> Price:

@@ -149,8 +149,18 @@ def _paid_by(price: object) -> str:
 PriceSettings = Annotated[Annotated[TokenPrice, Tag("by_token")] | Annotated[HourPrice, Tag("by_hour")], Discriminator(_paid_by)]
 
 
+class SchemaFirstSettings(Strict):
+    """`examples` of the functions in the registry, `proven` ones out of earlier answers of the same caller that were vouched for."""
+
+    examples: int = Field(default=2, ge=0, le=16)
+    proven: int = Field(default=0, ge=0, le=16)
+
+
 class TierSettings(Strict):
-    """One rung; its name is its engine's unless given. `context` is in tokens, `keep_tools` the most tools that it is shown."""
+    """One rung; its name is its engine's unless given. `context` is in tokens, `keep_tools` the most tools that it is shown.
+
+    `schema_first` begins its prompt with a sketch of the form and some examples.
+    """
 
     engine: str
     price: PriceSettings
@@ -159,6 +169,14 @@ class TierSettings(Strict):
     modalities: frozenset[Literal["text", "image", "audio", "file"]] = frozenset({"text"})
     location: Literal["inside", "outside"] = "inside"
     keep_tools: int | None = Field(default=None, ge=1)
+    schema_first: bool | SchemaFirstSettings = False
+
+    @property
+    def first(self) -> SchemaFirstSettings | None:
+        """How its prompt begins, `None` as the engine has it."""
+        if isinstance(self.schema_first, SchemaFirstSettings):
+            return self.schema_first
+        return SchemaFirstSettings() if self.schema_first else None
 
     @property
     def label(self) -> str:
@@ -363,6 +381,7 @@ class Settings(Strict):
         self._check_gates()
         self._check_targets()
         self._check_tasks()
+        self._check_prompts()
         self._check_deadlines()
         self._check_machines()
         self._check_energy()
@@ -446,6 +465,15 @@ class Settings(Strict):
                     _refuse(f"routes.{name}.tasks.{task}.tiers", f"this route has no tier {unknown[0]!r}")
                 if given.target is not None and given.target not in route.targets:
                     _refuse(f"routes.{name}.tasks.{task}.target", f"routes.{name}.targets has no {given.target!r}")
+
+    def _check_prompts(self) -> None:
+        for name, route in self.routes.items():
+            for index, tier in enumerate(route.tiers):
+                key, engine = f"routes.{name}.tiers.{index}.schema_first", self.engines[tier.engine]
+                if tier.first is not None and isinstance(engine, OpenAIEngine) and engine.tools == "native":
+                    _refuse(key, f"the engine {tier.engine!r} writes its own prompt of tools: set its tools to schema")
+                if tier.first is not None and tier.first.proven and (self.outcomes is None or not self.outcomes.content):
+                    _refuse(f"{key}.proven", "requests and answers are shown again only where they may be kept: set outcomes.content")
 
     def _check_deadlines(self) -> None:
         for name, route in self.routes.items():

@@ -26,6 +26,7 @@ LEVELS = [
         "retrieval",
         "loops",
         "limits",
+        "schemafirst",
         "hedging",
         "pace",
     },

@@ -19,6 +19,8 @@ def render(call: EngineCall, form: Form) -> tuple[Message, ...]:
     """The messages to send: roles system, user and assistant, calls and results as text; parts that are not text are kept as they are."""
     names = {made.id: made.name for message in call.messages for made in message.tool_calls}
     turns = [_turn(message, names, call.contract) for message in call.messages]
+    if call.guide:
+        return tuple(_with_notice(turns, call.guide, first=True))
     notice = _names(call.contract) if form == "names" else _instructions(call.contract)
     return tuple(_with_notice(turns, notice)) if notice else tuple(turns)
 
@@ -80,13 +82,13 @@ def _said(message: Message, contract: Contract) -> Message:
     return message
 
 
-def _with_notice(turns: Sequence[Message], notice: str) -> Iterable[Message]:
-    """The notice stands in the system message, after the client's own text."""
-    first = turns[0] if turns else None
-    if first is None or first.role != "system":
+def _with_notice(turns: Sequence[Message], notice: str, *, first: bool = False) -> Iterable[Message]:
+    """The notice stands in the system message, after the client's own text, or before it."""
+    head = turns[0] if turns else None
+    if head is None or head.role != "system":
         return (Message("system", _text(notice)), *turns)
-    own = f"{first.text}\n" if first.text else ""
-    return (replace(first, parts=_text(own + notice)), *turns[1:])
+    both = (notice, head.text) if first else (head.text, notice)
+    return (replace(head, parts=_text("\n".join(filter(None, both)))), *turns[1:])
 
 
 def _parsed(arguments: str) -> object:

@@ -106,3 +106,12 @@ def test_parts_that_are_not_text_are_kept() -> None:
     assert message.parts[1] == picture
     (_, result) = render(EngineCall("r", (say("user", "x"), Message("tool", (picture,)))), "full")
     assert result.parts == (Part("text", "Result of function: "), picture)
+
+
+@pytest.mark.parametrize("form", ["names", "full"])
+def test_a_guide_stands_before_everything_else_and_alone(form) -> None:
+    call = EngineCall("r", (say("system", "Be brief."), say("user", "hi")), tools(), guide="The form.\nExamples:")
+    assert [(message.role, message.text) for message in render(call, form)] == [
+        ("system", "The form.\nExamples:\nBe brief."),
+        ("user", "hi"),
+    ]
