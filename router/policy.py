@@ -151,10 +151,11 @@ def _late(budget: Budget, elapsed: float) -> bool:
 
 
 def _worth_repairing(attempts: Sequence[Attempt], rules: Rules) -> bool:
-    """A violation that can be named can be repaired; a cut-off answer or an engine's failure would only happen again."""
+    """Where the verifier that deferred says so and names what is wrong; a cut-off answer or an engine's failure would only happen again."""
     last = attempts[-1]
     repairs = sum(attempt.tier == last.tier and attempt.kind == "repair" for attempt in attempts)
-    return last.deferral in ("contract", "function") and bool(last.violations) and last.generation is not None and repairs < rules.repair
+    said = bool(last.verdicts) and last.verdicts[-1].repairable and bool(last.violations)
+    return said and last.generation is not None and repairs < rules.repair
 
 
 def _exhausted(request: GenerationRequest, attempts: Sequence[Attempt], rules: Rules, elapsed: float) -> Step:

@@ -425,7 +425,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one verifier said of one draft; `confidence` is P(correct) where it has one, `cost` in dollars."""
+    """What one verifier said of one draft; `confidence` is P(correct) where it has one, `cost` in dollars.
+
+    A deferral that is `repairable` names violations that the same tier may mend when it is told of them.
+    """
 
     verifier: str
     ruling: Ruling
@@ -436,6 +439,7 @@ class Verdict:
     score: float | None = None
     usage: Usage = field(default=Usage())
     energy: Energy | None = None
+    repairable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

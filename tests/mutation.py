@@ -43,6 +43,8 @@ def _router(name: str, module: str, old: str, new: str, *tests: str) -> Mutant:
 
 
 WRONG, TRAPS, RESIDENCY = "test_wrong_drafts", "test_traps", "server/test_residency"
+TABLE, REPAIR, LIMITS = "router/test_policy_table", "server/test_repair", "router/test_limits"
+TASKS, OWED, FIRST = "server/test_tasks", "server/test_owed", "router/test_schemafirst"
 CASCADE, POLICY, GATE, HEDGING = "router/test_cascade", "router/test_policy", "router/test_gate", "router/test_hedging"
 RULES = "return Verdict(self.kind, Ruling.ACCEPT) if _true(self.expression, told) else Verdict(self.kind, Ruling.DEFER, self.name)"
 MUTANTS = (
@@ -105,6 +107,27 @@ MUTANTS = (
     _router("policy: repairs take the last tier's attempts", "policy", "left > len(rest) and", "", POLICY),
     _router("policy: no reserve", "policy", "kept = 0.0 if is_last(tier, decision) else", "kept = 0.0 if True else", POLICY, CASCADE),
     _router("policy: repairs in the reserve", "policy", "if not hurried and", "if", POLICY),
+    _router("repair: whatever is wrong is worth it", "policy", "last.verdicts[-1].repairable and ", "", POLICY, TABLE, REPAIR),
+    _router("repair: what was cut is worth it", "verifiers/contract", "repairable=whole and", "repairable=", REPAIR),
+    _router("limits: tiers are not narrowed", "limits", "    return one & other\n", "    return one\n", LIMITS),
+    _router("limits: the looser target rules", "limits", "return max(named", "return min(named", LIMITS),
+    _router("limits: the larger budget rules", "limits", "return min((given", "return max((given", LIMITS),
+    _router(
+        "task: its target is not asked", "route", "self.verifiers if request.target is None else", "self.verifiers if True else", TASKS
+    ),
+    _router("owed: a judge that nobody waits for is free", "verification", "if tab.cost or tab.energies:", "if False:", OWED),
+    _router("owed: what was asked is not on the tab", "asking", "tab.add(rate.of(usage), usage, call.receipt.energy)", "pass", OWED),
+    _router(
+        "schema-first: examples are anybody's", "schemafirst", "key = request.owner, family(request)", 'key = "", family(request)', FIRST
+    ),
+    _router("schema-first: every tier reads it", "rung", "if first is None or", "if False or", "server/test_schema_first"),
+    Mutant(
+        "log: words without content",
+        "server/observers/outcomes/encoding.py",
+        "if words or verdict.verifier in _TERSE",
+        "if True or verdict.verifier in _TERSE",
+        ("tests/server/test_decision_log.py", "tests/server/observers/outcomes/test_export.py"),
+    ),
     _router("policy: no limit on cost", "policy", "spent >= budget.max_cost", "False", POLICY),
     _router("gate: residency is open", "gate", 'request.inside_only and tier.location == "outside"', "False", GATE, RESIDENCY),
     _router("gate: guards are open", "gate", "    if state.guarded:\n", "    if False:\n", "router/test_guards", TRAPS),

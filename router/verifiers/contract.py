@@ -32,7 +32,8 @@ class ContractVerifier:
             return Verdict(self.kind, Ruling.NOT_APPLICABLE, "no_contract")
         if not violations:
             return Verdict(self.kind, Ruling.ACCEPT)
-        return Verdict(self.kind, Ruling.DEFER, _reason(draft), violations=violations)
+        whole = draft.choice.finish_reason != "length"
+        return Verdict(self.kind, Ruling.DEFER, _reason(draft), violations=violations, repairable=whole and contract.kind != "none")
 
 
 def _reason(draft: Draft) -> str:

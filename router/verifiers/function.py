@@ -69,7 +69,7 @@ class FunctionVerifier:
         return function if function is not None and function.serves(offered) else None
 
     def _deferred(self, reason: str, violations: tuple[Violation, ...]) -> Verdict:
-        return Verdict(self.kind, Ruling.DEFER, reason, violations=violations[:16])
+        return Verdict(self.kind, Ruling.DEFER, reason, violations=violations[:16], repairable=True)
 
 
 async def _rehearsed(served: list[tuple[str, Function, dict[str, Any]]]) -> list[Violation]:

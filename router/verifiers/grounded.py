@@ -51,6 +51,7 @@ class GroundedVerifier:
     `arguments` are patterns of `function.argument` to check (`send_mail.to`, `*.city`, of a JSON answer `.city`), by default every string
     whose schema leaves it free and every number; `exempt` ones are not checked. `words` is the share of a text's telling words that must
     have been given. In prose `quotations` and `numbers` are checked. `context: system` takes only system and tool messages for given.
+    `repair` lets the tier try once more, told which values were not.
     """
 
     kind: ClassVar[str] = "grounded"
@@ -60,6 +61,7 @@ class GroundedVerifier:
     words: Annotated[float, Field(gt=0, le=1)] = 1.0
     numbers: bool = True
     quotations: bool = True
+    repair: bool = False
 
     @property
     def needs(self) -> Evidence:
@@ -81,7 +83,7 @@ class GroundedVerifier:
         if not invented:
             return Verdict(self.kind, Ruling.ACCEPT, f"{len(found)} found")
         listed = tuple(Violation(path, "stands nowhere in what was given") for path in invented[:16])
-        return Verdict(self.kind, Ruling.DEFER, ", ".join(invented[:4]), violations=listed)
+        return Verdict(self.kind, Ruling.DEFER, ", ".join(invented[:4]), violations=listed, repairable=self.repair)
 
     def _given(self, request: GenerationRequest) -> Given:
         roles = ("system", "developer", "tool") if self.context == "system" else ("system", "developer", "user", "assistant", "tool")

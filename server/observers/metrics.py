@@ -34,6 +34,7 @@ class Metrics:
         self._first_token = self._histogram("first_token_seconds", "From arrival to the commit of a stream", SECONDS, "route")
         self._attempt_seconds = self._histogram("attempt_seconds", "One engine call", SECONDS, "route", "tier")
         self._attempts = self._counter("attempts", "Engine calls by what became of them", "route", "tier", "result")
+        self._repairs = self._counter("repairs", "Further tries of a tier that was told its violations", "route", "tier", "result")
         self._deferrals = self._counter("deferrals", "Why tiers were passed over or drafts not kept", "route", "tier", "reason")
         self._verdicts = self._counter("verdicts", "What verifiers said", "route", "tier", "verifier", "ruling")
         self._schema_checks = self._counter("schema_checks", "Drafts held to the request's own contract", "route", "tier", "valid")
@@ -174,6 +175,8 @@ class Metrics:
     def _observe_attempt(self, route: str, attempt: Attempt, *, answered: bool) -> None:
         tier = attempt.tier
         self._attempts.labels(route, tier, _result(attempt, answered=answered)).inc()
+        if attempt.kind == "repair":
+            self._repairs.labels(route, tier, _result(attempt, answered=answered)).inc()
         self._attempt_seconds.labels(route, tier).observe(attempt.seconds)
         self._cost.labels(route, tier, _spent_on(attempt, answered=answered)).inc(attempt.cost)
         self._tokens.labels(route, tier, "prompt").inc(attempt.usage.prompt_tokens)

@@ -44,7 +44,7 @@ def refused(tier: str, reason: Reason, *, kind: str = "try", confidence: float |
         verdicts.append(Verdict("confidence", Ruling.DEFER, confidence=confidence))
     finish = "length" if reason == "length" else "stop"
     violations = () if reason == "length" else verdicts[0].violations
-    verdicts[0] = Verdict("contract", verdicts[0].ruling, violations=violations)
+    verdicts[0] = Verdict("contract", verdicts[0].ruling, violations=violations, repairable=bool(violations))
     return Attempt(
         tier, "repair" if kind == "repair" else "try", Generation((Choice("x", finish),), Usage()), None, tuple(verdicts), reason
     )
