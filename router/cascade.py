@@ -15,6 +15,7 @@ from router.loops import going_on
 from router.policy import GiveUp, Repair, Return, Try, is_last, next_step, rival, settles, time_left, too_late
 from router.ports import Engine
 from router.repair import complaint
+from router.retrieval import last_words
 from router.route import Route
 from router.rung import Rung
 from router.types import (
@@ -34,7 +35,7 @@ from router.types import (
 class Cascade:
     """Runs requests over one route; `observe` sees every outcome exactly once, cancelled and failed ones too. `clock` is in seconds.
 
-    `usual` is how many seconds a tier's answers take of late, `None` where that is not known.
+    `usual` is how many seconds a tier's answers take of late, `language` the one that a text is in, `None` where that is not known.
     """
 
     route: Route
@@ -43,6 +44,7 @@ class Cascade:
     observe: Callable[[GenerationRequest, Outcome], None] = field(default=lambda request, outcome: None)
     available: Callable[[str], bool] = field(default=lambda engine: True)
     usual: Callable[[str], float | None] = field(default=lambda tier: None)
+    language: Callable[[str], str | None] = field(default=lambda text: None)
 
     async def run(self, request: GenerationRequest) -> Finished:
         """The whole answer at once: a fold of `stream`."""
@@ -139,18 +141,20 @@ class _Run:
     def _decide(self) -> Decision:
         route, request = self.cascade.route, self.request
         tiers = route.tiers if request.pinned else route.candidates
+        language = self.cascade.language(last_words(request)) if any(tier.languages for tier in tiers) else None
         learned = request.pinned is None and route.difficulty is not None and route.difficulty.hopeless(request)
         looping = None if route.mode == "shadow" else going_on(request.messages, tiers)
-        decision = decide(request, tiers, {tier.name: self._state(tier) for tier in tiers}, hopeless=learned, looping=looping)
+        decision = decide(request, tiers, {tier.name: self._state(tier, language) for tier in tiers}, hopeless=learned, looping=looping)
         return decision if request.target is None else replace(decision, why=f"{decision.why}; held to the target {request.target}")
 
-    def _state(self, tier: Tier) -> TierState:
+    def _state(self, tier: Tier, language: str | None) -> TierState:
         engine = self.cascade.engines[tier.engine]
         rung = Rung(self.cascade.route, tier, self.request, last=True)  # the whole contract: it may be the last
         tokens = engine.prompt_tokens(rung.call(self.request.messages, guide=rung.guide)) if tier.context is not None else 0
         available = self.cascade.available(tier.engine)
         late = too_late(self.request.budget, self.cascade.route.rules, self.cascade.usual(tier.name), self._elapsed())
-        return TierState(tokens, available, engine.supports(self.request.contract), tier.name in self.guarded, late)
+        foreign = language is not None and tier.languages is not None and language not in tier.languages
+        return TierState(tokens, available, engine.supports(self.request.contract), tier.name in self.guarded, late, foreign)
 
     def _next(self) -> Try | Repair | Return | GiveUp:
         spent = self.guarding.cost + sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)

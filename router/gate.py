@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from router.errors import (
     AccessDenied,
@@ -28,7 +29,8 @@ _ERRORS: dict[Reason, tuple[type[SmallfirstError], str, str | None]] = {
 class TierState:
     """What is known of a tier for one request: the prompt's tokens, whether its engine is up, can be held to the contract, may see it.
 
-    `late` says that its draft would run into the time that the deadline keeps for the last tier.
+    `late` says that its draft would run into the time that the deadline keeps for the last tier, `foreign` that it does not know the
+    request's language.
     """
 
     prompt_tokens: int
@@ -36,6 +38,7 @@ class TierState:
     supported: bool = True
     guarded: bool = False
     late: bool = False
+    foreign: bool = False
 
 
 def decide(
@@ -57,14 +60,20 @@ def decide(
     permitted = [tier.name for tier in candidates if tier.name not in closed]
     if not permitted:
         raise _error(skipped)
-    late = [] if request.pinned is not None else [name for name in permitted[:-1] if states[name].late]
-    skipped += [Skip(name, "timeout") for name in late]
-    permitted = [name for name in permitted if name not in late]
+    passed = () if request.pinned is not None else _passed(permitted, states)
+    skipped += passed
+    permitted = [name for name in permitted if name not in {skip.tier for skip in passed}]
     if request.pinned is None and looping is not None and (onward := _onward(looping, candidates, permitted)):
         return Decision(onward, tuple(skipped), _why(onward, skipped, request) + f"; {looping} made the tool calls")
     if hopeless and len(permitted) > 1:
         skipped.append(Skip(permitted.pop(0), "gate"))
     return Decision(tuple(permitted), tuple(skipped), _why(permitted, skipped, request))
+
+
+def _passed(permitted: Sequence[str], states: Mapping[str, TierState]) -> tuple[Skip, ...]:
+    """Tiers that could answer, but are of no use to this request; never the last one."""
+    useless = [(name, "timeout" if states[name].late else "gate" if states[name].foreign else None) for name in permitted[:-1]]
+    return tuple(Skip(name, cast(Reason, why)) for name, why in useless if why)
 
 
 def _onward(tier: str, candidates: Sequence[Tier], permitted: Sequence[str]) -> tuple[str, ...]:

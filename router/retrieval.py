@@ -60,6 +60,11 @@ def asked_text(request: GenerationRequest) -> str:
     return "\n".join(message.text for message in request.messages if message.role == "user")
 
 
+def last_words(request: GenerationRequest) -> str:
+    """What the user said last."""
+    return next((message.text for message in reversed(request.messages) if message.role == "user"), "")
+
+
 def none_fits(full: Contract, narrowed: Contract, choice: Choice) -> bool:
     """Whether a tier that was shown only some tools called none of them: another tool may be the right one."""
     return full != narrowed and not read(narrowed, choice).calls

@@ -14,6 +14,7 @@ from router.calibration.family import family
 from router.calibration.words import stems, words
 from router.contract.sketch import signature, sketch
 from router.functions import Registry
+from router.retrieval import last_words
 from router.types import Contract, GenerationRequest, Outcome, Ruling, Tool
 
 FORMS = frozenset({"tools", "json_schema"})
@@ -62,7 +63,7 @@ class Taught:
         """Of the offered functions that are the registry's own."""
         known = [self.registry.functions[tool.name] for tool in contract.tools if tool.name in self.registry and self._own(tool)]
         found = [Example(asked, _call(one.name, arguments)) for one in known for asked, arguments in one.examples]
-        return nearest(_asked(request), found, most)
+        return nearest(last_words(request), found, most)
 
     def _own(self, tool: Tool) -> bool:
         return self.registry.functions[tool.name].serves(tool)
@@ -82,7 +83,7 @@ class Proven:
         kept = outcome.kept
         if kept is None or kept.generation is None or kept.deferral is not None or request.contract.kind not in FORMS:
             return
-        asked, answer = _asked(request), kept.generation.choices[0].text
+        asked, answer = last_words(request), kept.generation.choices[0].text
         vouched = any(verdict.ruling is Ruling.ACCEPT for verdict in kept.verdicts)
         if vouched and outcome.code == "ok" and asked and len(asked) + len(answer) <= _LONGEST:
             self._place(request).append(Example(asked, answer))
@@ -90,7 +91,7 @@ class Proven:
     def pick(self, request: GenerationRequest, contract: Contract, most: int) -> Sequence[Example]:
         """Of the same caller and family, other than this very request."""
         known = self._known.get((request.owner, family(request)), ())
-        asked = _asked(request)
+        asked = last_words(request)
         usable = [example for example in known if example.request != asked and _fits(example.answer, request.contract, contract)]
         return nearest(asked, usable, most)
 
@@ -115,10 +116,6 @@ def _form(contract: Contract) -> Sequence[str]:
 
 def _call(name: str, arguments: Mapping[str, object]) -> str:
     return json.dumps({"tool_calls": [{"name": name, "arguments": arguments}]}, ensure_ascii=False, separators=(",", ":"))
-
-
-def _asked(request: GenerationRequest) -> str:
-    return next((message.text for message in reversed(request.messages) if message.role == "user"), "")
 
 
 def _fits(answer: str, full: Contract, shown: Contract) -> bool:

@@ -380,7 +380,8 @@ class SchemaFirst:
 class Tier:
     """One rung of a route; rungs are ordered by their place in the route.
 
-    `context` is in tokens; of more than `keep_tools` tools only the likeliest are shown to this tier, unless it is the last.
+    `context` is in tokens; of more than `keep_tools` tools only the likeliest are shown to this tier, unless it is the last. `languages`
+    are those that it knows (`None`: all), by their ISO 639-1 codes.
     """
 
     name: str
@@ -390,6 +391,7 @@ class Tier:
     modalities: frozenset[str] = frozenset({"text"})
     location: Literal["inside", "outside"] = "inside"
     keep_tools: int | None = None
+    languages: frozenset[str] | None = None
     schema_first: SchemaFirst | None = None
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -65,6 +65,7 @@ from server.engines.openai.flavours import FLAVOURS
 from server.engines.vllm.options import KEY
 from server.exporting import traces
 from server.judging import AgreementJudge
+from server.languages import identifier
 from server.metering import Idled, metering
 from server.observers.logs import Logs
 from server.observers.metrics import MULTIPROCESS, Metrics
@@ -118,6 +119,7 @@ class Surroundings:
     services: ProcessServices
     registry: Registry | None
     folder: Path
+    language: Callable[[str], str | None] = field(default=lambda text: None)
 
 
 def gateway(
@@ -274,7 +276,13 @@ def _surroundings(settings: Settings, running: Mapping[str, Running], folder: Pa
     plain = {name: found.engine for name, found in running.items()}
     services = ProcessServices(plain, frozenset(outsiders), os.environ)
     registry = None if settings.functions is None else load_registry(settings.functions)
-    return Surroundings(running, services, registry, folder)
+    named = [
+        (f"routes.{name}.tiers.{index}.languages", language)
+        for name, route in settings.routes.items()
+        for index, tier in enumerate(route.tiers)
+        for language in sorted(tier.languages or ())
+    ]
+    return Surroundings(running, services, registry, folder, *([identifier(named)] if named else []))
 
 
 def _page(settings: Settings, yardsticks: Mapping[str, Yardstick]) -> Recent:
@@ -413,7 +421,7 @@ def _cascade(route: Route, engines: Mapping[str, Engine], around: Surroundings, 
     shown = any(tier.schema_first and tier.schema_first.proven for tier in route.tiers)
     seen = _all(observe, pace.observe, *([proven.observe] if shown else []))
     route = replace(route, proven=proven if shown else None)
-    return Cascade(route, engines, time.monotonic, seen, lambda name: around.engines[name].available(), pace.usual)
+    return Cascade(route, engines, time.monotonic, seen, lambda name: around.engines[name].available(), pace.usual, around.language)
 
 
 def _engine(name: str, settings: Settings, folder: Path) -> Running:
@@ -544,7 +552,7 @@ def _tier(tier: TierSettings, around: Surroundings) -> Tier:
     context = tier.context or around.engines[tier.engine].context
     location = "outside" if around.services.outside(tier.engine) else tier.location  # one route's word on an engine holds on all
     first = None if tier.first is None else SchemaFirst(tier.first.examples, tier.first.proven)
-    return Tier(tier.label, tier.engine, _price(tier), context, tier.modalities, location, tier.keep_tools, first)
+    return Tier(tier.label, tier.engine, _price(tier), context, tier.modalities, location, tier.keep_tools, tier.languages, first)
 
 
 def _price(tier: TierSettings) -> Price:

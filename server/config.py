@@ -159,7 +159,8 @@ class SchemaFirstSettings(Strict):
 class TierSettings(Strict):
     """One rung; its name is its engine's unless given. `context` is in tokens, `keep_tools` the most tools that it is shown.
 
-    `schema_first` begins its prompt with a sketch of the form and some examples.
+    `schema_first` begins its prompt with a sketch of the form and some examples. With `languages` it is passed over for requests that are
+    certainly in another one, unless it is the last; needs the extra `language`.
     """
 
     engine: str
@@ -169,6 +170,7 @@ class TierSettings(Strict):
     modalities: frozenset[Literal["text", "image", "audio", "file"]] = frozenset({"text"})
     location: Literal["inside", "outside"] = "inside"
     keep_tools: int | None = Field(default=None, ge=1)
+    languages: frozenset[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]] | None = Field(default=None, min_length=1)
     schema_first: bool | SchemaFirstSettings = False
 
     @property

@@ -47,7 +47,7 @@ class Gatekeeper:
 
     async def judge(self, draft: Draft) -> Verdict:
         if self.word in draft.choice.text:
-            return Verdict(self.name, self.ruling, "the word", violations=(Violation("", f"holds {self.word}"),))
+            return Verdict(self.name, self.ruling, "the word", violations=(Violation("", f"holds {self.word}"),), repairable=True)
         return Verdict(self.name, self.otherwise)
 
 

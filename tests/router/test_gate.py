@@ -91,3 +91,11 @@ def test_a_caller_is_answered_by_the_tiers_that_are_theirs() -> None:
     for asked in (request(tiers=frozenset()), request(tiers=frozenset({"small"}), pinned="large")):
         with pytest.raises(AccessDenied):
             decide(asked, (SMALL, LARGE), states())
+
+
+def test_tiers_that_are_of_no_use_are_passed_over_but_never_the_last_one() -> None:
+    for known, reason in ((states(late=True), "timeout"), (states(foreign=True), "gate")):
+        decision = decide(request(), (SMALL, LARGE), known)
+        assert (decision.permitted, [skip.reason for skip in decision.skipped]) == (("large",), [reason])
+        assert decide(request(), (SMALL,), known).permitted == ("small",)
+        assert decide(request(pinned="small"), (SMALL, LARGE), known).permitted == ("small",)
