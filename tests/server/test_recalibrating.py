@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from router.types import Decision
 from server.__main__ import main
 from server.build import gateway
 from server.config import checked
+from server.observers.outcomes.address import engine
 from server.observers.outcomes.database import Database
 from server.observers.outcomes.encoding import Encoder
 from server.observers.outcomes.ports import Refitted
@@ -36,7 +38,7 @@ def outcomes(store: Database, count: int, *, start: int = 0, age: float = 0.0) -
     store.write(entries)
 
 
-def configured(folder: Path, **changes: Any) -> dict[str, Any]:
+def configured(folder: Path, url: str = "sqlite:///state/outcomes.db", **changes: Any) -> dict[str, Any]:
     """A gateway whose calibration was fitted to another time."""
     price = {"prompt": 1, "completion": 1}
     route = {
@@ -47,7 +49,7 @@ def configured(folder: Path, **changes: Any) -> dict[str, Any]:
     document = {
         "engines": {name: {"kind": "scripted", "replies": [call(5)]} for name in ("slm", "llm")},
         "routes": {"auto": route | changes},
-        "outcomes": {"url": "sqlite:///state/outcomes.db"},
+        "outcomes": {"url": url},
     }
     (folder / "g.yaml").write_text(yaml.safe_dump(document))
     return document
@@ -147,4 +149,22 @@ async def test_a_schedule_is_carried_out_once_in_a_process_of_its_own(folder: Pa
     for worker in workers:
         assert worker is not None
         assert worker.poll() == []
+        worker.store.close()
+
+
+async def test_replicas_on_postgresql_carry_out_one_schedule_and_all_follow(folder: Path, emptied: str) -> None:
+    lines: list[str] = []
+    document = configured(folder, emptied, recalibrate={"hours": 1, "least": 100})
+    replicas = [gateway(checked(document), folder, write=lines.append) for _ in range(2)]
+    before = [made.parts.cascades["auto"].route.difficulty for made in replicas]
+    workers = [made.recalibrator for made in replicas if made.recalibrator is not None]
+    assert len(workers) == 2
+    with closing(Database(engine(emptied, folder))) as store:
+        outcomes(store, 150)
+    due = [worker.poll() for worker in workers]
+    assert [len(found) for found in due] == [1, 0]
+    assert "calibrated again on 150 labels" in await workers[0]._apart(due[0][0].plan)
+    for worker, made, old in zip(workers, replicas, before, strict=True):
+        assert worker.poll() == []
+        assert made.parts.cascades["auto"].route.difficulty is not old
         worker.store.close()

@@ -1,10 +1,15 @@
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+from sqlalchemy import text
+
 from router.calibration.watching import ESCALATE_ALL, Limits, Target
+from server.observers.outcomes.address import engine
 from server.observers.outcomes.database import Database
 from server.observers.outcomes.encoding import Encoder
 from server.observers.outcomes.ports import StoreLost
@@ -36,6 +41,19 @@ class Board:
 
     def drift(self, route: str, value: float | None) -> None:
         self.drifts[route] = value
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def three(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Database]]:
+    """One store as three processes open it: workers of a machine, or replicas on PostgreSQL."""
+    if request.param == "sqlite":
+        stores = [database(tmp_path) for _ in range(3)]
+    else:
+        url = request.getfixturevalue("emptied")
+        stores = [Database(engine(url, tmp_path)) for _ in range(3)]
+    yield stores
+    for store in stores:
+        store.close()
 
 
 def watcher(store: Any, board: Board | None = None, lines: list[str] | None = None, **given: Any) -> Watcher:
@@ -100,19 +118,16 @@ def test_a_worker_that_is_no_longer_elected_takes_back_what_it_published(tmp_pat
     store.close()
 
 
-def test_only_one_worker_watches_and_all_follow(tmp_path: Path) -> None:
-    stores = [database(tmp_path) for _ in range(3)]
-    one, two, late = map(watcher, stores)
+def test_only_one_worker_watches_and_all_follow(three: list[Database]) -> None:
+    one, two, late = map(watcher, three)
     assert one.poll()
     assert not two.poll()
-    labels(stores[0], [0.0] * 100)
+    labels(three[0], [0.0] * 100)
     assert one.poll()
     assert not two.poll()
     assert one.floor("auto") == two.floor("auto") == ESCALATE_ALL
     late.poll()
     assert late.floor("auto") == ESCALATE_ALL
-    for store in stores:
-        store.close()
 
 
 def test_when_the_elected_one_is_gone_another_takes_over(tmp_path: Path) -> None:
@@ -123,6 +138,24 @@ def test_when_the_elected_one_is_gone_another_takes_over(tmp_path: Path) -> None
     assert three.poll()
     for store in stores:
         store.close()
+
+
+def test_replicas_take_over_by_the_clock_of_their_server(emptied: str, tmp_path: Path) -> None:
+    address = engine(emptied, tmp_path)
+    one, two = (watcher(Database(address), wall=lambda at=at: at) for at in (0.0, 1e12))
+    assert one.poll()
+    assert not two.poll()
+    with address.begin() as connection:
+        connection.execute(text("UPDATE leases SET until = 0"))
+    assert two.poll()
+    assert not one.poll()
+    address.dispose()
+
+
+def test_of_many_that_poll_at_once_one_is_elected(three: list[Database]) -> None:
+    made = [watcher(store) for store in three * 2]
+    with ThreadPoolExecutor(len(made)) as pool:
+        assert sum(pool.map(Watcher.poll, made)) == 1
 
 
 def test_another_calibration_starts_afresh(tmp_path: Path) -> None:

@@ -21,9 +21,7 @@ from server.access.redis import InRedis
 from server.observers.outcomes.address import engine
 from tests.server.access.keyrings import bearing, keys_file
 from tests.server.harness import alive, running, world
-from tests.server.observers.outcomes.test_database import cluster
 
-__all__ = ["cluster"]
 SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 DAY, MINUTE = Count("ann", "2026-11-26", "usd"), Count("ann", "m29000000", "requests")
 
