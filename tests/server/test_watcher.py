@@ -106,11 +106,12 @@ def test_a_bound_without_a_label_is_not_known_before_and_after_a_promise_was_bro
 
 
 def test_a_worker_that_is_no_longer_elected_takes_back_what_it_published(tmp_path: Path) -> None:
-    store, board = database(tmp_path), Board()
-    made, other = watcher(store, board), watcher(store, wall=lambda: 1000.0)
+    store, board, now = database(tmp_path), Board(), [500.0]
+    made, other = watcher(store, board, wall=lambda: now[0]), watcher(store, wall=lambda: now[0])
     labels(store, [1.0] * 50)
     assert made.poll()
     assert board.bounds["auto"] is not None
+    now[0] += 31.0
     assert other.poll()
     assert not made.poll()
     assert board.bounds["auto"] is None
