@@ -15,7 +15,7 @@ from router.loops import going_on
 from router.policy import GiveUp, Repair, Return, Try, is_last, next_step, rival, settles, time_left, too_late
 from router.ports import Engine
 from router.repair import complaint
-from router.retrieval import last_words
+from router.retrieval import last_words, narrows
 from router.route import Route
 from router.rung import Rung
 from router.types import (
@@ -84,6 +84,7 @@ class _Run:
     first_token: float | None = None
     guarded: frozenset[str] = frozenset()
     guarding: Tab = field(default_factory=Tab)
+    ranked: tuple[str, ...] = ()
     guides: dict[str, str] = field(default_factory=dict)
     """By tier; a repair begins with the very same words, for the engine's prefix cache."""
 
@@ -91,6 +92,7 @@ class _Run:
         try:
             await self._guard()
             self.decision = self._decide()
+            await self._rank()
         except SmallfirstError as refusal:
             yield self._failed(refusal)
             return
@@ -146,6 +148,13 @@ class _Run:
         looping = None if route.mode == "shadow" else going_on(request.messages, tiers)
         decision = decide(request, tiers, {tier.name: self._state(tier, language) for tier in tiers}, hopeless=learned, looping=looping)
         return decision if request.target is None else replace(decision, why=f"{decision.why}; held to the target {request.target}")
+
+    async def _rank(self) -> None:
+        """Where a smaller tier is to be shown few of many tools, ask which."""
+        ranker, contract = self.cascade.route.ranker, self.request.contract
+        smaller = map(self.cascade.route.tier, self.decision.permitted[:-1])
+        if ranker is not None and any(narrows(contract, tier.keep_tools or 0) for tier in smaller):
+            self.ranked = tuple(await ranker.rank(self.request, contract.tools, self.guarding) or ())
 
     def _state(self, tier: Tier, language: str | None) -> TierState:
         engine = self.cascade.engines[tier.engine]
@@ -278,7 +287,7 @@ class _Run:
 
     def _rung(self, tier: str) -> Rung:
         route = self.cascade.route
-        return Rung(route, route.tier(tier), self.request, is_last(tier, self.decision))
+        return Rung(route, route.tier(tier), self.request, is_last(tier, self.decision), self.ranked)
 
     async def _record(self, running: Running) -> None:
         self.attempts.append(await self._known(running))

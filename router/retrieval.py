@@ -39,14 +39,20 @@ class Index:
         return math.fsum(self.rarity[word] * counts[word] * (K1 + 1) / (counts[word] + length) for word in sorted(asked & counts.keys()))
 
 
-def narrow(contract: Contract, request_text: str, keep: int) -> Contract:
+def narrows(contract: Contract, keep: int) -> bool:
+    """Whether a tier with this bound is shown fewer tools than the request has."""
+    return contract.kind == "tools" and contract.tool_choice.mode != "named" and 1 <= keep < len(contract.tools)
+
+
+def narrow(contract: Contract, request_text: str, keep: int, ranked: Sequence[str] = ()) -> Contract:
     """The contract with the `keep` likeliest tools in their own order; the same contract where that changes nothing.
 
+    `ranked` are the tools' names by somebody who knows better than words, the likeliest first.
     What had to be a call may be a message under the narrowed contract, so that the tier can say that none of its tools fits.
     """
-    if contract.kind != "tools" or contract.tool_choice.mode == "named" or keep < 1 or len(contract.tools) <= keep:
+    if not narrows(contract, keep):
         return contract
-    kept = set(likeliest(contract.tools, request_text)[:keep])
+    kept = set((ranked or likeliest(contract.tools, request_text))[:keep])
     return contracts.tools([tool for tool in contract.tools if tool.name in kept], ToolChoice("auto"), contract.parallel)
 
 

@@ -9,6 +9,7 @@ from router.gated import Gated
 from router.guards import PromptGuard
 from router.policy import Rules
 from router.ports import Verifier
+from router.ranking import Ranker
 from router.schemafirst import Examples
 from router.types import GenerationRequest, Tier
 from router.verification import applicable
@@ -26,7 +27,8 @@ class Route:
 
     `shadow` tries the smaller tiers, records what would have been kept, and serves the last tier; `evaluate` serves as `active` does.
     `early` stops a draft that has become hopeless; `gated` shows prose of smaller tiers once its beginning was judged. `targets` are the
-    verifiers of the stricter targets by name; `taught` and `proven` have examples for tiers that are prompted schema-first.
+    verifiers of the stricter targets by name; `taught` and `proven` have examples for tiers that are prompted schema-first;
+    `ranker` orders many tools better than their words do.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Route:
     targets: Mapping[str, tuple[Verifier, ...]] = field(default_factory=dict)
     taught: Examples | None = None
     proven: Examples | None = None
+    ranker: Ranker | None = None
 
     def tier(self, name: str) -> Tier:
         """The tier of that name; the name comes from this route's own decision."""

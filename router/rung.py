@@ -13,12 +13,16 @@ from router.verification import evidence, verify
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """`last` says that there is nothing to defer to after it, so that only the hard gates may reject."""
+    """`last` says that there is nothing to defer to after it, so that only the hard gates may reject.
+
+    `ranked` are the request's tools, the likeliest first, where somebody knows that better than their words tell.
+    """
 
     route: Route
     tier: Tier
     request: GenerationRequest
     last: bool = False
+    ranked: tuple[str, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -40,7 +44,7 @@ class Rung:
     def contract(self) -> Contract:
         """What it is held to: of many tools a small tier is shown the likely ones."""
         keep = None if self.last else self.tier.keep_tools
-        return self.request.contract if keep is None else narrow(self.request.contract, asked_text(self.request), keep)
+        return self.request.contract if keep is None else narrow(self.request.contract, asked_text(self.request), keep, self.ranked)
 
     @property
     def guide(self) -> str:

@@ -30,6 +30,7 @@ from router.limits import Limits
 from router.pace import Pace
 from router.policy import Rules
 from router.ports import Embedder, Engine, Verifier
+from router.ranking import Likeness
 from router.registry import guards, verifiers
 from router.route import Route
 from router.schemafirst import Proven, Taught
@@ -479,7 +480,20 @@ def _route(
     early = Early(hopeless.limit, hopeless.after, hopeless.tokens) if hopeless is not None else None
     targets = {label: _judges(key, route, _stricter(key, route, label, artifacts, around), around, floor) for label, _ in route.stricter}
     taught = None if around.registry is None else Taught(around.registry)
-    return Route(name, tiers, held, rules, learned, route.mode, before, early, gate, targets, taught)
+    ranker = _ranker(name, route, around)
+    return Route(name, tiers, held, rules, learned, route.mode, before, early, gate, targets, taught, ranker=ranker)
+
+
+def _ranker(name: str, route: RouteSettings, around: Surroundings) -> Likeness | None:
+    given = route.retriever
+    if given is None:
+        return None
+    embedder = around.engines[given.engine].embedder
+    if embedder is None:
+        _refuse(f"routes.{name}.retriever.engine", f"engine {given.engine!r} makes no embeddings")
+        return None
+    price = Rate(given.price.prompt, given.price.completion)
+    return Likeness(embedder, price, given.timeout, given.location == "outside" or around.services.outside(given.engine))
 
 
 def _judges(

@@ -263,6 +263,18 @@ class AuditJudgeSettings(Strict):
     max_tokens: int = Field(default=160, ge=32, le=4096)
 
 
+class RetrieverSettings(Strict):
+    """The engine whose vectors say which of many tools a small tier is shown; `timeout` in seconds, after which words decide.
+
+    An engine `outside` is never asked about requests that must stay inside.
+    """
+
+    engine: str
+    price: TokenPrice
+    timeout: float = Field(default=2.0, gt=0, le=60)
+    location: Literal["inside", "outside"] = "inside"
+
+
 class RouteSettings(Strict):
     """A named cascade: tiers from small to large, verifiers from cheap to dear.
 
@@ -272,8 +284,8 @@ class RouteSettings(Strict):
     request can ask for the same by `metadata: {"residency": "inside"}`, and never for less. Of `budget.deadline` the last `reserve`
     seconds (half of it) are the last tier's alone. A draft that is not shown as it comes and takes longer than `hedge_after` seconds
     gets the next tier as its rival: the first answer that is kept wins, both are paid for. `targets` are
-    stricter than `target`; `tasks` say what requests are held to that name one by `metadata: {"task": …}`. `max_concurrency` bounds what
-    is in flight on this route in a process.
+    stricter than `target`; `tasks` say what requests are held to that name one by `metadata: {"task": …}`. `retriever` ranks many tools.
+    `max_concurrency` bounds what is in flight on this route in a process.
     """
 
     mode: Literal["off", "shadow", "evaluate", "active"] = "active"
@@ -295,6 +307,7 @@ class RouteSettings(Strict):
     repair: int = Field(default=1, ge=0, le=8)
     when_all_abstain: Literal["defer", "accept"] = "defer"
     when_exhausted: Literal["best", "error"] = "best"
+    retriever: RetrieverSettings | None = None
     audit: Ratio = 0.0
     audit_judge: AuditJudgeSettings | None = None
     recalibrate: RecalibrateSettings = RecalibrateSettings()
@@ -384,6 +397,7 @@ class Settings(Strict):
         self._check_targets()
         self._check_tasks()
         self._check_prompts()
+        self._check_retrievers()
         self._check_deadlines()
         self._check_machines()
         self._check_energy()
@@ -476,6 +490,16 @@ class Settings(Strict):
                     _refuse(key, f"the engine {tier.engine!r} writes its own prompt of tools: set its tools to schema")
                 if tier.first is not None and tier.first.proven and (self.outcomes is None or not self.outcomes.content):
                     _refuse(f"{key}.proven", "requests and answers are shown again only where they may be kept: set outcomes.content")
+
+    def _check_retrievers(self) -> None:
+        for name, route in self.routes.items():
+            if route.retriever is None:
+                continue
+            engine = self.engines.get(route.retriever.engine)
+            if not isinstance(engine, OpenAIOptions) or not engine.embeddings:
+                _refuse(f"routes.{name}.retriever.engine", f"{route.retriever.engine!r} is no engine with embeddings: true")
+            if not any(tier.keep_tools for tier in route.tiers[:-1]):
+                _refuse(f"routes.{name}.retriever", "there is nothing to choose: set keep_tools of a smaller tier")
 
     def _check_deadlines(self) -> None:
         for name, route in self.routes.items():

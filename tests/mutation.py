@@ -44,7 +44,7 @@ def _router(name: str, module: str, old: str, new: str, *tests: str) -> Mutant:
 
 WRONG, TRAPS, RESIDENCY = "test_wrong_drafts", "test_traps", "server/test_residency"
 TABLE, REPAIR, LIMITS = "router/test_policy_table", "server/test_repair", "router/test_limits"
-TASKS, OWED, FIRST = "server/test_tasks", "server/test_owed", "router/test_schemafirst"
+TASKS, OWED, FIRST, RANKING = "server/test_tasks", "server/test_owed", "router/test_schemafirst", "router/test_ranking"
 CASCADE, POLICY, GATE, HEDGING = "router/test_cascade", "router/test_policy", "router/test_gate", "router/test_hedging"
 RULES = "return Verdict(self.kind, Ruling.ACCEPT) if _true(self.expression, told) else Verdict(self.kind, Ruling.DEFER, self.name)"
 MUTANTS = (
@@ -121,6 +121,9 @@ MUTANTS = (
         "schema-first: examples are anybody's", "schemafirst", "key = request.owner, family(request)", 'key = "", family(request)', FIRST
     ),
     _router("schema-first: every tier reads it", "rung", "if first is None or", "if False or", "server/test_schema_first"),
+    _router("retriever: vectors ignore residency", "ranking", "if request.inside_only and self.outside:", "if False:", RANKING),
+    _router("retriever: vectors are not asked", "rung", "keep, self.ranked)", "keep)", "server/test_retriever"),
+    _router("gate: languages close nothing", "gate", '"gate" if states[name].foreign else None', "None", GATE),
     Mutant(
         "log: words without content",
         "server/observers/outcomes/encoding.py",

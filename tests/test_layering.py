@@ -27,6 +27,7 @@ LEVELS = [
         "loops",
         "limits",
         "schemafirst",
+        "ranking",
         "hedging",
         "pace",
     },
