@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request, Response
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from router.errors import SmallfirstError
 from server import tracing
-from server.api import chat, completions, dashboard, embeddings, errors, health, models, openapi, outcomes, responses, stored
+from server.api import chat, completions, dashboard, embeddings, errors, health, metrics, models, openapi, outcomes, responses, stored
 from server.api.door import Door
 from server.api.exchange import accepted_id
 from server.api.parts import Parts
@@ -19,8 +20,13 @@ from server.api.parts import Parts
 ID_HEADER = "x-request-id"
 
 
-def create_app(parts: Parts, on_close: Callable[[], Awaitable[None]], on_start: Callable[[], None] = lambda: None) -> FastAPI:
-    """An ASGI application over these parts; `on_close` runs after the last request, when the server stops."""
+def create_app(
+    parts: Parts, on_close: Callable[[], Awaitable[None]], on_start: Callable[[], None] = lambda: None, *, apart: bool = False
+) -> FastAPI:
+    """An ASGI application over these parts; `on_close` runs after the last request, when the server stops.
+
+    What is for operators is left out where it is served `apart`, by `internal`.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001  # the signature is the framework's
@@ -36,10 +42,30 @@ def create_app(parts: Parts, on_close: Callable[[], Awaitable[None]], on_start: 
     for module in (chat, completions, responses, stored, embeddings, models, health):
         app.include_router(module.router)
     app.include_router(outcomes.routes(parts.take))
-    if parts.page is not None:
-        app.include_router(dashboard.routes(parts.page, parts.watch))
+    if not apart:
+        _operate(app, parts)
     if parts.keys is not None:
         app.add_middleware(Door, keys=parts.keys, wall=parts.wall, refused=lambda code: parts.gauges.refused("", code, ""))
+    return _told(app, parts)
+
+
+def internal(parts: Parts) -> FastAPI:
+    """What is for operators, for an address of its own that asks for no key."""
+    app = FastAPI(title="Smallfirst, for operators", openapi_url=None, redirect_slashes=False)
+    app.state.parts = replace(parts, keys=None)
+    app.include_router(health.router)
+    _operate(app, parts)
+    return _told(app, parts)
+
+
+def _operate(app: FastAPI, parts: Parts) -> None:
+    app.include_router(metrics.router)
+    if parts.page is not None:
+        app.include_router(dashboard.routes(parts.page, parts.watch))
+
+
+def _told(app: FastAPI, parts: Parts) -> FastAPI:
+    """With an id on every answer, and one shape for all errors."""
     app.add_middleware(RequestIds, new_id=parts.new_id)
     app.exception_handler(SmallfirstError)(_refused)
     app.exception_handler(HTTPException)(_not_served)

@@ -42,7 +42,7 @@ from server.api.conversations import Conversations
 from server.api.naming import Names, RouteFacts
 from server.api.parts import BodyLimits, Exposition, Gauges, Parts
 from server.api.wire import PASSED
-from server.app import create_app
+from server.app import create_app, internal
 from server.auditing import Audited
 from server.config import (
     AdapterEngine,
@@ -89,12 +89,13 @@ Observe = Callable[[GenerationRequest, Outcome], None]
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The application and the parts it was made of."""
+    """The application and the parts it was made of; `internal` is the one for operators where they have an address of their own."""
 
     app: FastAPI
     parts: Parts
     metrics: Metrics
     recalibrator: Recalibrator | None = None
+    internal: FastAPI | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,8 @@ def gateway(
         for part in living:
             part.start()
 
-    return Gateway(create_app(parts, close, start), parts, metrics, refitting)
+    apart = settings.listen.internal is not None
+    return Gateway(create_app(parts, close, start, apart=apart), parts, metrics, refitting, internal(parts) if apart else None)
 
 
 class Living(Protocol):

@@ -38,6 +38,17 @@ class Drain(Strict):
     timeout: int = Field(default=30, ge=1, le=3600)
 
 
+class Internal(Strict):
+    """A second address, for metrics, health and the dashboard, none of which are then on the first; no key is asked for on it.
+
+    A wider address than this machine's own needs `open`: whoever can connect may look.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65535)
+    open: bool = False
+
+
 class Listen(Strict):
     """Where to serve, and how many requests may be in flight at once in a process, altogether and of one key.
 
@@ -50,14 +61,20 @@ class Listen(Strict):
     max_concurrency_per_key: int | None = Field(default=None, ge=1)
     stall: float = Field(default=60, gt=0, le=3600)
     drain: Drain = Drain()
+    internal: Internal | None = None
 
     @property
     def local(self) -> bool:
         """Whether only this machine can reach it."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_local(self.host)
+
+
+def is_local(host: str) -> bool:
+    """Whether it is an address, or the name, of this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Access(Strict):
@@ -412,6 +429,9 @@ class Settings(Strict):
         if not (self.listen.local or self.access.open or self.access.keys_file is not None):
             told = "is reachable from other machines: set access.keys_file, or say `access: {open: true}`"
             _refuse("listen.host", f"{self.listen.host} {told}")
+        internal = self.listen.internal
+        if internal is not None and not (internal.open or is_local(internal.host)):
+            _refuse("listen.internal.host", f"{internal.host} is reachable from other machines: say `open: true` where that is meant")
 
     def _check_ports(self) -> None:
         taken = {self.listen.port: "the gateway"}

@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from server.beside import Beside, bound
 from server.build import gateway
 from server.config import Settings, load
 from server.draining import Draining
@@ -32,7 +33,11 @@ def application() -> ASGIApp:
 def from_file(path: Path) -> ASGIApp:
     """The application of these settings; raises ConfigError."""
     settings = load(path)
-    return Draining(gateway(settings, path.resolve().parent).app, settings.listen.drain.delay)
+    made = gateway(settings, path.resolve().parent)
+    app = Draining(made.app, settings.listen.drain.delay)
+    if made.internal is None or settings.listen.internal is None:
+        return app
+    return Beside(app, made.internal, bound(settings.listen.internal, shared=MULTIPROCESS in os.environ))
 
 
 def serve(path: Path, settings: Settings, workers: int) -> None:
@@ -48,7 +53,7 @@ def _listen(path: Path, settings: Settings, workers: int) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="smallfirst-") as counts:
         os.environ |= {PATH: str(path.resolve()), MULTIPROCESS: os.environ.get(MULTIPROCESS, counts)}
-        from_file(path)
+        gateway(settings, path.resolve().parent)
         uvicorn.run("server.serving:application", factory=True, workers=workers, **options(settings))
 
 

@@ -1,9 +1,8 @@
-"""Is it alive, can it serve, and what has it counted."""
+"""Is it alive, and can it serve."""
 
 import asyncio
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse
 from pydantic_core import to_json
 
 from server.api.errors import NOT_READY, READY
@@ -20,21 +19,14 @@ async def healthz() -> Response:
 
 @router.get("/readyz", responses={NOT_READY: {"description": "a route has no healthy engine"}})
 async def readyz(request: Request) -> Response:
-    """Every route has a healthy engine that takes calls; the body says which engines are up."""
+    """Every route has a healthy engine that takes calls; the body says which are up, unless this is where only keys may know."""
     known = parts(request)
     up = await _healthy(known)
     routes = {name: any(up[tier.engine] for tier in cascade.route.tiers) for name, cascade in known.cascades.items()}
-    body = {"status": "ready" if all(routes.values()) else "not ready", "routes": routes, "engines": up} | (
-        {"watch": dict(watch)} if (watch := known.watch()) else {}
-    )
+    body: dict[str, object] = {"status": "ready" if all(routes.values()) else "not ready"}
+    if known.keys is None:
+        body |= {"routes": routes, "engines": up} | ({"watch": dict(watch)} if (watch := known.watch()) else {})
     return Response(to_json(body), READY if all(routes.values()) else NOT_READY, media_type="application/json")
-
-
-@router.get("/metrics", response_class=PlainTextResponse)
-async def metrics(request: Request) -> Response:
-    """Everything counted so far, for Prometheus."""
-    exposition = parts(request).gauges.exposition()
-    return Response(exposition.body, headers={"content-type": exposition.media_type})
 
 
 async def _healthy(known: Parts) -> dict[str, bool]:
