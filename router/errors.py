@@ -7,7 +7,9 @@ SmallfirstError                     code, retryable
 │   ├── MaxTokensTooSmall           max_tokens_too_small
 │   ├── UnsupportedEndpoint         unsupported_endpoint
 │   ├── PreviousResponseNotFound    previous_response_not_found (param)
-│   └── RequestTooLarge             request_too_large
+│   ├── RequestTooLarge             request_too_large
+│   ├── HeadersTooLarge             headers_too_large
+│   └── RequestTooSlow              request_timeout
 ├── UnknownModel                    model_not_found
 ├── AccessDenied
 │   ├── InvalidKey                  invalid_api_key
@@ -84,6 +86,19 @@ class RequestTooLarge(InvalidRequest):
     """The body is longer than the configured limit."""
 
     code = "request_too_large"
+
+
+class HeadersTooLarge(InvalidRequest):
+    """The request's line and headers are longer than the configured limit."""
+
+    code = "headers_too_large"
+
+
+class RequestTooSlow(InvalidRequest):
+    """The request did not arrive within the configured time."""
+
+    code = "request_timeout"
+    retryable = True
 
 
 class UnknownModel(SmallfirstError):

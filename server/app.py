@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI, Request, Response
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from router.errors import SmallfirstError
@@ -15,6 +16,7 @@ from server import tracing
 from server.api import chat, completions, dashboard, embeddings, errors, health, metrics, models, openapi, outcomes, responses, stored
 from server.api.door import Door
 from server.api.exchange import accepted_id
+from server.api.origins import Origins
 from server.api.parts import Parts
 
 ID_HEADER = "x-request-id"
@@ -44,8 +46,7 @@ def create_app(
     app.include_router(outcomes.routes(parts.take))
     if not apart:
         _operate(app, parts)
-    if parts.keys is not None:
-        app.add_middleware(Door, keys=parts.keys, wall=parts.wall, refused=lambda code: parts.gauges.refused("", code, ""))
+    _guard(app, parts)
     return _told(app, parts)
 
 
@@ -56,6 +57,23 @@ def internal(parts: Parts) -> FastAPI:
     app.include_router(health.router)
     _operate(app, parts)
     return _told(app, parts)
+
+
+def _guard(app: FastAPI, parts: Parts) -> None:
+    """From the inside outwards: keys, or where there are none the origins of pages; then what allowed pages' browsers ask beforehand."""
+
+    def refused(code: str) -> None:
+        parts.gauges.refused("", code, "")
+
+    if parts.keys is not None:
+        app.add_middleware(Door, keys=parts.keys, wall=parts.wall, refused=refused)
+    else:
+        app.add_middleware(Origins, allowed=parts.origins, private=parts.private, refused=refused)
+    if parts.origins:
+        shown = ["x-request-id", "retry-after", *openapi.TOLD]
+        app.add_middleware(
+            CORSMiddleware, allow_origins=parts.origins, allow_methods=["GET", "POST", "DELETE"], allow_headers=["*"], expose_headers=shown
+        )
 
 
 def _operate(app: FastAPI, parts: Parts) -> None:

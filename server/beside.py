@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from router.errors import ConfigError
 from server.config import Internal
+from server.connections import Bounds, bounded
 
 
 class Beside:
@@ -18,7 +19,16 @@ class Beside:
     def __init__(self, app: ASGIApp, other: ASGIApp, listening: socket.socket) -> None:
         self._app, self._socket = app, listening
         self._server = _Quiet(
-            uvicorn.Config(other, lifespan="off", log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2)
+            uvicorn.Config(
+                other,
+                http=bounded(Bounds()),
+                ws="none",
+                lifespan="off",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            )
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

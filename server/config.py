@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError, model_validator
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    IPvAnyNetwork,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from router.calibration.examples import FEWEST
 from router.errors import ConfigError
@@ -20,6 +31,9 @@ from server.observers.energy.options import EnergyCounter
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A name that is safe as a metric label, in a header and before the slash of `route/tier`."""
+
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s?#@]+$")]
+"""A page's origin as browsers send it: no path, no slash at the end."""
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -49,10 +63,19 @@ class Internal(Strict):
     open: bool = False
 
 
+class Tls(Strict):
+    """Files in PEM: the certificate with its chain, its private key, and where clients must have certificates who signs those."""
+
+    certificate: str
+    key: str
+    client_ca: str | None = None
+
+
 class Listen(Strict):
     """Where to serve, and how many requests may be in flight at once in a process, altogether and of one key.
 
-    A client that takes nothing of its stream for `stall` seconds is taken for gone.
+    A client that takes nothing of its stream for `stall` seconds is taken for gone. What `X-Forwarded-For` and `-Proto` say is believed
+    of `proxies` alone, addresses or networks. Pages of `origins`, as `https://app.example`, may ask from a browser; no others may.
     """
 
     host: str = "127.0.0.1"
@@ -62,6 +85,9 @@ class Listen(Strict):
     stall: float = Field(default=60, gt=0, le=3600)
     drain: Drain = Drain()
     internal: Internal | None = None
+    tls: Tls | None = None
+    proxies: tuple[IPvAnyNetwork, ...] = ()
+    origins: tuple[Origin, ...] = ()
 
     @property
     def local(self) -> bool:
@@ -91,8 +117,15 @@ class Access(Strict):
 
 
 class Limits(Strict):
-    """What one request may contain; beyond it is a clear 4xx before any work."""
+    """What one request may contain, and how many seconds its headers and its body may take; beyond it is a clear 4xx before any work.
 
+    `connections` is how many a process keeps; further ones are closed at once.
+    """
+
+    connections: int = Field(default=4096, ge=1)
+    header_bytes: int = Field(default=32_768, ge=1024, le=1_048_576)
+    header_seconds: float = Field(default=10, gt=0, le=600)
+    body_seconds: float = Field(default=60, gt=0, le=3600)
     body_bytes: int = Field(default=4_194_304, ge=1024)
     messages: int = Field(default=2048, ge=1)
     tools: int = Field(default=128, ge=1)

@@ -1,6 +1,7 @@
 """Running the application: one process, or several that share a port; SIGTERM lets what is under way finish."""
 
 import os
+import ssl
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from router.errors import ConfigError
 from server.beside import Beside, bound
 from server.build import gateway
-from server.config import Settings, load
+from server.config import Settings, Tls, load
+from server.connections import Bounds, bounded
 from server.draining import Draining
 from server.observers.metrics import MULTIPROCESS
 from server.orphans import end_with_parent
@@ -48,24 +51,50 @@ def serve(path: Path, settings: Settings, workers: int) -> None:
 
 
 def _listen(path: Path, settings: Settings, workers: int) -> None:
+    given = options(settings, path.resolve().parent)
     if workers == 1:
-        uvicorn.run(from_file(path), **options(settings))
+        uvicorn.run(from_file(path), **given)
         return
     with tempfile.TemporaryDirectory(prefix="smallfirst-") as counts:
         os.environ |= {PATH: str(path.resolve()), MULTIPROCESS: os.environ.get(MULTIPROCESS, counts)}
         gateway(settings, path.resolve().parent)
-        uvicorn.run("server.serving:application", factory=True, workers=workers, **options(settings))
+        uvicorn.run("server.serving:application", factory=True, workers=workers, **given)
 
 
-def options(settings: Settings) -> Mapping[str, Any]:
-    """uvicorn's; requests have log lines of our own."""
+def options(settings: Settings, folder: Path) -> Mapping[str, Any]:
+    """uvicorn's; requests have log lines of our own. Relative paths start at `folder`; raises ConfigError."""
+    listen, limits = settings.listen, settings.limits
+    bounds = Bounds(limits.header_bytes, limits.header_seconds, limits.body_seconds, limits.connections)
     return {
-        "host": settings.listen.host,
-        "port": settings.listen.port,
+        "host": listen.host,
+        "port": listen.port,
+        "http": bounded(bounds),
+        "ws": "none",
         "log_level": "info",
         "access_log": False,
         "server_header": False,
-        "timeout_graceful_shutdown": settings.listen.drain.timeout,
+        "proxy_headers": bool(listen.proxies),
+        "forwarded_allow_ips": [str(network) for network in listen.proxies],
+        "timeout_graceful_shutdown": listen.drain.timeout,
         "timeout_keep_alive": IDLE,
         "timeout_worker_healthcheck": STARVED,
+        **encryption(listen.tls, folder),
     }
+
+
+def encryption(tls: Tls | None, folder: Path) -> Mapping[str, Any]:
+    """uvicorn's options for TLS, of files that were found to fit; relative paths start at `folder`; raises ConfigError."""
+    if tls is None:
+        return {}
+    certificate, key = folder / tls.certificate, folder / tls.key
+    signers = None if tls.client_ca is None else folder / tls.client_ca
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key, password=lambda: "")
+        if signers is not None:
+            context.load_verify_locations(signers)
+    except (OSError, ValueError) as error:
+        told = f"{certificate}, {key}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"listen.tls: {told}", param="listen.tls") from error
+    asked = {} if signers is None else {"ssl_ca_certs": signers, "ssl_cert_reqs": ssl.CERT_REQUIRED}
+    return {"ssl_certfile": certificate, "ssl_keyfile": key, **asked}

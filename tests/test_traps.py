@@ -76,7 +76,7 @@ async def test_an_unsupported_parameter_is_refused_by_name(asked: dict[str, Any]
 async def test_a_parameter_that_the_engines_do_not_know_is_refused_and_one_they_know_arrives(stream: bool) -> None:
     hosted = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m", "flavour": "openai"}
     made = gateway(settings(engines={"slm": hosted, "llm": hosted}), ROOT, write=lambda line: None)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(made.app), base_url="http://gateway") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(made.app), base_url="http://localhost") as client:
         body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}], "top_k": 5, "stream": stream}
         assert error(await client.post(PATH, json=body)) == (400, "invalid_request_error", "unsupported_parameter", "top_k")
     async with running() as world:

@@ -151,7 +151,7 @@ async def test_what_a_real_upstream_gets_wrong_is_never_seen(play: Play, stream:
         made = settings(engines=engines, route={"budget": {"deadline": 1.0}, "early_abort": stream})
         served = gateway(made, Path("/nowhere"), engines={"llm": ScriptedEngine("llm", [called(**RIGHT)])}, write=lambda line: None)
         transport = httpx.ASGITransport(served.app, raise_app_exceptions=False)
-        client = httpx.AsyncClient(transport=transport, base_url="http://gateway")
+        client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
         async with served.app.router.lifespan_context(served.app), client:
             body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}], "stream": stream, **CALLS}
             response = await client.post(PATH, json=body)

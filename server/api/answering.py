@@ -106,7 +106,7 @@ async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: E
     route = ""
     try:
         known.enter(key_of(request), held)
-        body = parse(await read(request, known.limits.bytes), dialect.body)
+        body = parse(await read(request, known.limits.bytes, known.limits.seconds), dialect.body)
         target = known.names.resolve(body.model)
         route = target.route
         held.enter_context(known.admission.on(route))

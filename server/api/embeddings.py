@@ -30,7 +30,7 @@ async def embeddings(request: Request) -> Response:
     with ExitStack() as held:
         try:
             known.enter(key_of(request), held)
-            body = parse(await read(request, known.limits.bytes), EmbeddingRequest)
+            body = parse(await read(request, known.limits.bytes, known.limits.seconds), EmbeddingRequest)
             target = known.names.resolve(body.model)
             route = target.route
             held.enter_context(known.admission.on(route))

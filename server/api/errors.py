@@ -23,6 +23,7 @@ from router.errors import (
     EngineProtocolError,
     EngineRejected,
     EngineTimeout,
+    HeadersTooLarge,
     InvalidKey,
     InvalidRequest,
     MaxTokensTooSmall,
@@ -30,6 +31,7 @@ from router.errors import (
     PreviousResponseNotFound,
     RateLimited,
     RequestTooLarge,
+    RequestTooSlow,
     ResidencyForbidden,
     SmallfirstError,
     StoreUnavailable,
@@ -62,6 +64,8 @@ TABLE: Mapping[type[SmallfirstError], Kind] = {
     UnsupportedEndpoint: _INVALID,
     PreviousResponseNotFound: _INVALID,
     RequestTooLarge: Kind(413, "invalid_request_error"),
+    HeadersTooLarge: Kind(431, "invalid_request_error"),
+    RequestTooSlow: Kind(408, "invalid_request_error"),
     UnknownModel: Kind(404, "invalid_request_error"),
     AccessDenied: Kind(403, "permission_error"),
     InvalidKey: Kind(401, "authentication_error"),
@@ -112,7 +116,7 @@ def detail(error: SmallfirstError) -> ErrorBody:
 
 def response(error: SmallfirstError, headers: Mapping[str, str] | None = None) -> Response:
     """The whole HTTP answer for an error."""
-    return _json(TABLE[type(error)].status, detail(error), {**(headers or {}), **_retry(error)})
+    return _json(TABLE[type(error)].status, detail(error), {**(headers or {}), **_also(error)})
 
 
 def http_response(error: HTTPException, request: Request) -> Response:
@@ -144,10 +148,12 @@ def _described(status: int) -> str:
     return ", ".join(sorted(codes | {code for http, code in HTTP_CODES.items() if http == status}))
 
 
-def _retry(error: SmallfirstError) -> dict[str, str]:
+def _also(error: SmallfirstError) -> dict[str, str]:
     if isinstance(error, Overloaded):
         wait = {"retry-after": str(max(1, ceil(error.retry_after)))}
         return wait if error.retryable else wait | {"x-should-retry": "false"}  # OpenAI's clients obey it
+    if isinstance(error, RequestTooSlow | HeadersTooLarge):
+        return {"connection": "close"}  # what is still to come would be read as the next request, or be waited for
     return {"retry-after": "1"} if isinstance(error, EngineOverloaded) else {}
 
 

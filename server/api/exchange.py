@@ -1,5 +1,6 @@
 """One HTTP exchange's mechanics: the body within its limit, the media type, the request's id."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from router.errors import AccessDenied, ClientGone, RequestTooLarge
+from router.errors import AccessDenied, ClientGone, RequestTooLarge, RequestTooSlow
 from router.limits import Limits, within
 from router.types import GenerationRequest
 from server.access.keys import Key
@@ -42,22 +43,32 @@ def scoped(asked: GenerationRequest, key: Key | None, targets: Sequence[str] = (
     return replace(within(asked, Limits(key.tiers, key.target, key.inside_only), targets), owner=key.name)
 
 
-async def read(request: Request, limit: int) -> bytes:
-    """The whole body; raises RequestTooLarge beyond `limit` bytes without reading on, and 415 for what is no JSON by its own account."""
+async def read(request: Request, limit: int, seconds: float = 60.0) -> bytes:
+    """The whole body; raises 415 for what is no JSON by its own account.
+
+    Raises RequestTooLarge beyond `limit` bytes without reading on, and RequestTooSlow after `seconds`.
+    """
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise unsupported_media_type(request)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
-    found = bytearray()
     try:
-        async for piece in request.stream():
-            found += piece
-            if len(found) > limit:
-                raise _too_large(limit)
+        async with asyncio.timeout(seconds):
+            return await _whole(request, limit)
     except ClientDisconnect as error:
         raise ClientGone("the client left before its request was whole") from error
+    except TimeoutError as error:
+        raise RequestTooSlow(f"the body took longer than {seconds:g} s") from error
+
+
+async def _whole(request: Request, limit: int) -> bytes:
+    found = bytearray()
+    async for piece in request.stream():
+        found += piece
+        if len(found) > limit:
+            raise _too_large(limit)
     return bytes(found)
 
 

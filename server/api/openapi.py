@@ -35,7 +35,7 @@ _ABOUT = """OpenAI's API, answered by a small model where its answer can be prov
 `unsupported_parameter`, and a field whose only type is null is known and refused unless it is null. Errors have OpenAI's shape; each status
 lists its codes. With the request header `x-smallfirst-explain: 1` an answer gains an object `smallfirst` with every attempt and verdict.
 """
-_TOLD = {
+TOLD = {
     "x-request-id": "the client's own id, or a new one",
     "x-smallfirst-route": "the route that served the request",
     "x-smallfirst-tier": "the tier whose answer this is",
@@ -80,7 +80,7 @@ def _told(schema: dict[str, Any], description: str) -> dict[str, Any]:
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
     """The request body of a handler that reads it by itself, and the two ways in which it answers."""
     schema = {"$ref": _REFERENCE.format(model=model.__name__)}
-    headers = {name: {"description": told, "schema": {"type": "string"}} for name, told in _TOLD.items()}
+    headers = {name: {"description": told, "schema": {"type": "string"}} for name, told in TOLD.items()}
     answers = {"application/json": {"schema": _ANSWERS[model.__name__]}, "text/event-stream": {}}
     return {
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},

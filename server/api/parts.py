@@ -21,9 +21,10 @@ from server.api.outcomes import Take
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """What one request may contain."""
+    """What one request may contain; its body may take `seconds` to arrive."""
 
     bytes: int = 4_194_304
+    seconds: float = 60.0
     messages: int = 2048
     choices: int = 16
     schema: SchemaLimits = field(default_factory=SchemaLimits)
@@ -55,8 +56,9 @@ class Gauges:
 class Parts:
     """The gateway's parts; `clock` is in seconds and monotonic, `wall` in seconds since the epoch, `stall` seconds without any reading.
 
-    A route's cascade gives way to another one when its calibration is fitted again. Where `keys` is `None` everyone may ask. `available`
-    says of an engine whether it takes calls.
+    A route's cascade gives way to another one when its calibration is fitted again. Where `keys` is `None` everyone may ask,
+    but for web pages of other `origins`, and where it is `private` under this machine's own names alone.
+    `available` says of an engine whether it takes calls.
     """
 
     cascades: MutableMapping[str, Cascade]
@@ -75,6 +77,8 @@ class Parts:
     page: Source | None = None
     keys: Callable[[], Keyring] | None = None
     ledger: Ledger | None = None
+    origins: tuple[str, ...] = ()
+    private: bool = False
     stall: float = 60.0
     available: Callable[[str], bool] = lambda name: True
 

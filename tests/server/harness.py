@@ -87,7 +87,7 @@ def world(small: Script = ("small says",), large: Script = ("large says",), **ch
     made = gateway(settings(**changes), Path("/nowhere"), engines=engines, write=lines.append)
     found = World(engines["slm"], engines["llm"], made, lines)
     transport = httpx.ASGITransport(made.app, raise_app_exceptions=False)
-    found.client = httpx.AsyncClient(transport=transport, base_url="http://gateway")
+    found.client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
     return found
 
 

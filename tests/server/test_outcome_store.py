@@ -19,7 +19,7 @@ ASK = {"model": "auto", "messages": [{"role": "user", "content": "five minutes"}
 def served(folder: Path, small: str, large: str, **route: Any) -> tuple[Any, httpx.AsyncClient]:
     engines = {"slm": ScriptedEngine("slm", [small]), "llm": ScriptedEngine("llm", [large])}
     made = gateway(settings(route=route, outcomes={"url": "sqlite:///state/o.db"}), folder, engines=engines, write=lambda line: None)
-    return made, httpx.AsyncClient(transport=httpx.ASGITransport(made.app), base_url="http://gateway")
+    return made, httpx.AsyncClient(transport=httpx.ASGITransport(made.app), base_url="http://localhost")
 
 
 async def labels(made: Any, success: str, source: str = "audit") -> float:

@@ -23,7 +23,7 @@ async def behind(*plays: Play, **engine: Any) -> AsyncIterator[tuple[httpx.Async
         route = {"tiers": [{"engine": "slm", "price": {"prompt": 1, "completion": 1}}], "when_all_abstain": "accept"}
         made = gateway(checked({"engines": {"slm": slm}, "routes": {"auto": route}}), Path("/nowhere"), write=lambda line: None)
         transport = httpx.ASGITransport(made.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client, upstream
         for found in made.parts.engines.values():
             await found.close()

@@ -80,7 +80,7 @@ async def test_nothing_that_was_said_is_told() -> None:
 async def test_what_is_known_of_each_promise_is_told() -> None:
     app = FastAPI()
     app.include_router(dashboard.routes(Recent({}, {}, lambda: 0.0), lambda: {"auto": "kept error at most 4.1%"}))
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://gateway") as client:
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://localhost") as client:
         told = (await client.get("/dashboard/data")).json()
     assert told["watch"] == {"auto": "kept error at most 4.1%"}
 

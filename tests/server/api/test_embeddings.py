@@ -39,7 +39,7 @@ async def ask(play: Play, **body: Any) -> tuple[httpx.Response, list[Any]]:
     made = gateway(checked({"engines": engines, "routes": {"auto": {"tiers": tiers}}}), Path("/nowhere"), write=lambda line: None)
     transport = httpx.ASGITransport(made.app, raise_app_exceptions=False)
     try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.post("/v1/embeddings", json={"model": "auto", "input": "hi", **body}), seen
     finally:
         await made.parts.engines["e"].close()

@@ -29,7 +29,10 @@ def reply(call: EngineCall) -> Reply:
 
 
 APP = gateway(
-    configured(), Path("/nowhere"), engines={name: ScriptedEngine(name, reply) for name in ("slm", "llm")}, write=lambda line: None
+    configured(access={"open": True}),
+    Path("/nowhere"),
+    engines={name: ScriptedEngine(name, reply) for name in ("slm", "llm")},
+    write=lambda line: None,
 ).app
 SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", APP)
 

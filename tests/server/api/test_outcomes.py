@@ -37,7 +37,7 @@ def app(given: outcomes.Take | None) -> FastAPI:
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     TAKEN.clear()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app(take)), base_url="http://gateway") as made:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app(take)), base_url="http://localhost") as made:
         yield made
 
 
@@ -79,6 +79,6 @@ async def test_a_lost_store_asks_to_come_back(client: httpx.AsyncClient) -> None
 
 
 async def test_without_a_store_the_endpoint_says_so() -> None:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app(None)), base_url="http://gateway") as made:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app(None)), base_url="http://localhost") as made:
         answer = await made.post("/v1/outcomes", json={"response_id": "a", "success": True})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_endpoint")

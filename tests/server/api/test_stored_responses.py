@@ -162,7 +162,7 @@ async def test_who_asks_with_another_key_finds_nothing() -> None:
 
     async with running() as world:
         transport = httpx.ASGITransport(keyed)
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers={"authorization": "ann"}) as ann:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers={"authorization": "ann"}) as ann:
             made = (await ann.post(PATH, json={"model": "auto", "input": "a"})).json()
             path = f"{PATH}/{made['id']}"
             goes_on = {"model": "auto", "input": "b", "previous_response_id": made["id"]}

@@ -76,7 +76,7 @@ async def test_the_embedded_models_cpu_time_is_an_estimate_and_labelled_so() -> 
     made = gateway(settings(engines=engines, energy=[counter]), Path("/nowhere"), write=lambda line: None)
     body = {"model": "auto/small", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 8}
     transport = httpx.ASGITransport(made.app)
-    async with made.app.router.lifespan_context(made.app), httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+    async with made.app.router.lifespan_context(made.app), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.post(PATH, json=body, headers={"x-smallfirst-explain": "1"})
         account = answer.json()["smallfirst"]
     [attempt] = account["attempts"]

@@ -1,0 +1,59 @@
+"""Which web pages may ask: a page that somebody opened must not use the gateway of their machine behind their back.
+
+Without keys a browser is all that an attacker needs. Pages of other origins are refused unless the configuration lists them, even where
+the browser would not show them the answer; and on this machine's own address, with neither keys nor `access.open`, the name that was asked
+for must be this machine's, so that no foreign name can be made to lead here (DNS rebinding). Applications that are no web pages send
+origins of other schemes, or none.
+"""
+
+from collections.abc import Callable, Collection
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from router.errors import AccessDenied
+from server.api import errors
+
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Origins:
+    """Refuses other pages than those of `allowed` and of the gateway itself; with `private` also names that are not this machine's."""
+
+    def __init__(self, app: ASGIApp, allowed: Collection[str], private: bool, refused: Callable[[str], None]) -> None:
+        self._app, self._allowed, self._private, self._refused = app, allowed, private, refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let in or answer for the application."""
+        refusal = self._objection(scope) if scope["type"] == "http" else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+            return
+        self._refused(refusal.code)
+        await errors.response(refusal)(scope, receive, send)
+
+    def _objection(self, scope: Scope) -> AccessDenied | None:
+        host = origin = ""
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value.decode("latin-1")
+            elif name == b"origin":
+                origin = value.decode("latin-1")
+        if self._private and not local(host):
+            return AccessDenied("this gateway answers to the names of its own machine alone: set access.keys_file, or access.open")
+        if origin and origin not in self._allowed and _is_page(origin) and urlsplit(origin).netloc != host:
+            return AccessDenied("pages of other origins may not ask: list theirs in listen.origins")
+        return None
+
+
+def local(host: str) -> bool:
+    """Whether a Host header, with or without a port, is a name of this machine."""
+    try:
+        return urlsplit(f"//{host}").hostname in LOCAL
+    except ValueError:
+        return False
+
+
+def _is_page(origin: str) -> bool:
+    """`null` is what pages without an origin of their own send, sandboxed frames among them."""
+    return origin == "null" or origin.startswith(("http://", "https://"))

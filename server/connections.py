@@ -1,0 +1,135 @@
+"""Connections with bounds that the HTTP server lacks: how many, how long a client may take to send a request, how large its headers are.
+
+A timer is set only where a request has not arrived with one piece, so that an ordinary one pays nothing for it.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+from typing import Any, cast
+
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from router.errors import HeadersTooLarge, RequestTooSlow, SmallfirstError
+from server.api import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of one connection: bytes of a request's line and headers, seconds for them, seconds for its body; and how many connections."""
+
+    header_bytes: int = 32_768
+    header_seconds: float = 10.0
+    body_seconds: float = 60.0
+    connections: int = 4096
+
+
+class Phase(Enum):
+    """Where a connection's newest request stands."""
+
+    HEADERS = auto()
+    BODY = auto()
+    DONE = auto()
+
+
+GRACE = 1.0
+"""Seconds beyond the body's own limit, within which the application answers itself."""
+
+
+def bounded(bounds: Bounds) -> type[asyncio.Protocol]:
+    """uvicorn's option `http`: it calls what makes a connection, and hands it to its other processes, as it can no class made here."""
+    return cast("type[asyncio.Protocol]", partial(Bounded, bounds))
+
+
+class Bounded(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, bounds: Bounds, /, **given: Any) -> None:
+        super().__init__(**given)
+        self.bounds = bounds
+        self.phase, self.seen = Phase.HEADERS, 0
+        self.timed: Phase | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        if len(self.connections) > self.bounds.connections:
+            transport.abort()
+        else:
+            self._time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.phase = Phase.DONE
+        self._time()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.phase is not Phase.BODY:
+            self.seen += len(data)
+        super().data_received(data)
+        if self.phase is Phase.HEADERS and self.seen > self.bounds.header_bytes:
+            self._refuse(_too_large(self.bounds))
+        elif self.phase is not self.timed:
+            self._time()
+
+    def on_message_begin(self) -> None:
+        self.phase = Phase.HEADERS
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self.phase, self.seen = Phase.BODY, 0
+        if self._size() <= self.bounds.header_bytes:
+            super().on_headers_complete()
+            return
+        served, self.app = self.app, _Refusing(_too_large(self.bounds))
+        super().on_headers_complete()
+        self.app = served
+
+    def on_message_complete(self) -> None:
+        self.phase = Phase.DONE
+        super().on_message_complete()
+
+    def _size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _time(self) -> None:
+        """One timer for the phase that the request is in."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        self.timed = self.phase
+        seconds = {Phase.HEADERS: self.bounds.header_seconds, Phase.BODY: self.bounds.body_seconds + GRACE}.get(self.phase)
+        if seconds is not None:
+            self.timer = self.loop.call_later(seconds, self._late)
+
+    def _late(self) -> None:
+        """Who said nothing yet is told nothing; in the middle of an answer there is nothing to be told either."""
+        if self.phase is Phase.HEADERS and self.seen:
+            self._refuse(RequestTooSlow(f"the headers took longer than {self.bounds.header_seconds:g} s"))
+        else:
+            self.transport.abort()
+
+    def _refuse(self, error: SmallfirstError) -> None:
+        answer = errors.response(error)
+        head = [f"HTTP/1.1 {answer.status_code} \r\n".encode(), *(b"%b: %b\r\n" % header for header in answer.raw_headers), b"\r\n"]
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(b"".join(head) + bytes(answer.body))
+        self.phase = Phase.DONE
+        self._time()
+        self.transport.close()
+
+
+def _too_large(bounds: Bounds) -> HeadersTooLarge:
+    return HeadersTooLarge(f"the request line and the headers are larger than {bounds.header_bytes} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusing:
+    """An application that has one answer."""
+
+    error: SmallfirstError
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await errors.response(self.error)(scope, receive, send)

@@ -1,0 +1,285 @@
+"""A real server on a real socket holds its clients to their bounds: headers, time, how many connections; and TLS and proxies."""
+
+import asyncio
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from socket import create_connection, socket
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from router.errors import ConfigError
+from server.commands.serve import overridden
+from server.config import checked
+from server.serving import options
+from tests.server.harness import settings, world
+
+SECONDS = 0.4
+LIMITS = {"header_bytes": 2048, "header_seconds": SECONDS, "body_seconds": SECONDS, "connections": 20}
+BODY = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}]}).encode()
+
+
+@contextmanager
+def serving(app: ASGIApp | None = None, folder: Path = Path(), **changes: Any) -> Iterator[int]:
+    """The port of a server with the command's own options."""
+    given = {"limits": LIMITS, **changes}
+    served = world(**given).gateway.app if app is None else app
+    server = uvicorn.Server(uvicorn.Config(served, **{**options(settings(**given), folder), "port": 0, "log_level": "critical"}))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    end = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+def whole(connection: socket, patience: float = 20.0) -> bytes:
+    """Everything until the server closes."""
+    connection.settimeout(patience)
+    found = b""
+    try:
+        while piece := connection.recv(65536):
+            found += piece
+    except ConnectionResetError:
+        pass
+    return found
+
+
+def answered(connection: socket) -> int:
+    """The status of an answer that was read whole."""
+    connection.settimeout(20)
+    found = b""
+    while b"\r\n\r\n" not in found:
+        found += connection.recv(1)
+    length = next(int(line.partition(b":")[2]) for line in found.lower().splitlines() if line.startswith(b"content-length"))
+    for _ in range(length):
+        connection.recv(1)
+    return int(found.split()[1])
+
+
+def told(answer: bytes) -> tuple[int, str]:
+    """Status and code of an error in OpenAI's shape."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"connection: close" in head.lower()
+    return int(head.split()[1]), json.loads(body)["error"]["code"]
+
+
+def drip(connection: socket, piece: bytes) -> bytes:
+    """Send a piece again and again, each in time, until the server has had enough."""
+    connection.settimeout(SECONDS / 4)
+    for _ in range(200):
+        try:
+            connection.sendall(piece)
+        except OSError:
+            break
+        try:
+            found = connection.recv(65536)
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+        return found + whole(connection) if found else found
+    return b""
+
+
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+
+
+def test_who_sends_headers_slowly_is_told_and_let_go() -> None:
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        started = time.monotonic()
+        connection.sendall(HEAD)
+        assert told(drip(connection, b"x-a: b\r\n")) == (408, "request_timeout")
+        assert time.monotonic() - started < 10 * SECONDS
+
+
+def test_who_says_nothing_is_let_go() -> None:
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        started = time.monotonic()
+        assert whole(connection) == b""
+        assert SECONDS / 2 < time.monotonic() - started < 10 * SECONDS
+
+
+def test_who_sends_a_body_slowly_is_told_and_let_go() -> None:
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD + b"content-length: 100000\r\n\r\n{")
+        assert told(drip(connection, b" ")) == (408, "request_timeout")
+
+
+def test_who_goes_on_with_a_body_that_nobody_reads_is_let_go() -> None:
+    """After its 404 the connection would otherwise stay as long as the client likes."""
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD.replace(b"chat/completions", b"nowhere") + b"content-length: 100000\r\n\r\n{")
+        started = time.monotonic()
+        drip(connection, b" ")
+        assert time.monotonic() - started < 10
+
+
+def test_a_second_request_on_a_connection_has_the_same_time() -> None:
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY)
+        assert answered(connection) == 200
+        time.sleep(2 * SECONDS)
+        connection.sendall(HEAD)
+        assert told(drip(connection, b"x-a: b\r\n")) == (408, "request_timeout")
+
+
+def test_a_patient_stream_is_not_cut_by_the_senders_time() -> None:
+    from tests.server.harness import Reply
+
+    app = world([Reply("late", delay=4 * SECONDS)], limits=LIMITS).gateway.app
+    with serving(app) as port:
+        answer = httpx.post(f"http://127.0.0.1:{port}/v1/chat/completions", content=BODY, headers={"content-type": "application/json"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header", [b"x-a: " + b"b" * 3000 + b"\r\n\r\n", b"x: y\r\n" * 1000 + b"\r\n", b"x-a: " + b"b" * 3000, b"x" * 3000]
+)
+def test_headers_beyond_their_limit_are_told_so_whole_or_not(header: bytes) -> None:
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD + header)
+        assert told(whole(connection)) == (431, "headers_too_large")
+
+
+def test_an_endless_header_is_not_kept() -> None:
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD + b"x-a: ")
+        connection.settimeout(20)
+        with pytest.raises((ConnectionError, TimeoutError)):
+            connection.sendall(b"b" * 50_000_000)
+
+
+def test_beyond_so_many_connections_further_ones_are_closed_at_once() -> None:
+    with serving(limits=LIMITS | {"header_seconds": 30}) as port:
+        held = [create_connection(("127.0.0.1", port)) for _ in range(20)]
+        time.sleep(0.1)
+        with closing(create_connection(("127.0.0.1", port))) as further:
+            assert whole(further, 5) == b""
+        for connection in held:
+            connection.close()
+        time.sleep(0.1)
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+
+
+def test_bodies_that_come_in_pieces_and_requests_in_one_pile_are_served() -> None:
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        request = HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
+        for index in range(0, len(request), 7):
+            connection.sendall(request[index : index + 7])
+        assert answered(connection) == 200
+        connection.sendall(request * 3 + HEAD.replace(b"POST", b"GET") + b"connection: close\r\n\r\n")
+        assert whole(connection).count(b"HTTP/1.1 200") == 3
+
+
+async def _who(scope: Any, receive: Any, send: Any) -> None:
+    request = Request(scope)
+    assert request.client is not None
+    await JSONResponse({"client": request.client.host, "scheme": request.url.scheme})(scope, receive, send)
+
+
+SAID = {"x-forwarded-for": "203.0.113.9, 198.51.100.2", "x-forwarded-proto": "https"}
+
+
+@pytest.mark.parametrize(
+    ("proxies", "client", "scheme"),
+    [
+        ([], "127.0.0.1", "http"),
+        (["10.0.0.0/8"], "127.0.0.1", "http"),
+        (["127.0.0.1"], "198.51.100.2", "https"),
+        (["127.0.0.0/8", "198.51.100.0/24"], "203.0.113.9", "https"),
+    ],
+)
+def test_forwarded_headers_are_believed_of_trusted_proxies_alone(
+    proxies: list[str], client: str, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await _who(scope, receive, send)
+
+    with serving(app, listen={"proxies": proxies}) as port:
+        found = httpx.get(f"http://127.0.0.1:{port}/", headers=SAID).json()
+    assert found == {"client": client, "scheme": scheme}
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def files(authority: trustme.CA, tmp_path: Path) -> dict[str, str]:
+    """A certificate for localhost with its key, and who signs clients'."""
+    made = authority.issue_cert("localhost", "127.0.0.1")
+    made.private_key_pem.write_to_path(tmp_path / "key.pem")
+    made.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return {"certificate": "cert.pem", "key": "key.pem"}
+
+
+def trusting(authority: trustme.CA, change: Callable[[ssl.SSLContext], object] = lambda context: None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    change(context)
+    return context
+
+
+def test_tls_is_served_and_nothing_else_beside_it(files: dict[str, str], authority: trustme.CA, tmp_path: Path) -> None:
+    with serving(folder=tmp_path, listen={"tls": files}) as port:
+        assert httpx.get(f"https://localhost:{port}/healthz", verify=trusting(authority)).status_code == 200
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://localhost:{port}/healthz")
+        old = trusting(authority, lambda context: context.set_ciphers("AES128-SHA:@SECLEVEL=0"))
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"https://localhost:{port}/healthz", verify=old)
+
+
+def test_who_must_show_a_certificate_and_has_none_is_refused(files: dict[str, str], authority: trustme.CA, tmp_path: Path) -> None:
+    with serving(folder=tmp_path, listen={"tls": {**files, "client_ca": "ca.pem"}}) as port:
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"https://localhost:{port}/healthz", verify=trusting(authority))
+        known = trusting(authority, authority.issue_cert("client").configure_cert)
+        assert httpx.get(f"https://localhost:{port}/healthz", verify=known).status_code == 200
+
+
+@pytest.mark.parametrize("change", [{"key": "nowhere.pem"}, {"key": "ca.pem"}, {"certificate": "key.pem"}, {"client_ca": "key.pem"}])
+def test_files_that_do_not_fit_are_refused_before_anything_listens(files: dict[str, str], change: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        options(settings(listen={"tls": files | change}), tmp_path)
+    assert caught.value.param == "listen.tls"
+
+
+def test_certificate_and_key_can_be_named_on_the_command_line(tmp_path: Path) -> None:
+    known = overridden(settings(), None, 9, (str(tmp_path / "c.pem"), str(tmp_path / "k.pem")))
+    assert known.listen.tls is not None
+    assert (known.listen.port, known.listen.tls.key) == (9, str(tmp_path / "k.pem"))
+    with pytest.raises(ConfigError, match=r"listen\.tls\.key"):
+        overridden(settings(), None, None, (str(tmp_path / "c.pem"), None))
+
+
+@pytest.mark.parametrize(
+    "listen", [{"proxies": ["everyone"]}, {"proxies": ["*"]}, {"origins": ["*"]}, {"origins": ["https://app.example/"]}]
+)
+def test_nobody_can_trust_everyone_by_a_star(listen: dict[str, list[str]]) -> None:
+    with pytest.raises(ConfigError, match=r"listen\.(proxies|origins)\.0"):
+        checked(settings().model_dump() | {"listen": listen})
