@@ -23,8 +23,8 @@ lint: .venv/.dev ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-verify: .venv/.dev clients ## the deploy artefacts: needs prometheus, chromium, chromium-driver, and with DOCKER_HOST set the containers too
-	deploy/verify/run.sh static chart live $(if $(DOCKER_HOST),image containers)
+verify: .venv/.dev clients ## the deploy artefacts: needs prometheus, chromium, chromium-driver, with DOCKER_HOST set the containers too, with vLLM installed that too
+	deploy/verify/run.sh static chart live $(if $(DOCKER_HOST),image containers) $(if $(VLLM_PYTHON)$(shell command -v vllm),vllm)
 
 bench: .venv/.dev ## the runnable claims
 	$(BIN)/python bench/cascade.py --json

