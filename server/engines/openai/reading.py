@@ -77,7 +77,7 @@ class Reader:
         tokens = self.reading.tokens(part.positions)
         if self.native:
             return tokens
-        if part.message is not None:
+        if part.message is not None or (said.content and part.finish_reason):  # a busy server's last chunk holds more than its stop token
             own = within(tokens, said.content or "")
         else:
             own = () if not said.content and (said.thought or part.finish_reason) else tokens

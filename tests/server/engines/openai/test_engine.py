@@ -349,6 +349,14 @@ async def test_processed_numbers_speak_of_the_model_only_where_it_decodes_greedi
     assert (token.text, token.logprob) == ("{}", told)
 
 
+async def test_a_stop_token_that_comes_with_the_last_text_is_no_part_of_the_answer() -> None:
+    last: dict[str, Any] = delta("}", "stop")
+    last["choices"][0]["logprobs"] = {"content": [{"token": text, "logprob": -0.1, "top_logprobs": []} for text in ("}", "<|end|>")]}
+    async with serving(sse_play(delta("{"), last)) as upstream, engine(upstream.url) as made:
+        answer = folded(await gather(made, call(live=True, evidence=Evidence.LOGPROBS)))
+    assert (answer.text, [token.text for token in answer.tokens]) == ("{}", ["}"])
+
+
 async def test_logits_are_no_log_probabilities() -> None:
     entry = {"token": "{}", "logprob": 11.5, "top_logprobs": [{"token": "{}", "logprob": 11.5}, {"token": "I", "logprob": -1.0}]}
     body: dict[str, Any] = completion("{}")
