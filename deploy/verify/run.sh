@@ -151,6 +151,6 @@ vllm() {
 for part in "${@:-static}"; do
   case $part in
     static | chart | live | image | containers | vllm) "$part" ;;
-    *) sed -n 2,11p "$0" >&2; exit 2 ;;
+    *) sed -n 2,13p "$0" >&2; exit 2 ;;
   esac
 done

@@ -55,9 +55,20 @@ class ChatDeltas:
     def _pieces(self, answer: Answer, choice: Choice) -> Iterable[tuple[Json, Sequence[Token]]]:
         if answer.tool_calls:
             return ((piece, ()) for piece in _calls(answer))
-        if self.request.sampling.logprobs and choice.tokens:
-            return (({"content": token.text}, (token,)) for token in choice.tokens)
-        return (({"content": word}, ()) for word in words(answer.content or ""))
+        tokens = choice.tokens if self.request.sampling.logprobs else ()
+        return (({"content": piece}, own) for piece, own in spoken(answer.content or "", tokens))
+
+
+def spoken(text: str, tokens: Sequence[Token]) -> Iterator[tuple[str, Sequence[Token]]]:
+    """The text in pieces that join to it again, each with its tokens: one a token where they spell it, else words, the first with all.
+
+    Tokens do not spell the text where an engine leaves marks of its own out of it.
+    """
+    if tokens and "".join(token.text for token in tokens) == text:
+        yield from ((token.text, (token,)) for token in tokens)
+        return
+    for index, word in enumerate(words(text)):
+        yield word, () if index else tokens
 
 
 def words(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from router.types import Choice, Chunk, Generation, Token, ToolCall, Usage
 from server.api import errors
 from server.api.answering import Asked, Dialect, answer
 from server.api.conversations import PREFIX, keep, recall
-from server.api.deltas import pieces, words
+from server.api.deltas import pieces, spoken
 from server.api.openapi import body_of
 from server.api.render import Json, Stamp, logprobs
 from server.api.rephrasing import translate, wants_logprobs
@@ -145,11 +145,8 @@ class Events:
         said = self.stamp.answer(self.asked.request, choice)
         if said.content is not None:
             yield from self._open_message()
-            if wants_logprobs(self.asked.body) and choice.tokens:
-                for token in choice.tokens:
-                    yield self._delta(token.text, (token,))
-            else:
-                yield from (self._delta(word, ()) for word in words(said.content))
+            tokens = choice.tokens if wants_logprobs(self.asked.body) else ()
+            yield from (self._delta(piece, own) for piece, own in spoken(said.content, tokens))
         for index, made in enumerate(said.tool_calls):
             yield from self._call(index, made, ending(choice))
 

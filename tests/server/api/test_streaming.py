@@ -121,3 +121,11 @@ async def test_an_asked_for_explanation_stands_in_the_last_chunk() -> None:
     told = chunks(response)[-1]["smallfirst"]
     assert [attempt["tier"] for attempt in told["attempts"]] == ["small", "large"]
     assert "launch_rocket" not in response.text
+
+
+async def test_tokens_that_do_not_spell_the_answer_are_told_beside_it_and_never_in_its_place() -> None:
+    tokens = (Token("an answer", -0.1), Token("<|mark|>", -0.2), Token(" in words", -0.3))
+    async with running([Reply("an answer in words", tokens=tokens)]) as world:
+        found = chunks(await world.ask(stream=True, logprobs=True))
+    told = [entry["token"] for chunk in found if (known := chunk["choices"][0]["logprobs"]) for entry in known["content"]]
+    assert (content(found), told) == ("an answer in words", [token.text for token in tokens])
