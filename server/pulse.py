@@ -15,32 +15,27 @@ class Beat:
 
 @dataclass(slots=True)
 class Pulse:
-    """Engines by name; `told` hears (engine, up) every `every` seconds, and every `anxious` ones while any is down."""
+    """Engines by name; `told` hears (engine, up) of each every `every` seconds, and every `anxious` ones while it is down."""
 
     engines: Mapping[str, Beat]
     told: Callable[[str, bool], None]
     every: float = 10.0
     anxious: float = 1.0
-    _task: asyncio.Task[None] | None = field(default=None, init=False)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list, init=False)
 
     def start(self) -> None:
-        """Go on in the background of the running event loop."""
-        self._task = asyncio.get_running_loop().create_task(self._follow())
+        """Go on in the background of the running event loop; an engine that is slow to answer holds up no other."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._follow(name, beat)) for name, beat in self.engines.items()]
 
     async def close(self) -> None:
         """Ask no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def beat(self) -> bool:
-        """Ask all of them once; returns whether all are well."""
-        found = await asyncio.gather(*(beat.healthy() for beat in self.engines.values()))
-        for (name, beat), healthy in zip(self.engines.items(), found, strict=True):
-            self.told(name, healthy and beat.available())
-        return all(found)
-
-    async def _follow(self) -> None:
+    async def _follow(self, name: str, beat: Beat) -> None:
         while True:
-            well = await self.beat()
+            well = await beat.healthy()
+            self.told(name, well and beat.available())
             await asyncio.sleep(self.every if well else self.anxious)
