@@ -60,7 +60,7 @@ async def test_an_adapter_is_asked_by_its_name_and_listed_as_a_model() -> None:
         route = {"tiers": [{"engine": "slm", "price": price}, {"engine": "sql", "price": price}], "when_all_abstain": "accept"}
         engines = {"slm": slm, "sql": {"kind": "adapter", "of": "slm", "adapter": "sql-lora"}}
         made = gateway(checked({"engines": engines, "routes": {"auto": route}}), Path("/nowhere"), write=lambda line: None)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(made.app), base_url="http://gateway") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(made.app), base_url="http://localhost") as client:
             listed = (await client.get("/v1/models")).json()["data"]
             for model in ("auto/slm", "auto/sql"):
                 await client.post("/v1/chat/completions", json=BODY | {"model": model})
