@@ -36,3 +36,8 @@ def test_two_limits_are_as_strict_as_both_in_any_order(one: Limits, other: Limit
 def test_a_target_that_the_route_cannot_keep_is_never_just_left_out() -> None:
     with pytest.raises(AccessDenied, match="strictest"):
         within(ASKED, Limits(target="strictest"), ("strict",))
+
+
+def test_of_two_amounts_the_smaller_rules_and_what_is_not_limited_stays_so() -> None:
+    assert within(ASKED, Limits(budget=Budget(0.5, 60.0, 3))).budget == Budget(0.5, 30.0, 3)
+    assert within(ASKED, Limits()).budget == ASKED.budget
