@@ -59,6 +59,7 @@ class Rung:
         """What its engine is asked; `seconds` is all the time there is for it, `guide` what it reads first."""
         needed = evidence(self.route.judges(self.request), last=self.last)
         needed |= (Evidence.LOGPROBS if self.gate else Evidence.NONE) | (self.early.needs if self.early else Evidence.NONE)
+        needed |= Evidence.LOGPROBS if self.route.mode == "shadow" and not self.last else Evidence.NONE  # what a calibration is made of
         live = self.live or self.gate is not None or self.early is not None
         return EngineCall(self.request.id, messages, self.contract, self.request.sampling, needed, live, seconds, guide)
 

@@ -10,7 +10,7 @@ import pytest
 from router.calibration.features import features
 from router.evaluation.drafts import Tiers, found
 from router.evaluation.records import Record, read
-from router.types import Draft
+from router.types import Draft, Evidence
 from server.__main__ import main
 from server.engines.scripted import Reply, confident
 from tests.server.harness import TOOLS, World, running
@@ -76,6 +76,15 @@ async def test_a_line_gives_the_features_of_the_live_draft_with_and_without_cont
 
 def named(record: Record) -> dict[str, float]:
     return found(record, Tiers())
+
+
+async def test_a_shadowed_draft_is_asked_for_the_log_probabilities_that_a_fit_needs(tmp_path: Path) -> None:
+    for mode, wanted in (("shadow", True), ("active", False)):
+        outcomes = {"url": f"sqlite:///{tmp_path}/{mode}.db"}
+        async with running(drafts(), [call(5)], outcomes=outcomes, route={"mode": mode}) as world:
+            await world.ask("timer for 5 minutes", tools=TOOLS)
+            assert (Evidence.LOGPROBS in world.small.calls[0].evidence) is wanted
+            assert not any(Evidence.LOGPROBS in asked.evidence for asked in world.large.calls)
 
 
 async def test_answers_that_were_kept_have_no_label_and_are_left_out_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
