@@ -1,4 +1,4 @@
-"""The type-safe function registry: plain typed Python functions become tools, and judges of calls to them."""
+"""The type-safe function registry: plain typed Python functions and pydantic models become tools, and judges of calls to them."""
 
 from __future__ import annotations
 
@@ -103,14 +103,44 @@ def function(
     """
 
     def made(call: Callable[..., Any]) -> Function:
-        described = " ".join((inspect.getdoc(call) or "").split("\n\n")[0].split())
-        built = build(name or call.__name__, described, _fields(call), call=call, checks=checks, dry_run=dry_run)
-        for request, arguments in examples:
-            if found := built.validate(arguments):
-                raise ValueError(f"{built.name}: example {request!r}: {found[0].path} {found[0].message}")
-        return replace(built, examples=examples)
+        built = build(name or call.__name__, _told(call), _fields(call), call=call, checks=checks, dry_run=dry_run)
+        return _shown(built, examples)
 
     return made
+
+
+def modelled(
+    model: type[BaseModel],
+    *,
+    name: str | None = None,
+    checks: tuple[Check, ...] = (),
+    dry_run: DryRun | None = None,
+    examples: tuple[tuple[str, Mapping[str, Any]], ...] = (),
+) -> Function:
+    """A pydantic model as a function: its fields are the arguments, its validators rule on them, its docstring's first paragraph is told.
+
+    Its name is the model's. A method `dry_run` of the model (why this call would fail, or `None`) is its dry run unless one is given.
+    """
+    schema = _tidied(model.model_json_schema())
+    described = _told(model) if model.__doc__ else ""
+    built = Function(name or model.__name__, described, schema, json.dumps(schema), model, None, checks, dry_run or _own(model))
+    return _shown(built, examples)
+
+
+def _own(model: type[BaseModel]) -> DryRun | None:
+    rehearsed: Callable[[BaseModel], str | None] | None = getattr(model, "dry_run", None)
+    return None if rehearsed is None else lambda arguments: rehearsed(model.model_validate(arguments))
+
+
+def _told(described: object) -> str:
+    return " ".join((inspect.getdoc(described) or "").split("\n\n")[0].split())
+
+
+def _shown(built: Function, examples: tuple[tuple[str, Mapping[str, Any]], ...]) -> Function:
+    for request, arguments in examples:
+        if found := built.validate(arguments):
+            raise ValueError(f"{built.name}: example {request!r}: {found[0].path} {found[0].message}")
+    return replace(built, examples=examples)
 
 
 def _fields(call: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
@@ -183,8 +213,9 @@ class Registry:
     functions: Mapping[str, Function]
 
     @classmethod
-    def of(cls, *functions: Function) -> Registry:
-        """A registry in this order; ValueError for two functions of one name."""
+    def of(cls, *given: Function | type[BaseModel]) -> Registry:
+        """A registry in this order, of functions and of pydantic models; ValueError for two of one name."""
+        functions = [one if isinstance(one, Function) else modelled(one) for one in given]
         named = {function.name: function for function in functions}
         if len(named) < len(functions):
             raise ValueError("two functions have the same name")

@@ -59,7 +59,7 @@ def test_the_example_of_agreement_can_be_built_without_its_band() -> None:
 
 
 def test_the_guard_of_prompts_can_be_built() -> None:
-    (given,) = next(block for block in BLOCKS if isinstance(block, dict))["guards"]
+    (given,) = next(block for block in BLOCKS if isinstance(block, dict) and "guards" in block)["guards"]
     assert guards.build(given, "example", services=services()).kind == "prompt"
 
 
