@@ -24,7 +24,7 @@ from router.calibration.linear import HEAD_FEATURES
 from router.calibration.maps import Map, Platt, fit_map, logit, sigmoid
 from router.calibration.stored import Certificate, Ensemble, Signal, Stored
 from router.calibration.thresholds import Paid, Threshold, fixed_sequence, thinned, upper_bound, within_cost
-from router.calibration.trees import Forest
+from router.calibration.trees import MOST_LEAVES, Forest
 from router.errors import InvalidRequest
 
 Floats = NDArray[np.float64]
@@ -167,8 +167,9 @@ def _train(examples: Sequence[Example], options: Options, *, boost: bool) -> _Mo
 def _ensembles(rows: Floats, happened: Bools, weights: Floats, boost: bool) -> tuple[Ensemble, ...]:
     if happened.all() or not happened.any() or not rows.shape[1]:
         return (training.constant(float(happened.mean())),)
-    smooth = training.randomised(rows, happened, weights)
-    return (training.boosted(rows, happened, weights), smooth) if boost else (smooth,)
+    if not boost:
+        return (training.randomised(rows, happened, weights, leaves=MOST_LEAVES),)
+    return training.boosted(rows, happened, weights), training.randomised(rows, happened, weights)
 
 
 def _telling(found: Sequence[Mapping[str, float]]) -> tuple[str, ...]:

@@ -10,41 +10,37 @@ from router.calibration.stored import Ensemble
 from router.calibration.trees import Tree
 
 Floats = NDArray[np.float64]
-LEAVES, ROUNDS, BAGS, RATE = 15, 100, 2, 0.05
-RANDOM_TREES, RANDOM_LEAVES = 100, 64
+LEAVES, ROUNDS, RATE = 15, 100, 0.05
+RANDOM_TREES, RANDOM_LEAVES = 100, 32
 _BEYOND = 1e300
 
 
 def boosted(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, seed: int = 0) -> Ensemble:
-    """Gradient boosting (histograms, 15 leaves, a fifth of the features a split), the mean of two seeds; log-odds."""
+    """Gradient boosting (histograms, 15 leaves, a fifth of the features a split); log-odds."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.utils.parallel import _get_threadpool_controller
 
-    trees: list[Tree] = []
-    bias = 0.0
-    for bag in range(BAGS):
-        model: Any = HistGradientBoostingClassifier(
-            max_leaf_nodes=LEAVES,
-            max_iter=ROUNDS,
-            learning_rate=RATE,
-            min_samples_leaf=15,
-            l2_regularization=1.0,
-            max_features=0.2,
-            early_stopping=False,
-            random_state=seed + bag,
-        )
-        with _get_threadpool_controller().limit(limits=1, user_api="openmp"):  # spinning threads cost a busy machine minutes
-            model.fit(rows, wrong, sample_weight=weights)
-        bias += float(model._baseline_prediction.ravel()[0]) / BAGS
-        trees += [_boosted_tree(stage[0].nodes, 1 / BAGS) for stage in model._predictors]
-    return Ensemble(tuple(trees), bias, mean=False)
+    model: Any = HistGradientBoostingClassifier(
+        max_leaf_nodes=LEAVES,
+        max_iter=ROUNDS,
+        learning_rate=RATE,
+        min_samples_leaf=15,
+        l2_regularization=1.0,
+        max_features=0.2,
+        early_stopping=False,
+        random_state=seed,
+    )
+    with _get_threadpool_controller().limit(limits=1, user_api="openmp"):  # spinning threads cost a busy machine minutes
+        model.fit(rows, wrong, sample_weight=weights)
+    trees = tuple(_boosted_tree(stage[0].nodes) for stage in model._predictors)
+    return Ensemble(trees, float(model._baseline_prediction.ravel()[0]), mean=False)
 
 
-def randomised(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, seed: int = 0) -> Ensemble:
+def randomised(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, leaves: int = RANDOM_LEAVES, seed: int = 0) -> Ensemble:
     """Extremely randomised trees (Geurts et al. 2006), which hold better than boosting on a few hundred labels; log-odds of their mean."""
     from sklearn.ensemble import ExtraTreesClassifier
 
-    model: Any = ExtraTreesClassifier(RANDOM_TREES, max_leaf_nodes=RANDOM_LEAVES, min_samples_leaf=4, max_features=0.3, random_state=seed)
+    model: Any = ExtraTreesClassifier(RANDOM_TREES, max_leaf_nodes=leaves, min_samples_leaf=4, max_features=0.3, random_state=seed)
     model.fit(rows, wrong, sample_weight=weights)
     return Ensemble(tuple(_random_tree(one.tree_) for one in model.estimators_), 0.0, mean=True)
 
@@ -54,10 +50,10 @@ def constant(share: float) -> Ensemble:
     return Ensemble((), logit(share, 1e-3), mean=False)
 
 
-def _boosted_tree(nodes: Any, scale: float) -> Tree:
+def _boosted_tree(nodes: Any) -> Tree:
     left, right = nodes["left"].astype(int), nodes["right"].astype(int)
     leaf = nodes["is_leaf"].astype(bool)
-    values = [float(value) * scale for value in nodes["value"]]
+    values = [float(value) for value in nodes["value"]]
     missing = nodes["missing_go_to_left"].astype(bool)
     return _tree(
         leaf.tolist(),

@@ -20,10 +20,19 @@ OURS = "this calibration"
 _STYLE = (
     "body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "table{border-collapse:collapse;font-size:13px}"
-    "td,th{border:1px solid #ccc;padding:.2rem .5rem;text-align:right}td:first-child,th:first-child{text-align:left}svg{max-width:100%}"
+    "td,th{border:1px solid #ccc;padding:.2rem .5rem;text-align:right;white-space:nowrap}"
+    "td:first-child,th:first-child{text-align:left}svg{max-width:100%}"
     ".warn{color:#a00}"
 )
 _COLUMNS = ("n", "small", "large", "oracle", "auroc", "apgr", "cpt50", "cpt80", "calls95", "ece", "coverage", "kept_error", "certified")
+_RATES = frozenset({"small", "large", "oracle", "cpt50", "cpt80", "calls95", "coverage", "kept_error"})
+_HEADS = {"coverage": "kept", "kept_error": "wrong kept", "calls95": "calls 95 %", "auroc": "AUROC", "apgr": "APGR", "ece": "ECE"}
+_EXPLAINED = (
+    "<p>small, large, oracle: share right. AUROC and ECE are of P(small wrong). APGR, cpt50, cpt80 and calls 95 % are of the order: "
+    "the mean share of the gap between the tiers that is closed, and the shares of large calls that close half of it, 80 % of it, "
+    "and that give 95 % of the large tier's quality.</p>"
+)
+LITTLE = 0.03
 
 
 def page(title: str, result: Replay, report: Report, orders: Mapping[str, Floats], certificate: Certificate) -> str:
@@ -66,8 +75,15 @@ def _quality(result: Replay, orders: Mapping[str, Floats]) -> Plot:
     lines = [Line(name, _thin(*_cost_quality(result, order)), dashed=name in ("random", "oracle")) for name, order in everything.items()]
     answered = np.where(result.kept, result.small, result.large)
     at = float(_spent(result).mean()) if result.costs else float(1 - result.kept.mean())
-    lines.append(Line("at the threshold", [(at, float(answered.mean()))], dots=True))
-    return Plot("Quality against cost", "dollars a request" if result.costs else "share of large calls", "quality", lines)
+    dear = result.costs.large.mean() if result.costs else 1.0
+    cheap = result.costs.small.mean() if result.costs else 0.0
+    ends = (("always small", cheap, result.small), ("always large", dear, result.large), ("at the threshold", at, answered))
+    lines += [Line(name, [(_shown_cost(result, float(cost)), float(quality.mean()))], dots=True) for name, cost, quality in ends]
+    return Plot("Quality against cost", "dollars per 1,000 requests" if result.costs else "share of large calls", "quality", lines)
+
+
+def _shown_cost(result: Replay, cost: float) -> float:
+    return 1000 * cost if result.costs else cost
 
 
 def _spent(result: Replay) -> Floats:
@@ -81,7 +97,7 @@ def _cost_quality(result: Replay, order: Floats) -> tuple[Floats, Floats]:
     if result.costs is None:
         return np.linspace(0, 1, len(curve)), curve
     dear = np.concatenate([[0.0], np.cumsum(result.costs.large[np.argsort(-order, kind="stable")])])
-    return (result.costs.small.sum() + dear) / len(order), curve
+    return 1000 * (result.costs.small.sum() + dear) / len(order), curve
 
 
 def _thin(xs: Floats, ys: Floats) -> list[tuple[float, float]]:
@@ -93,14 +109,17 @@ def _baseline_table(result: Replay, orders: Mapping[str, Floats]) -> str:
     rows = []
     for name, order in {OURS: result.order, **orders}.items():
         curve = quality_curve(order, result.small, result.large)
-        rows.append([name, _shown(apgr(curve)), _shown(calls_for(curve))])
-    rows += [["always small", "0", ""], ["always large", "", "1"]]
-    return _table(["order", "APGR", "large calls for 95 %"], rows)
+        rows.append([name, _shown(apgr(curve)), _rate(calls_for(curve))])
+    small, large = float(result.small.mean()), float(result.large.mean())
+    rows += [["always small", "0", ""], ["always large", "", "100.0 %"]]
+    note = f"<p>The small tier is right in {small:.1%} of all cases, the large one in {large:.1%}."
+    little = "" if large - small >= LITTLE else " So small a gap makes APGR, a share of it, say little."
+    return f"{note}{little}</p>" + _table(["order", "APGR", "large calls for 95 % of the large tier's quality"], rows)
 
 
 def _risk(result: Replay) -> Plot:
     coverage, risk = risk_coverage(result.order, result.wrong)
-    places = np.unique(np.linspace(max(0, int(0.02 * len(risk))), len(risk) - 1, POINTS).astype(int))
+    places = np.unique(np.linspace(max(0, int(0.05 * len(risk))), len(risk) - 1, POINTS).astype(int))
     bound = [
         (float(coverage[place]), upper_bound(round(risk[place] * (place + 1)), int(place) + 1, result.target["confidence"]))
         for place in places
@@ -111,7 +130,10 @@ def _risk(result: Replay) -> Plot:
     ]
     if result.kept.any():
         lines.append(Line("kept by the threshold", [(float(result.kept.mean()), float(result.wrong[result.kept].mean()))], dots=True))
-    return Plot("Risk against coverage", "coverage", "error", lines, ("target", result.target["max_error"]))
+    ends = ((0.0, 0.0), (1.0, 0.0))
+    return Plot(
+        "Risk against coverage", "share kept on the small tier", "wrong among them", lines, ("target", result.target["max_error"]), ends
+    )
 
 
 def _reliability(result: Replay) -> str:
@@ -121,40 +143,44 @@ def _reliability(result: Replay) -> str:
     confidence, correct = result.confidence[known], (~result.wrong[known]).astype(float)
     bins = reliability(confidence, correct)
     lines = [
-        Line("perfect", [(bins[0].confidence, bins[0].confidence), (bins[-1].confidence, bins[-1].confidence)], dashed=True),
         Line("15 bins of equal mass", [(one.confidence, one.accuracy) for one in bins], dots=True),
+        Line("perfect", [(0.0, 0.0), (1.0, 1.0)], dashed=True),
     ]
     limit = ece_of_perfect(confidence)
     found = sum(one.count * abs(one.confidence - one.accuracy) for one in bins) / len(confidence)
     note = f"<p>ECE {found:.3f}; a perfectly calibrated model shows up to {limit:.3f} on as many records (95 % quantile).</p>"
-    return Plot("Reliability", "confidence", "accuracy", lines).svg() + note
+    return Plot("Reliability", "stated confidence", "share right", lines).svg() + note
 
 
 def _groups(report: Report) -> str:
     rows = [["all", *_cells(report)], *([name, *_cells(group)] for name, group in report["groups"].items())]
-    return _table(["group", *_COLUMNS], rows)
+    return _EXPLAINED + _table(["group", *(_HEADS.get(name, name) for name in _COLUMNS)], rows)
 
 
 def _cells(summary: Summary | Report) -> list[str]:
     known: Mapping[str, object] = {**summary}
-    return [_shown(known[name]) for name in _COLUMNS]
+    return [_rate(known[name]) if name in _RATES else _shown(known[name]) for name in _COLUMNS]
 
 
 def _next_labels(result: Replay) -> str:
     known = result.order < 1e8
     order, wrong, target = result.order[known], result.wrong[known], result.target
     rows = []
-    for more in (0, 100, 300, 1000):
+    for more in (0, 100, 200, 300, 1000):
         share = coverage_with(order, wrong, more, target["max_error"], target["confidence"])
-        rows.append([f"+{more}" if more else "as many as here", f"{share:.1%}"])
-    note = "<p>Coverage that the test would certify on these records, pooled, if further labels showed the same error rates.</p>"
-    return note + _table(["labels", "certified coverage"], rows)
+        rows.append([f"{more} more" if more else f"the {len(order)} of this page", _rate(share)])
+    note = "<p>What the test would certify on these records, all groups pooled, if further labels showed the same error rates.</p>"
+    return note + _table(["labels", "share kept that would be certified"], rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><tr>{top}</tr>{body}</table>"
+
+
+def _rate(value: object) -> str:
+    return f"{value:.1%}".replace("%", " %") if isinstance(value, float) else ""
 
 
 def _shown(value: object) -> str:

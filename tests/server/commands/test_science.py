@@ -118,7 +118,7 @@ def test_report_is_one_page_that_fetches_nothing(folder: Path) -> None:
         "oracle",
         "contract checks only",
         "perfectly calibrated",
-        "certified coverage",
+        "would be certified",
         "always large",
     ):
         assert part in text
