@@ -5,7 +5,7 @@ from router.types import Attempt, Message, Part
 
 def complaint(messages: tuple[Message, ...], attempt: Attempt) -> tuple[Message, ...]:
     """The conversation with the failed answer and its violations appended, so that the engine's prefix cache still serves."""
-    said = attempt.generation.choices[0].text if attempt.generation else ""
+    said = attempt.generation.choices[attempt.at_fault].text if attempt.generation else ""
     listed = "\n".join(f"- {violation.path or '/'}: {violation.message}" for violation in attempt.violations)
     return (
         *messages,

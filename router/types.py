@@ -458,6 +458,7 @@ class Attempt:
     """One generation on one tier with what was said of it; `deferral` is why it was not kept, `None` if it was.
 
     It began `began` seconds after its request arrived and took `seconds`; `energy` is the generation's alone, verdicts have their own.
+    `at_fault` is the choice that was not kept.
     """
 
     tier: str
@@ -472,6 +473,7 @@ class Attempt:
     energy: Energy | None = None
     cancelled: bool = False
     began: float = 0.0
+    at_fault: int = 0
 
     @property
     def joules(self) -> float | None:

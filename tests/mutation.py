@@ -156,8 +156,8 @@ MUTANTS = (
     _router(
         "cascade: only the first choice is judged",
         "rung",
-        "for choice in generation.choices:",
-        "for choice in generation.choices[:1]:",
+        "in enumerate(generation.choices):",
+        "in enumerate(generation.choices[:1]):",
         CASCADE,
     ),
     _router("route: guarded prose is live", "route", 'in ("contract", "function") for', 'in ("contract", "function", "guard") for', TRAPS),

@@ -33,6 +33,14 @@ async def test_what_was_mended_is_kept_on_the_same_tier_and_counted(stream: bool
     assert world.large.calls == []
 
 
+async def test_of_several_choices_the_one_at_fault_is_shown() -> None:
+    async with running([Reply(CALL, choices=(WRONG,)), Reply(CALL, choices=(CALL,))], route=FIXED) as world:
+        response = await world.ask(tools=TOOLS, n=2)
+        told = [message.text for message in world.small.calls[1].messages]
+    assert response.headers["x-smallfirst-tier"] == "small"
+    assert (CALL in told, WRONG in told) == (False, True)
+
+
 async def test_what_stays_broken_climbs_and_its_repair_is_counted_as_deferred() -> None:
     async with running([WRONG, WRONG], [CALL], route=FIXED) as world:
         response = await world.ask(tools=TOOLS)
