@@ -56,7 +56,7 @@ async def test_an_engine_whose_breaker_is_open_is_passed_over_with_that_reason(s
         made = settings(engines={"slm": small, "llm": {"kind": "scripted", "replies": ["-"]}})
         served = gateway(made, Path("/nowhere"), engines={"llm": ScriptedEngine("llm", ["the large one"])}, write=lambda line: None)
         transport = httpx.ASGITransport(served.app, raise_app_exceptions=False)
-        client = httpx.AsyncClient(transport=transport, base_url="http://gateway")
+        client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
         body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}], "stream": stream}
         async with served.app.router.lifespan_context(served.app), client:
             told = [await client.post(PATH, json=body) for _ in range(8)]
@@ -150,7 +150,7 @@ async def test_a_tier_that_cannot_be_held_to_tools_is_passed_over() -> None:
     engines = {"slm": ScriptedEngine("slm", ["-"], supported=frozenset({"none"})), "llm": ScriptedEngine("llm", [CALL])}
     served = gateway(settings(), Path("/nowhere"), engines=engines, write=lambda line: None)
     transport = httpx.ASGITransport(served.app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.post(PATH, json={"model": "auto", "messages": [{"role": "user", "content": "hi"}], "tools": TOOLS})
     assert (reasons(response), engines["slm"].calls) == (["contract"], [])
 
