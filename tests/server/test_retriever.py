@@ -64,7 +64,8 @@ async def test_vectors_choose_and_their_failure_leaves_it_to_words(status: int, 
             "tools": TOOLS,
             "tool_choice": "required",
         }
-        async with made.app.router.lifespan_context(made.app), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
+        async with made.app.router.lifespan_context(made.app), client:
             response = await client.post(PATH, json=body)
     assert response.headers["x-smallfirst-tier"] == tier
     assert [tool.name for tool in engines["slm"].calls[0].contract.tools] == [shown]
