@@ -8,7 +8,7 @@ from typing import Literal
 from router.attempting import Running
 from router.errors import ClientGone, SmallfirstError
 from router.events import Committed, Delta, Event, Finished
-from router.gate import TierState, decide
+from router.gate import TierState, decide, fits
 from router.gated import Gated, length
 from router.hedging import race
 from router.loops import going_on
@@ -85,6 +85,8 @@ class _Run:
     guarded: frozenset[str] = frozenset()
     guarding: Tab = field(default_factory=Tab)
     ranked: tuple[str, ...] = ()
+    tight: set[str] = field(default_factory=set)
+    """Tiers whose context is too short for all tools."""
     guides: dict[str, str] = field(default_factory=dict)
     """By tier; a repair begins with the very same words, for the engine's prefix cache."""
 
@@ -157,9 +159,7 @@ class _Run:
             self.ranked = tuple(await ranker.rank(self.request, contract.tools, self.guarding) or ())
 
     def _state(self, tier: Tier, language: str | None) -> TierState:
-        engine = self.cascade.engines[tier.engine]
-        rung = Rung(self.cascade.route, tier, self.request, last=True)  # the whole contract: it may be the last
-        tokens = engine.prompt_tokens(rung.call(self.request.messages, guide=rung.guide)) if tier.context is not None else 0
+        engine, tokens = self.cascade.engines[tier.engine], self._tokens(tier)
         available = self.cascade.available(tier.engine)
         late = too_late(self.request.budget, self.cascade.route.rules, self.cascade.usual(tier.name), self._elapsed())
         foreign = language is not None and tier.languages is not None and language not in tier.languages
@@ -169,6 +169,22 @@ class _Run:
         spent = self.guarding.cost + sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)
         step = next_step(self.request, self.decision, self.attempts, self.cascade.route.rules, spent=spent, elapsed=self._elapsed())
         return self._shadowed(step) if self.cascade.route.mode == "shadow" else step
+
+    def _tokens(self, tier: Tier) -> int:
+        """Of the prompt with every tool, for the tier may become the last; where that is too long, with those that it would be shown."""
+        if tier.context is None:
+            return 0
+        whole = Rung(self.cascade.route, tier, self.request, last=True)
+        tokens = self._counted(whole)
+        smaller = tier is not self.cascade.route.tiers[-1] and narrows(self.request.contract, tier.keep_tools or 0)
+        if not smaller or fits(self.request, tier, tokens):
+            return tokens
+        self.tight.add(tier.name)
+        return self._counted(replace(whole, last=False))
+
+    def _counted(self, rung: Rung) -> int:
+        call = rung.call(self.request.messages, guide=rung.guide)
+        return self.cascade.engines[rung.tier.engine].prompt_tokens(call)
 
     def _shadowed(self, step: Try | Repair | Return | GiveUp) -> Try | Repair | Return | GiveUp:
         """What would have been kept stands in the record; the last tier answers all the same."""
@@ -287,7 +303,7 @@ class _Run:
 
     def _rung(self, tier: str) -> Rung:
         route = self.cascade.route
-        return Rung(route, route.tier(tier), self.request, is_last(tier, self.decision), self.ranked)
+        return Rung(route, route.tier(tier), self.request, is_last(tier, self.decision), self.ranked, tier in self.tight)
 
     async def _record(self, running: Running) -> None:
         self.attempts.append(await self._known(running))

@@ -103,13 +103,14 @@ def _obstacle(request: GenerationRequest, tier: Tier, state: TierState) -> Reaso
         return "modality"
     if not state.supported:
         return "contract"
-    if tier.context is not None and state.prompt_tokens + _answer_tokens(request) > tier.context:
+    if not fits(request, tier, state.prompt_tokens):
         return "context"
     return None if state.available else "breaker_open"
 
 
-def _answer_tokens(request: GenerationRequest) -> int:
-    return request.sampling.max_tokens or 1
+def fits(request: GenerationRequest, tier: Tier, prompt_tokens: int) -> bool:
+    """Whether the prompt leaves room for the answer; at least for one token of it."""
+    return tier.context is None or prompt_tokens + (request.sampling.max_tokens or 1) <= tier.context
 
 
 def _error(skipped: Sequence[Skip]) -> SmallfirstError:

@@ -15,7 +15,8 @@ from router.verification import evidence, verify
 class Rung:
     """`last` says that there is nothing to defer to after it, so that only the hard gates may reject.
 
-    `ranked` are the request's tools, the likeliest first, where somebody knows that better than their words tell.
+    `ranked` are the request's tools, the likeliest first, where somebody knows that better than their words tell. A `tight` tier has no
+    room for all tools, so that it is shown the likely ones even where it is the last.
     """
 
     route: Route
@@ -23,6 +24,7 @@ class Rung:
     request: GenerationRequest
     last: bool = False
     ranked: tuple[str, ...] = ()
+    tight: bool = False
 
     @property
     def live(self) -> bool:
@@ -43,7 +45,7 @@ class Rung:
     @property
     def contract(self) -> Contract:
         """What it is held to: of many tools a small tier is shown the likely ones."""
-        keep = None if self.last else self.tier.keep_tools
+        keep = None if self.last and not self.tight else self.tier.keep_tools
         return self.request.contract if keep is None else narrow(self.request.contract, asked_text(self.request), keep, self.ranked)
 
     @property
