@@ -24,11 +24,13 @@ RETRIEVER = {"engine": "vectors", "price": PRICE}
 
 
 @asynccontextmanager
-async def vectors(status: int) -> AsyncIterator[str]:
-    """A server whose vector of every text that has to do with rain is another one."""
+async def vectors(status: int, seen: list[str] | None = None) -> AsyncIterator[str]:
+    """A server whose vector of every text that has to do with rain is another one; it remembers what it was sent."""
 
     async def serve(request: web.Request) -> web.Response:
         texts = json.loads(await request.read())["input"]
+        if seen is not None:
+            seen.extend(texts)
         data = [
             {"index": at, "embedding": [1.0, 0.0] if "rain" in text or "umbrella" in text else [0.0, 1.0]} for at, text in enumerate(texts)
         ]
@@ -73,6 +75,20 @@ async def test_vectors_choose_and_their_failure_leaves_it_to_words(status: int, 
     told = json.loads(lines[-1])
     attempts = sum(attempt["cost"] + sum(verdict["cost"] for verdict in attempt["verdicts"]) for attempt in told["attempts"])
     assert told["cost_usd"] - attempts == pytest.approx(1e-5 if status == 200 else 0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+async def test_a_retriever_outside_never_sees_what_must_stay_inside(inside: bool) -> None:
+    seen: list[str] = []
+    async with vectors(200, seen) as url:
+        given = document(url, retriever={**RETRIEVER, "location": "outside"})
+        engines = {"slm": ScriptedEngine("slm", [CALL]), "llm": ScriptedEngine("llm", [CALL])}
+        made = gateway(checked(given), Path("/nowhere"), engines=engines, write=lambda line: None)
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(made.app), base_url="http://localhost")
+        body = {"model": "auto", "messages": [{"role": "user", "content": "do I need an umbrella"}], "tools": TOOLS}
+        async with made.app.router.lifespan_context(made.app), client:
+            response = await client.post(PATH, json=body | ({"metadata": {"residency": "inside"}} if inside else {}))
+    assert (response.status_code, bool(seen)) == (200, not inside)
 
 
 @pytest.mark.parametrize(
