@@ -87,6 +87,7 @@ class _Run:
     ranked: tuple[str, ...] = ()
     tight: set[str] = field(default_factory=set)
     """Tiers whose context is too short for all tools."""
+    rungs: dict[str, Rung] = field(default_factory=dict)
     guides: dict[str, str] = field(default_factory=dict)
     """By tier; a repair begins with the very same words, for the engine's prefix cache."""
 
@@ -302,8 +303,11 @@ class _Run:
         return running
 
     def _rung(self, tier: str) -> Rung:
-        route = self.cascade.route
-        return Rung(route, route.tier(tier), self.request, is_last(tier, self.decision), self.ranked, tier in self.tight)
+        if tier not in self.rungs:
+            route = self.cascade.route
+            last, tight = is_last(tier, self.decision), tier in self.tight
+            self.rungs[tier] = Rung(route, route.tier(tier), self.request, last, self.ranked, tight)
+        return self.rungs[tier]
 
     async def _record(self, running: Running) -> None:
         self.attempts.append(await self._known(running))

@@ -1,6 +1,6 @@
 """One tier as one request meets it: what it is shown, how far its draft may be seen, what the draft is held to."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from router.early import Early
 from router.gated import Gated
@@ -11,7 +11,7 @@ from router.types import Attempt, Contract, Draft, EngineCall, Evidence, Generat
 from router.verification import evidence, verify
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rung:
     """`last` says that there is nothing to defer to after it, so that only the hard gates may reject.
 
@@ -25,6 +25,7 @@ class Rung:
     last: bool = False
     ranked: tuple[str, ...] = ()
     tight: bool = False
+    _contract: Contract | None = field(default=None, init=False)
 
     @property
     def live(self) -> bool:
@@ -44,9 +45,11 @@ class Rung:
 
     @property
     def contract(self) -> Contract:
-        """What it is held to: of many tools a small tier is shown the likely ones."""
-        keep = None if self.last and not self.tight else self.tier.keep_tools
-        return self.request.contract if keep is None else narrow(self.request.contract, asked_text(self.request), keep, self.ranked)
+        """What it is held to: of many tools a small tier is shown the likely ones, which are looked for once."""
+        if self._contract is None:
+            keep, whole = None if self.last and not self.tight else self.tier.keep_tools, self.request.contract
+            self._contract = whole if keep is None else narrow(whole, asked_text(self.request), keep, self.ranked)
+        return self._contract
 
     @property
     def guide(self) -> str:
