@@ -306,6 +306,7 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=100, help="greedy answers compared, each size")
     parser.add_argument("--cascade", type=int, default=60, help="requests of the cascade")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers are not left behind
     with served(options.executable, options.cpu_build) as gateway:
         asyncio.run(verify(gateway, options.n, options.cascade))
         servers = list(gateway.servers.values())
