@@ -85,11 +85,11 @@ def _chooses(driver: webdriver.Chrome) -> None:
     _until(driver, lambda: len(driver.find_elements(By.CSS_SELECTOR, "#path .step:not(.end)")) > 1)
     assert chosen in _text(driver, "path-about")  # noqa: S101
     assert driver.find_elements(By.CSS_SELECTOR, "#path .step.left")  # noqa: S101
-    first = _rows(driver)[0]
-    driver.execute_script("arguments[0].focus()", first)
-    first.send_keys(Keys.ENTER)
-    _until(driver, lambda: _rows(driver)[0].get_attribute("aria-selected") == "true")
-    _rows(driver)[0].click()
+    place, other = next((place, row) for place, row in enumerate(_rows(driver)) if row.get_attribute("data-id") != chosen)
+    driver.execute_script("arguments[0].focus()", other)
+    other.send_keys(Keys.ENTER)
+    _until(driver, lambda: _rows(driver)[place].get_attribute("aria-selected") == "true")
+    _rows(driver)[place].click()
     next(row for row in _rows(driver) if row.get_attribute("data-id") == chosen).click()
     _click(driver, "#pause")
 

@@ -72,8 +72,10 @@ async function follow() {
   if (!paused) {
     try {
       const news = await ask();
-      mark("live", "live");
-      if (news) draw();
+      if (!paused) {
+        mark("live", "live");
+        if (news) draw();
+      }
     } catch (error) {
       mark("lost", "the gateway does not answer");
     }
@@ -287,6 +289,7 @@ at("pause").addEventListener("click", () => {
   at("pause").setAttribute("aria-pressed", String(paused));
   at("pause").textContent = paused ? "Go on" : "Pause";
   if (paused) mark("", "paused");
+  else draw();
 });
 
 follow();
