@@ -171,3 +171,40 @@ def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -
 def test_a_price_that_is_none_is_refused(folder: Path, price: str) -> None:
     with pytest.raises(SystemExit):
         main(replayed(folder, "--price", price))
+
+
+def test_check_warns_where_nothing_is_certified(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    strict = ["--max-error", "0.0001", "--confidence", "0.99"]
+    assert main(["fit", "--data", str(folder / "train.jsonl"), "--out", str(folder / "strict.json"), *strict]) == 0
+    assert "pooled: nothing certified, everything escalates" in capsys.readouterr().err
+    tiers = ", ".join(f"{{name: {name}, engine: one, price: {{prompt: 1, completion: 1}}}}" for name in ("small", "large"))
+    config = folder / "gateway.yaml"
+    config.write_text(
+        "engines: {one: {kind: scripted, replies: [x]}}\n"
+        f"routes: {{auto: {{tiers: [{tiers}], target: {{max_error: 0.0001, confidence: 0.99}},\n"
+        "  verifiers: [{kind: contract}, {kind: confidence, calibration: strict.json}]}}\n"
+    )
+    assert main(["check", "--config", str(config)]) == 0
+    told = capsys.readouterr()
+    assert "warning: route auto: nothing is certified for at most 0.0001 error at confidence 0.99: every draft escalates" in told.err
+    assert "fine" in told.out
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"request": {"messages": [], "tools": 3}}, "mixed.jsonl:2"),
+        ({"tiers": {"small": {"correct": 1.0}}}, "mixed.jsonl:2"),
+        ({"tiers": {"small": {"correct": 7}, "large": {"correct": 1}}}, "mixed.jsonl:2"),
+        ({"surprise": 1}, "mixed.jsonl:2"),
+    ],
+    ids=["tools", "a tier is missing", "no rate", "an unknown key"],
+)
+def test_mixed_input_ends_the_command_naming_file_and_line(
+    folder: Path, change: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (folder / "test.jsonl").read_text().splitlines()
+    mixed = folder / "mixed.jsonl"
+    mixed.write_text("\n".join([lines[0], json.dumps(json.loads(lines[1]) | change), *lines[2:]]) + "\n")
+    assert main(["replay", "--data", str(mixed), "--calibration", str(folder / "new" / "a.json"), "--json"]) == 2
+    assert said in capsys.readouterr().err
