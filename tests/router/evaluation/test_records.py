@@ -110,3 +110,15 @@ def test_records_are_read_one_at_a_time(tmp_path: Path) -> None:
     assert next(found).id == "1"
     with pytest.raises(InvalidRequest):
         next(found)
+
+
+def test_the_documented_record_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "outcomes.md").read_text(encoding="utf-8")
+    example = page.split("```json\n", 1)[1].split("```", 1)[0]
+    path = tmp_path / "documented.jsonl"
+    path.write_text(" ".join(example.split("\n")) + "\n", encoding="utf-8")
+    (found,) = read([path], ["small", "second", "large"])
+    assert [found.answers[name].correct for name in ("small", "second", "large")] == [1.0, 0.0, 1.0]
+    choice = found.answers["small"].choice
+    assert choice is not None
+    assert choice.tokens[0].raw_logprob == -0.03
