@@ -96,26 +96,26 @@ class _Contract:
         return isinstance(other, _Contract) and self.key == other.key
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _asked(turns: tuple[tuple[str, str], ...], contract: _Contract) -> Asked:
     original = next((text for role, text in reversed(turns) if role == "user"), "")
     every = [_said(text) for _, text in turns]
     said, more = _said(original), len(turns) > 1 or not original
-    own, offered = said.stems, offer(contract.contract)
+    own, offered, distinct = said.stems, offer(contract.contract), frozenset(said.words)
     functions = offered.functions.items()
     return Asked(
         original,
         said.text,
         "\n".join([other.text for other in every]),
         said.words,
-        frozenset(said.words),
+        distinct,
         own,
         own.union(*[other.stems for other in every]) if more else own,
         said.digits,
         frozenset(map(number, said.digits)),
         said.numbers,
         said.numbers.union(*[other.numbers for other in every]) if more else said.numbers,
-        CONJUNCTION.count(said.text, frozenset(said.words)),
+        CONJUNCTION.count(said.text, distinct),
         quotes(original),
         frozenset([name.casefold() for name in _NAMES.findall(original)]),
         offered,
