@@ -1,5 +1,6 @@
 """Running the application: one process, or several that share a port; SIGTERM lets what is under way finish."""
 
+import gc
 import os
 import ssl
 import tempfile
@@ -23,6 +24,8 @@ from server.supervising import provide_key, supervised
 PATH = "SMALLFIRST_CONFIG"
 IDLE = 75
 """Seconds that a connection may idle: longer than clients (httpx 5) and balancers (mostly 60) let it, or a request meets a closing end."""
+YOUNG = 20_000
+"""Objects made before the garbage collector looks at them: an answer with log-probabilities has thousands, most of them gone with it."""
 STARVED = 60
 """Seconds that a worker may not answer its supervisor: one that gets no CPU for a while is not killed with what it has under way."""
 
@@ -38,9 +41,17 @@ def from_file(path: Path) -> ASGIApp:
     settings = load(path)
     made = gateway(settings, path.resolve().parent)
     app = Draining(made.app, settings.listen.drain.delay)
+    _settle()
     if made.internal is None or settings.listen.internal is None:
         return app
     return Beside(app, made.internal, bound(settings.listen.internal, shared=MULTIPROCESS in os.environ))
+
+
+def _settle() -> None:
+    """What was imported and built stays, so that the garbage collector need not look at it again and again while requests come and go."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 10, 10)
 
 
 def serve(path: Path, settings: Settings, workers: int) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from router.calibration.asked import request_features
@@ -25,7 +25,7 @@ LEARNED = "learned"
 class Judgement:
     """What the artifact says of a draft: `confidence` is P(correct) by the raw `score`, `order` is held against the threshold of `group`.
 
-    `threshold` is `None` where nothing was certified; then nothing is kept.
+    `threshold` is `None` where nothing was certified; then nothing is kept. `features` are what a learned score was made of.
     """
 
     confidence: float
@@ -33,6 +33,7 @@ class Judgement:
     order: float
     group: str
     threshold: Threshold | None
+    features: Mapping[str, float] | None = None
 
     @property
     def keep(self) -> bool:
@@ -119,7 +120,7 @@ class Artifact:
         group = family(draft.request)
         if signal == LEARNED:
             seen = look(draft, samples=self.certificate.samples)
-            return self.rate(seen.found, seen.words, group)
+            return replace(self.rate(seen.found, seen.words, group), features=seen.found)
         score = self.raw[signal].measure(draft)
         return None if score is None else self.place(score, group, signal)
 

@@ -50,4 +50,4 @@ class ConfidenceVerifier:
             return Verdict(self.kind, Ruling.UNABLE, reason)
         reason = "not_certified" if found.threshold is None else "" if found.keep else "under_threshold"
         ruling = Ruling.ACCEPT if found.keep else Ruling.DEFER
-        return Verdict(self.kind, ruling, reason, found.confidence, score=found.order)
+        return Verdict(self.kind, ruling, reason, found.confidence, score=found.order, features=found.features)

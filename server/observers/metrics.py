@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -14,6 +15,7 @@ from server.observers.promises import Promises
 from server.observers.savings import Yardstick
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+Kind = TypeVar("Kind", Counter, Gauge, Histogram)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 JOULES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
@@ -28,6 +30,7 @@ class Metrics:
     def __init__(self, yardsticks: Mapping[str, Yardstick] | None = None) -> None:
         """`yardsticks` say by route what its last tier alone would have cost."""
         self._yardsticks = yardsticks or {}
+        self._children: dict[tuple[object, tuple[str, ...]], Any] = {}
         self.registry = CollectorRegistry()
         self._requests = self._counter("requests", "Requests by the tier that answered and the API's code", "route", "tier", "code")
         self._seconds = self._histogram("request_seconds", "From arrival to the last byte's readiness", SECONDS, "route", "path")
@@ -73,34 +76,34 @@ class Metrics:
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
         """Count everything one outcome says."""
         route, kept = outcome.route, outcome.kept
-        self._requests.labels(route, kept.tier if kept else "", outcome.code).inc()
+        self._of(self._requests, route, kept.tier if kept else "", outcome.code).inc()
         self._observe_seconds(outcome)
         for skip in outcome.decision.skipped:
-            self._deferrals.labels(route, skip.tier, skip.reason).inc()
+            self._of(self._deferrals, route, skip.tier, skip.reason).inc()
         for index, attempt in enumerate(outcome.attempts):
             self._observe_attempt(route, attempt, answered=index == outcome.answer)
         if (energy := outcome.energy) is not None:
-            self._request_energy.labels(route, energy.method).observe(energy.joules)
+            self._of(self._request_energy, route, energy.method).observe(energy.joules)
         if (yardstick := self._yardsticks.get(route)) is not None:
             self._compare(yardstick, outcome)
         if outcome.extra_cost:
-            self._cost.labels(route, "", "verifier").inc(outcome.extra_cost)
+            self._of(self._cost, route, "", "verifier").inc(outcome.extra_cost)
         if (success := _success(outcome)) is not None:
-            self._tasks.labels(route, success).inc()
+            self._of(self._tasks, route, success).inc()
         if request.owner:
-            self._key_requests.labels(request.owner, outcome.code).inc()
-            self._key_tokens.labels(request.owner).inc(outcome.all_tokens)
-            self._key_cost.labels(request.owner).inc(outcome.cost)
+            self._of(self._key_requests, request.owner, outcome.code).inc()
+            self._of(self._key_tokens, request.owner).inc(outcome.all_tokens)
+            self._of(self._key_cost, request.owner).inc(outcome.cost)
 
     def refused(self, route: str, code: str, key: str = "") -> None:
         """A request that no cascade saw; `route` and `key` are "" where they are unknown."""
-        self._requests.labels(route, "", code).inc()
+        self._of(self._requests, route, "", code).inc()
         if key:
-            self._key_requests.labels(key, code).inc()
+            self._of(self._key_requests, key, code).inc()
 
     def key_budget(self, key: str, period: str, share: float) -> None:
         """How much of its budget a key has used, or holds."""
-        self._key_budget.labels(key, period).set(share)
+        self._of(self._key_budget, key, period).set(share)
 
     def ledger_lost(self) -> None:
         """An exchange that failed."""
@@ -108,7 +111,7 @@ class Metrics:
 
     def inflight(self, route: str) -> AbstractContextManager[object]:
         """While it is open, a request is in flight."""
-        return self._inflight.labels(route).track_inprogress()
+        return self._of(self._inflight, route).track_inprogress()
 
     def overhead(self, seconds: float) -> None:
         """What a request took beside its engine calls."""
@@ -116,7 +119,7 @@ class Metrics:
 
     def labelled(self, route: str, source: str, success: bool) -> None:
         """A label more."""
-        self._labels.labels(route, source, "true" if success else "false").inc()
+        self._of(self._labels, route, source, "true" if success else "false").inc()
 
     def lost(self, count: int) -> None:
         """Entries that the store never took."""
@@ -124,27 +127,27 @@ class Metrics:
 
     def audit_cost(self, route: str, tier: str, dollars: float) -> None:
         """What an audit cost."""
-        self._cost.labels(route, tier, "audit").inc(dollars)
+        self._of(self._cost, route, tier, "audit").inc(dollars)
 
     def audit_energy(self, tier: str, energy: Energy) -> None:
         """What an audit took."""
-        self._energy.labels(tier, energy.method).inc(energy.joules)
+        self._of(self._energy, tier, energy.method).inc(energy.joules)
 
     def idle_joules(self, method: str, joules: float) -> None:
         """Nobody ran meanwhile."""
-        self._idle_energy.labels(method).inc(joules)
+        self._of(self._idle_energy, method).inc(joules)
 
     def idle_dollars(self, machine: str, dollars: float) -> None:
         """Nobody ran on it meanwhile."""
-        self._idle_cost.labels(machine).inc(dollars)
+        self._of(self._idle_cost, machine).inc(dollars)
 
     def engine_up(self, engine: str, up: bool) -> None:
         """As of its last health check."""
-        self._up.labels(engine).set(1 if up else 0)
+        self._of(self._up, engine).set(1 if up else 0)
 
     def audit_missed(self, route: str, reason: str) -> None:
         """An audit that made no label."""
-        self._missed.labels(route, reason).inc()
+        self._of(self._missed, route, reason).inc()
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format, those of the other worker processes too."""
@@ -164,41 +167,48 @@ class Metrics:
         for attempt in outcome.attempts:
             yardstick.learn(attempt)
         if outcome.code == "ok" and outcome.kept is not None and (dollars := yardstick.dollars(outcome.kept)) is not None:
-            self._large_only.labels(outcome.route).inc(dollars)
+            self._of(self._large_only, outcome.route).inc(dollars)
 
     def _observe_seconds(self, outcome: Outcome) -> None:
         path = "escalated" if len({attempt.tier for attempt in outcome.attempts}) > 1 else "direct"
-        self._seconds.labels(outcome.route, path).observe(outcome.seconds)
+        self._of(self._seconds, outcome.route, path).observe(outcome.seconds)
         if outcome.first_token_seconds is not None:
-            self._first_token.labels(outcome.route).observe(outcome.first_token_seconds)
+            self._of(self._first_token, outcome.route).observe(outcome.first_token_seconds)
 
     def _observe_attempt(self, route: str, attempt: Attempt, *, answered: bool) -> None:
         tier = attempt.tier
-        self._attempts.labels(route, tier, _result(attempt, answered=answered)).inc()
+        self._of(self._attempts, route, tier, _result(attempt, answered=answered)).inc()
         if attempt.kind == "repair":
-            self._repairs.labels(route, tier, _result(attempt, answered=answered)).inc()
-        self._attempt_seconds.labels(route, tier).observe(attempt.seconds)
-        self._cost.labels(route, tier, _spent_on(attempt, answered=answered)).inc(attempt.cost)
-        self._tokens.labels(route, tier, "prompt").inc(attempt.usage.prompt_tokens)
-        self._tokens.labels(route, tier, "completion").inc(attempt.usage.completion_tokens)
+            self._of(self._repairs, route, tier, _result(attempt, answered=answered)).inc()
+        self._of(self._attempt_seconds, route, tier).observe(attempt.seconds)
+        self._of(self._cost, route, tier, _spent_on(attempt, answered=answered)).inc(attempt.cost)
+        self._of(self._tokens, route, tier, "prompt").inc(attempt.usage.prompt_tokens)
+        self._of(self._tokens, route, tier, "completion").inc(attempt.usage.completion_tokens)
         if attempt.energy is not None:
-            self._energy.labels(tier, attempt.energy.method).inc(attempt.energy.joules)
+            self._of(self._energy, tier, attempt.energy.method).inc(attempt.energy.joules)
         if attempt.deferral is not None:
-            self._deferrals.labels(route, tier, attempt.deferral).inc()
+            self._of(self._deferrals, route, tier, attempt.deferral).inc()
         if attempt.confidence is not None:
-            self._confidence.labels(route, tier).observe(attempt.confidence)
+            self._of(self._confidence, route, tier).observe(attempt.confidence)
         for verdict in attempt.verdicts:
             self._observe_verdict(route, tier, verdict)
 
     def _observe_verdict(self, route: str, tier: str, verdict: Verdict) -> None:
-        self._verdicts.labels(route, tier, verdict.verifier, verdict.ruling.value).inc()
+        self._of(self._verdicts, route, tier, verdict.verifier, verdict.ruling.value).inc()
         if verdict.cost:
-            self._cost.labels(route, tier, "verifier").inc(verdict.cost)
+            self._of(self._cost, route, tier, "verifier").inc(verdict.cost)
         if verdict.energy is not None:
-            self._energy.labels(tier, verdict.energy.method).inc(verdict.energy.joules)
+            self._of(self._energy, tier, verdict.energy.method).inc(verdict.energy.joules)
         checks = {"contract": self._schema_checks, "function": self._tool_calls}.get(verdict.verifier)
         if checks is not None and verdict.ruling in (Ruling.ACCEPT, Ruling.DEFER):
-            checks.labels(route, tier, "true" if verdict.ruling is Ruling.ACCEPT else "false").inc()
+            self._of(checks, route, tier, "true" if verdict.ruling is Ruling.ACCEPT else "false").inc()
+
+    def _of(self, metric: Kind, *labels: str) -> Kind:
+        """The metric under these labels, remembered: the library's own look-up costs more than the counting."""
+        found: Kind | None = self._children.get((metric, labels))
+        if found is None:
+            found = self._children[metric, labels] = metric.labels(*labels)
+        return found
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"smallfirst_{name}", text, labels, registry=self.registry)

@@ -1,8 +1,9 @@
 """The shapes of what servers answer, checked while the JSON is parsed: complete answers and the chunks of a stream alike."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, with_config
+from typing_extensions import TypedDict
 
 from router.errors import EngineProtocolError
 from router.types import FinishReason, Usage
@@ -21,17 +22,21 @@ class _Shape(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
-class Candidate(_Shape):
-    """A token that could have stood at a position."""
+@with_config(ConfigDict(strict=True, extra="ignore"))
+class Candidate(TypedDict):
+    """A token that could have stood at a position; a plain mapping, for an answer has hundreds of them."""
 
     token: str
-    logprob: float | None = None
+    logprob: NotRequired[float | None]
 
 
-class Position(Candidate):
+@with_config(ConfigDict(strict=True, extra="ignore"))
+class Position(TypedDict):
     """A generated token with its alternatives."""
 
-    top_logprobs: list[Candidate] | None = None
+    token: str
+    logprob: NotRequired[float | None]
+    top_logprobs: NotRequired[list[Candidate] | None]
 
 
 class Logprobs(_Shape):

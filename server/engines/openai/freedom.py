@@ -42,7 +42,7 @@ class Freedom:
             free = _free(token, came, at, loose=self.json and not within, final=final) if token.free else token.free
             if free is None and token.free:
                 break
-            given.append(replace(token, free=free))
+            given.append(token if free is token.free else replace(token, free=free))
             at += len(token.text)
         del self._held[: len(given)]
         return tuple(given)

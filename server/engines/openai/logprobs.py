@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isnan
 
 from router.types import Alternative, Token
 from server.engines.openai.answers import Candidate, Position
@@ -34,48 +33,45 @@ class Reading:
 
     def tokens(self, positions: Sequence[Position]) -> tuple[Token, ...]:
         """One token a position, in order."""
-        return tuple(self._token(position) for position in positions)
+        return tuple([self._token(position) for position in positions])
 
     def _token(self, position: Position) -> Token:
-        if not self.told or _logits(position):
-            return Token(position.token)
-        value = _number(position.logprob)
+        text, value = position["token"], position.get("logprob")
+        asked = position.get("top_logprobs") or ()
+        if not self.told or _logits(value, asked):
+            return Token(text)
+        value = _number(value)
         if not self.constrained:
-            top = tuple(_alternative(candidate, None) for candidate in position.top_logprobs or () if _known(candidate))
-            return Token(position.token, value, value, True, top, top)
+            top = _known(asked, None)
+            return Token(text, value, value, True, top, top)
         if self.mask == "before":
-            top = tuple(_alternative(candidate, None) for candidate in position.top_logprobs or () if _known(candidate))
-            return Token(position.token, None, value, None, top)
-        admitted = tuple(_alternative(candidate, True) for candidate in position.top_logprobs or () if _known(candidate))
-        free = _free(position, len(admitted)) if self.mask == "after" else None
-        return Token(position.token, value, None, free, (), admitted)
+            return Token(text, None, value, None, _known(asked, None))
+        admitted = _known(asked, True)
+        free = _free(len(asked), len(admitted)) if self.mask == "after" else None
+        return Token(text, value, None, free, (), admitted)
 
 
-def _logits(position: Position) -> bool:
-    given = (position, *(position.top_logprobs or ()))
-    return any(candidate.logprob is not None and candidate.logprob > TOLERANCE for candidate in given)
+def _logits(value: float | None, candidates: Sequence[Candidate]) -> bool:
+    """A log-probability is never positive."""
+    return max([value or 0.0, *[candidate.get("logprob") or 0.0 for candidate in candidates]]) > TOLERANCE
 
 
-def _free(position: Position, admitted: int) -> bool | None:
+def _free(asked: int, admitted: int) -> bool | None:
     """More than one admitted alternative is freedom; one beside masked ones is none; one alone tells nothing."""
     if admitted > 1:
         return True
-    asked = len(position.top_logprobs or ())
-    if asked > 1:
-        return False
-    return None
+    return False if asked > 1 else None
 
 
 def _number(value: float | None) -> float | None:
-    return None if value is None or isnan(value) or value <= MASKED else min(value, 0.0)
+    """No number (NaN is none either) where the server does not tell."""
+    return min(value, 0.0) if value is not None and value > MASKED else None
 
 
-def _known(candidate: Candidate) -> bool:
-    return _number(candidate.logprob) is not None
-
-
-def _alternative(candidate: Candidate, admissible: bool | None) -> Alternative:
-    return Alternative(candidate.token, _number(candidate.logprob) or 0.0, admissible)
+def _known(candidates: Sequence[Candidate], admissible: bool | None) -> tuple[Alternative, ...]:
+    """Those whose number the server tells; an answer has hundreds, so that a call for each would cost more than the rest of the reading."""
+    told = [(candidate["token"], candidate.get("logprob")) for candidate in candidates]
+    return tuple([Alternative(text, min(0.0, value), admissible) for text, value in told if value is not None and value > MASKED])
 
 
 def within(tokens: tuple[Token, ...], text: str) -> tuple[Token, ...]:

@@ -104,10 +104,11 @@ def dumped(value: Json) -> str:
 
 
 def _features(request: GenerationRequest, outcome: Outcome, attempt: Attempt, earlier: Sequence[Attempt]) -> Json | None:
-    """Of drafts that could have been deferred; what is unknown is left out."""
+    """Of drafts that could have been deferred, those that it was judged by where there are any; what is unknown is left out."""
     if attempt.generation is None or attempt.tier == outcome.decision.permitted[-1]:
         return None
-    found = features(_draft(request, attempt, attempt.generation, earlier))
+    known = next((verdict.features for verdict in attempt.verdicts if verdict.features is not None), None)
+    found = known or features(_draft(request, attempt, attempt.generation, earlier))
     return {name: round(value, 6) for name, value in found.items() if math.isfinite(value)}
 
 

@@ -233,10 +233,11 @@ class Recorder:
 
 
 def _characters(request: GenerationRequest, outcome: Outcome) -> int:
-    """About how much memory an outcome holds; tokens with their alternatives weigh more than their text."""
+    """About how much memory an outcome holds; tokens with their alternatives, and features, weigh more than their text."""
     asked = sum(len(part.text) + len(part.payload) for message in request.messages for part in message.parts)
     drafts = [choice for attempt in outcome.attempts if attempt.generation for choice in attempt.generation.choices]
-    return asked + sum(len(choice.text) + 100 * len(choice.tokens) for choice in drafts)
+    judged = sum(len(verdict.features or ()) for attempt in outcome.attempts for verdict in attempt.verdicts)
+    return asked + 100 * judged + sum(len(choice.text) + 100 * len(choice.tokens) for choice in drafts)
 
 
 def _unreachable() -> bool:
