@@ -36,24 +36,18 @@ class Reading:
         return tuple([self._token(position) for position in positions])
 
     def _token(self, position: Position) -> Token:
-        text, value = position["token"], position.get("logprob")
-        asked = position.get("top_logprobs") or ()
-        if not self.told or _logits(value, asked):
+        text, value, asked = position["token"], position.get("logprob"), position.get("top_logprobs") or ()
+        told = _told(asked)
+        if not self.told or max([value or 0.0, *[number for _, number in told]]) > TOLERANCE:
             return Token(text)
         value = _number(value)
         if not self.constrained:
-            top = _known(asked, None)
+            top = _alternatives(told, None)
             return Token(text, value, value, True, top, top)
         if self.mask == "before":
-            return Token(text, None, value, None, _known(asked, None))
-        admitted = _known(asked, True)
-        free = _free(len(asked), len(admitted)) if self.mask == "after" else None
-        return Token(text, value, None, free, (), admitted)
-
-
-def _logits(value: float | None, candidates: Sequence[Candidate]) -> bool:
-    """A log-probability is never positive."""
-    return max([value or 0.0, *[candidate.get("logprob") or 0.0 for candidate in candidates]]) > TOLERANCE
+            return Token(text, None, value, None, _alternatives(told, None))
+        free = _free(len(asked), len(told)) if self.mask == "after" else None
+        return Token(text, value, None, free, (), _alternatives(told, True))
 
 
 def _free(asked: int, admitted: int) -> bool | None:
@@ -68,10 +62,13 @@ def _number(value: float | None) -> float | None:
     return min(value, 0.0) if value is not None and value > MASKED else None
 
 
-def _known(candidates: Sequence[Candidate], admissible: bool | None) -> tuple[Alternative, ...]:
+def _told(candidates: Sequence[Candidate]) -> list[tuple[str, float]]:
     """Those whose number the server tells; an answer has hundreds, so that a call for each would cost more than the rest of the reading."""
-    told = [(candidate["token"], candidate.get("logprob")) for candidate in candidates]
-    return tuple([Alternative(text, min(0.0, value), admissible) for text, value in told if value is not None and value > MASKED])
+    return [(candidate["token"], value) for candidate in candidates if (value := candidate.get("logprob")) is not None and value > MASKED]
+
+
+def _alternatives(told: Sequence[tuple[str, float]], admissible: bool | None) -> tuple[Alternative, ...]:
+    return tuple([Alternative(text, min(0.0, value), admissible) for text, value in told])
 
 
 def within(tokens: tuple[Token, ...], text: str) -> tuple[Token, ...]:

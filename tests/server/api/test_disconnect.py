@@ -35,7 +35,7 @@ class Wire:
             "path": PATH,
             "raw_path": PATH.encode(),
             "query_string": b"",
-            "headers": [(b"content-type", b"application/json")],
+            "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
             "http_version": "1.1",
             "scheme": "http",
             "server": ("gateway", 80),
