@@ -15,10 +15,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from bench.answers import CASES, REQUESTS, Case, records
 from bench.load import Load, middle, paced, wrk
 from bench.machine import memory, missing, named
-from bench.peers import Started, litellm, passthrough, settings, sglang, smallfirst, started
+from bench.peers import Started, cascadeflow, litellm, passthrough, settings, sglang, smallfirst, started
 from bench.upstream import Body, constant
 
 Json = dict[str, Any]
@@ -69,6 +71,10 @@ def fitted(folder: Path) -> Path:
             lines.write(json.dumps(record) + "\n")
     if smallfirst(["fit", "--data", str(data), "--out", str(out)]):
         raise RuntimeError("the calibration could not be fitted")
+    known = json.loads(out.read_text(encoding="utf-8"))
+    for signal in known["signals"].values():
+        signal["reference"] = None  # answers that are always the same would be a drift, and the watcher would let them all escalate
+    out.write_text(json.dumps(known), encoding="utf-8")
     return out
 
 
@@ -92,10 +98,12 @@ def run(case: Case, options: argparse.Namespace, folder: Path, calibration: Path
             loads[name][count].append(load(name, count, options.seconds))
         figures = {name: {count: middle(found) for count, found in by.items()} for name, by in loads.items()}
         megabytes = {name: memory(one.process.pid) for name, one in running.items() if one.process is not None}
+        climbs = attempts(running[OURS].url, request) if OURS in running else None
         own = half(running, figures, request) if OURS in running and case.name != "stream" else None
     return {"figures": {name: {n: asdict(one) for n, one in by.items()} for name, by in figures.items()}} | {
         "memory_mb": megabytes,
         "own_seconds_at_half_capacity": own,
+        "attempts": climbs,
         "absent": absent,
     }
 
@@ -111,6 +119,7 @@ def gateways(
         "fastapi passthrough": passthrough(options.peers, answer),
         "sglang-router": sglang(options.peers, answer),
         "litellm": litellm(options.peers, answer, place),
+        "cascadeflow": cascadeflow(options.peers, answer, place),
     }
     running, absent = {DIRECT: Started(answer, None, 0.0)}, {}
     for name, launch in launches.items():
@@ -121,6 +130,11 @@ def gateways(
         except (RuntimeError, OSError) as error:
             absent[name] = str(error)
     return running, absent
+
+
+def attempts(url: str, request: bytes) -> int:
+    """How many tiers the request takes after all that load."""
+    return int(httpx.post(url + PATH, content=request, headers={"content-type": "application/json"}).headers["x-smallfirst-attempts"])
 
 
 def half(running: dict[str, Started], figures: dict[str, dict[int, Load]], request: bytes) -> Json:
@@ -144,6 +158,7 @@ def told(report: Json) -> str:
                 )
         if own := found["own_seconds_at_half_capacity"]:
             lines += ["", f"own time at {own['rate']:,.0f} requests/s: p50 {own['p50'] * 1e3:.2f} ms, p99 {own['p99'] * 1e3:.2f} ms"]
+        lines += [f"attempts of a request after the load: {found['attempts']}"]
         lines += ["memory: " + ", ".join(f"{name} {size:.0f} MB" for name, size in found["memory_mb"].items())]
         lines += [f"not there: {name} ({why})" for name, why in found["absent"].items()]
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
 """The gateways of the bench, each behind the same constant upstream; peers live in virtual environments of their own.
 
-`PEERS/NAME/bin` holds each one: `pip install 'litellm[proxy]'` in `litellm`, `sglang-router` in `sglang`, `fastapi uvicorn uvloop httptools
-pyreqwest` in `fastapi`; one that is not there is said to be missing.
+`PEERS/NAME/bin` holds each one: `pip install 'litellm[proxy]'` in `litellm`, `sglang-router` in `sglang`, `cascadeflow openai` in
+`cascadeflow`, `fastapi uvicorn uvloop httptools pyreqwest` in `fastapi`; one that is not there is said to be missing.
 """
 
 import json
@@ -111,3 +111,16 @@ def sglang(peers: Path, upstream: str) -> Callable[[int], Launch]:
     """sglang-router before one worker."""
     base = [str(peers / "sglang/bin/python"), "-m", "sglang_router.launch_router", "--worker-urls", upstream, "--host", "127.0.0.1"]
     return lambda port: Launch([*base, "--policy", "round_robin", "--log-level", "error", "--port", str(port)])
+
+
+def cascadeflow(peers: Path, upstream: str, folder: Path) -> Callable[[int], Launch]:
+    """cascadeflow's gateway with two models, its own checks as they come."""
+    path = folder / "cascadeflow.json"
+    models = [
+        {"name": name, "provider": "openai", "cost": cost, "base_url": f"{upstream}/v1", "api_key": "none"}
+        for name, cost in (("gpt-4o-mini", 0.0001), ("gpt-4o", 0.001))
+    ]
+    path.write_text(json.dumps({"models": models}))
+    base = [str(peers / "cascadeflow/bin/cascadeflow-gateway"), "--mode", "agent", "--config", str(path), "--host", "127.0.0.1", "--port"]
+    environment = {**os.environ, "OPENAI_API_KEY": "none", "OPENAI_BASE_URL": f"{upstream}/v1"}
+    return lambda port: Launch([*base, str(port)], "/health", environment)

@@ -84,8 +84,8 @@ class Database:
     def confidences(self, route: str, since: float, limit: int, *, latest: bool) -> tuple[tuple[float, str], ...]:
         """Confidence and family, whether labelled or not."""
         chosen = (outcomes.c.route == route, outcomes.c.at >= since, outcomes.c.confidence.is_not(None))
-        order = outcomes.c.id.desc() if latest else outcomes.c.id
-        query = select(outcomes.c.confidence, outcomes.c.family).where(*chosen).order_by(order).limit(limit)
+        order = (outcomes.c.at.desc(), outcomes.c.id.desc()) if latest else (outcomes.c.at, outcomes.c.id)  # as the index has them
+        query = select(outcomes.c.confidence, outcomes.c.family).where(*chosen).order_by(*order).limit(limit)
         with self._transaction() as connection:
             return tuple((row.confidence, row.family) for row in connection.execute(query))
 
