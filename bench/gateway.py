@@ -7,6 +7,7 @@ of several rounds, in each of which every gateway has its turn. Needs nginx and 
 import argparse
 import asyncio
 import json
+import statistics
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ import httpx
 
 from bench.answers import CASES, REQUESTS, Case, records
 from bench.load import Load, middle, paced, wrk
-from bench.machine import memory, missing, named
+from bench.machine import cpu_seconds, memory, missing, named
 from bench.peers import Started, cascadeflow, litellm, passthrough, settings, sglang, smallfirst, started
 from bench.upstream import Body, constant
 
@@ -94,14 +95,18 @@ def run(case: Case, options: argparse.Namespace, folder: Path, calibration: Path
         loads: dict[str, dict[int, list[Load]]] = {name: {count: [] for count in options.connections} for name in running}
         for name in running:
             load(name, 4, 1)  # the first requests pay for connections and caches
+        spent: dict[str, list[float]] = {name: [] for name in running}
         for _, count, name in product(range(options.rounds), options.connections, running):
+            before = used(running[name])
             loads[name][count].append(load(name, count, options.seconds))
+            spent[name].append((used(running[name]) - before) / max(1.0, loads[name][count][-1].rate * options.seconds))
         figures = {name: {count: middle(found) for count, found in by.items()} for name, by in loads.items()}
         megabytes = {name: memory(one.process.pid) for name, one in running.items() if one.process is not None}
         climbs = attempts(running[OURS].url, request) if OURS in running else None
         own = half(running, figures, request) if OURS in running and case.name != "stream" else None
     return {"figures": {name: {n: asdict(one) for n, one in by.items()} for name, by in figures.items()}} | {
         "memory_mb": megabytes,
+        "cpu_seconds_a_request": {name: statistics.median(found) for name, found in spent.items() if running[name].process is not None},
         "own_seconds_at_half_capacity": own,
         "attempts": climbs,
         "absent": absent,
@@ -132,6 +137,11 @@ def gateways(
     return running, absent
 
 
+def used(one: Started) -> float:
+    """CPU seconds of a gateway so far."""
+    return 0.0 if one.process is None else cpu_seconds(one.process.pid)
+
+
 def attempts(url: str, request: bytes) -> int:
     """How many tiers the request takes after all that load."""
     return int(httpx.post(url + PATH, content=request, headers={"content-type": "application/json"}).headers["x-smallfirst-attempts"])
@@ -159,6 +169,7 @@ def told(report: Json) -> str:
         if own := found["own_seconds_at_half_capacity"]:
             lines += ["", f"own time at {own['rate']:,.0f} requests/s: p50 {own['p50'] * 1e3:.2f} ms, p99 {own['p99'] * 1e3:.2f} ms"]
         lines += [f"attempts of a request after the load: {found['attempts']}"]
+        lines += ["CPU a request: " + ", ".join(f"{name} {cpu * 1e6:,.0f} µs" for name, cpu in found["cpu_seconds_a_request"].items())]
         lines += ["memory: " + ", ".join(f"{name} {size:.0f} MB" for name, size in found["memory_mb"].items())]
         lines += [f"not there: {name} ({why})" for name, why in found["absent"].items()]
     return "\n".join(lines) + "\n"

@@ -118,7 +118,8 @@ class Recorder:
                 if response_id is not None:
                     self._pending.add(response_id)
                 self._start()
-                self._changed.notify()
+                if len(self._queue) in (1, self.bounds.batch):  # waking the thread for each would cost the hot path a switch a request
+                    self._changed.notify()
         if not fits:
             self.told.lost(1)
         return fits
