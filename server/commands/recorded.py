@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,14 +61,24 @@ def price(text: str) -> tuple[str, Price]:
 
 
 def records(options: argparse.Namespace) -> list[Record]:
-    """All records of the files; raises ConfigError naming file and line."""
-    needed = [options.small, options.large, *([SECOND] if options.agreement else [])]
+    """All records of the files; raises ConfigError naming file and line, or where agreement has nothing to compare with at all."""
+    needed = [options.small, options.large]
     left_out: Counter[LeftOut] = Counter()
     with refusals():
         found = list(_counted(read(options.data, needed, lambda why: left_out.update([why]))))
     for why, count in left_out.items():
         say(f"{count} requests of the log left out: {_LEFT_OUT[why]}")
+    if options.agreement:
+        _compared(found)
     return found
+
+
+def _compared(found: Sequence[Record]) -> None:
+    alone = sum(SECOND not in record.answers for record in found)
+    if found and alone == len(found):
+        raise ConfigError(f"no record has the tier {SECOND!r} that agreement compares with", param="agreement")
+    if alone:
+        say(f"{alone} of {len(found)} records have no {SECOND!r} answer: nothing agrees with them")
 
 
 def _counted(found: Iterator[Record]) -> Iterator[Record]:

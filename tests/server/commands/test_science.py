@@ -208,3 +208,18 @@ def test_mixed_input_ends_the_command_naming_file_and_line(
     mixed.write_text("\n".join([lines[0], json.dumps(json.loads(lines[1]) | change), *lines[2:]]) + "\n")
     assert main(["replay", "--data", str(mixed), "--calibration", str(folder / "new" / "a.json"), "--json"]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_record_without_another_answer_is_fitted_and_escalates(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    for record in records[::10]:
+        record["tiers"].pop("second")
+    some, out = folder / "some.jsonl", str(folder / "some.json")
+    some.write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert main(["fit", "--data", str(some), "--out", out, "--agreement", "--max-error", "0.2"]) == 0
+    assert f"30 of {len(records)} records have no 'second' answer" in capsys.readouterr().err
+    assert main(["replay", "--data", str(some), "--calibration", out, "--agreement", "--json"]) == 0
+    assert 0.0 < json.loads(capsys.readouterr().out)["coverage"] <= 0.9
+    some.write_text("".join(json.dumps(record) + "\n" for record in records[::10]))
+    assert main(["fit", "--data", str(some), "--out", out, "--agreement"]) == 2
+    assert "no record has the tier 'second'" in capsys.readouterr().err
