@@ -73,7 +73,7 @@ def serve(config: str, port: int) -> None:
     """The application as `serve` has it, and one more path."""
     import uvicorn
 
-    from server.serving import from_file
+    from server.serving import IDLE, from_file
 
     app = from_file(Path(config))
 
@@ -85,7 +85,7 @@ def serve(config: str, port: int) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
         await send({"type": "http.response.body", "body": body})
 
-    uvicorn.run(counted, host="127.0.0.1", port=port, log_level="error", access_log=False)
+    uvicorn.run(counted, host="127.0.0.1", port=port, log_level="error", access_log=False, timeout_keep_alive=IDLE)
 
 
 def document(small: str, large: str, folder: Path) -> dict[str, Any]:
