@@ -3,10 +3,11 @@
 from random import Random
 from typing import Any
 
-from models import words
+from models import forms, words
 from models.examples import Example, Message, answer, dumps, offered, system
-from models.grammar import ARGUMENTS, Value
-from models.requests import REFUSAL, Draft, capitals, plain_request, refusal_request
+from models.grammar import ARGUMENTS, Slot, Value
+from models.requests import REFUSAL, Draft, capitals, context, plain_request, refusal_request
+from models.slots import fill
 from models.systems import SYSTEMS
 
 GREETINGS = """hi|hello|hey|good morning|good evening|hi there|hello there|hey there|yo|good afternoon|hiya|morning|hey you|hello!|hi!
@@ -140,4 +141,33 @@ def asked_without(functions: tuple[str, ...], rng: Random) -> str:
             return draft.text
 
 
-MAKERS = (echo, result, chat, extract, history)
+WORKED = {
+    "time": (("time", None), ("time", forms.worked_time), ("time", forms.worked_time)),
+    "day": (("on_day", None), ("on_day", forms.near_day), ("on_day", forms.near_day)),
+    "minutes": (("duration", None), ("duration", forms.worked_duration), ("duration", forms.united_duration)),
+    "amount": (("money", None), ("money", forms.large_money)),
+    "value": (("quantity", None), ("quantity", forms.worded_quantity)),
+    "level": (("level", None),),
+}
+
+
+def worked(rng: Random) -> Example:
+    """One value alone, as words that must be worked out: the drill behind times, days, durations and amounts."""
+    key = rng.choices(tuple(WORKED), (4, 4, 3, 1, 1, 1))[0]
+    writer = context("train", rng)
+    kind, way = rng.choice(WORKED[key])
+    slot = Slot(kind, "")
+    if key == "day" and way is not None and rng.random() < 0.6:
+        clause, today = forms.now(writer)
+        filled = forms.ahead(writer, slot, today)
+        text = f"{clause}, {filled.text}"
+    else:
+        filled = way(writer, slot) if way else fill(writer, slot)
+        text = filled.text
+    named: dict[str, Value] = {key: filled.value} | ({"from": filled.source} if filled.source else {})
+    text = text.lower() if writer.style == "lower" else text.upper() if writer.style == "upper" else text
+    return Example((Message("system", "JSON " + " ".join(named)), Message("user", text)), (), dumps(named), "worked", False)
+
+
+MAKERS = (echo, result, chat, extract, history, worked)
+WEIGHTS = (1, 1, 1, 1, 1.5, 4)

@@ -4,7 +4,7 @@ Inputs: input_ids int64 [B, T]; last int64 [1], how many of the T positions get 
 past.<layer>.value float32 [B, KV heads, P, head].
 Outputs: logits float32 [B, last, V]; present.<layer>.key and present.<layer>.value float32 [B, KV heads, P + T, head].
 
-Weights are initializers that point into model.safetensors by offset and length (ONNX external data), float16 as stored. The casts to
+Weights are initializers that point into model.safetensors by offset and length (ONNX external data), in their own type. The casts to
 float32, the transposes and the joining of matrices that read the same input are nodes over constants: ONNX Runtime folds them when it
 loads the session.
 """
@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 OPSET = 23
 """The first with Attention, RMSNormalization and RotaryEmbedding."""
 IR = 11
-DTYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
+DTYPES = {"F16": TensorProto.FLOAT16, "BF16": TensorProto.BFLOAT16, "F32": TensorProto.FLOAT}
 WEIGHTS = "model.safetensors"
 
 

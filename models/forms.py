@@ -37,7 +37,28 @@ TIMES = """- {d} before {t}
 + {m} minutes past {h}
 + {m} after {h}
 + {m} minutes after {h}
-+ {m} min past {h}""".splitlines()
++ {m} min past {h}
+- exactly {d} before {t}
+- just {d} before {t}
+- {t} less {d}
+- {t} but {d} earlier
+- {d} back from {t}
+- {d} before the clock strikes {t}
+- {m} mins to {h}
+- {m} min before {h}
+- {m} mins before {h}
+- {m} mins till {h}
+- {m} minutes short of {h}
+- {m} minutes shy of {h}
++ exactly {d} after {t}
++ just {d} after {t}
++ {t} + {d}
++ {t} but {d} later
++ {d} on from {t}
++ {d} after the clock strikes {t}
++ {m} mins past {h}
++ {m} mins after {h}
++ {m} min after {h}""".splitlines()
 DURATIONS: dict[str, Callable[[int, int, int], int]] = {
     "{H} and a half": lambda h, m, k: h * 60 + 30,
     "{h} and a half hours": lambda h, m, k: h * 60 + 30,
@@ -79,6 +100,39 @@ DURATIONS: dict[str, Callable[[int, int, int], int]] = {
     "two times {m} minutes": lambda h, m, k: 2 * m,
     "2 x {j} minutes": lambda h, m, k: 2 * m,
     "{k} times {m} minutes": lambda h, m, k: k * m,
+    "{H} and {m}": lambda h, m, k: h * 60 + m,
+    "{H} & {m} minutes": lambda h, m, k: h * 60 + m,
+    "{H} and another {m} minutes": lambda h, m, k: h * 60 + m,
+    "{H}, plus {m} minutes": lambda h, m, k: h * 60 + m,
+    "{H} with {m} minutes on top": lambda h, m, k: h * 60 + m,
+    "{m} minutes on top of {H}": lambda h, m, k: h * 60 + m,
+    "{m} minutes over {H}": lambda h, m, k: h * 60 + m,
+    "{m} mins more than {H}": lambda h, m, k: h * 60 + m,
+    "{i}h{j}m": lambda h, m, k: h * 60 + m,
+    "{i} h {j} m": lambda h, m, k: h * 60 + m,
+    "{i}h {j}min": lambda h, m, k: h * 60 + m,
+    "{H} minus {m}": lambda h, m, k: h * 60 - m,
+    "{m} minutes under {H}": lambda h, m, k: h * 60 - m,
+    "{m} minutes shy of {H}": lambda h, m, k: h * 60 - m,
+    "{m} mins less than {H}": lambda h, m, k: h * 60 - m,
+    "{H} but {m} minutes less": lambda h, m, k: h * 60 - m,
+    "{H} and half an hour": lambda h, m, k: h * 60 + 30,
+    "half an hour more than {H}": lambda h, m, k: h * 60 + 30,
+    "half an hour less than {H}": lambda h, m, k: h * 60 - 30,
+    "{H} minus half an hour": lambda h, m, k: h * 60 - 30,
+    "{H} plus a quarter of an hour": lambda h, m, k: h * 60 + 15,
+    "{H} and a quarter of an hour": lambda h, m, k: h * 60 + 15,
+    "{H} minus a quarter of an hour": lambda h, m, k: h * 60 - 15,
+    "{H} and three quarters of an hour": lambda h, m, k: h * 60 + 45,
+    "a quarter of an hour plus {m} minutes": lambda h, m, k: 15 + m,
+    "three quarters of an hour plus {m} minutes": lambda h, m, k: 45 + m,
+    "{m} minutes with {n} more on top": lambda h, m, k: m + 5 * k,
+    "{m} mins + {n} mins": lambda h, m, k: m + 5 * k,
+    "{n} minutes more than {m} minutes": lambda h, m, k: m + 5 * k,
+    "three times {m} minutes": lambda h, m, k: 3 * m,
+    "3 x {j} minutes": lambda h, m, k: 3 * m,
+    "4 times {j} minutes": lambda h, m, k: 4 * m,
+    "{k} lots of {m} minutes": lambda h, m, k: k * m,
 }
 DAY_FORMS: dict[str, int] = {
     "the day after {d}": 1,
@@ -110,6 +164,30 @@ DAY_FORMS: dict[str, int] = {
     "two days ahead of {d}": -2,
     "three days before {d}": -3,
     "3 days before {d}": -3,
+    "the day directly after {d}": 1,
+    "the day immediately after {d}": 1,
+    "the day straight after {d}": 1,
+    "the day that comes after {d}": 1,
+    "the first day after {d}": 1,
+    "a day past {d}": 1,
+    "the day directly before {d}": -1,
+    "the day immediately before {d}": -1,
+    "the day that comes before {d}": -1,
+    "the day that precedes {d}": -1,
+    "the last day before {d}": -1,
+    "a day ahead of {d}": -1,
+    "a day prior to {d}": -1,
+    "one day prior to {d}": -1,
+    "two days past {d}": 2,
+    "two days prior to {d}": -2,
+    "2 days prior to {d}": -2,
+    "two days earlier than {d}": -2,
+    "three days later than {d}": 3,
+    "three days prior to {d}": -3,
+    "four days after {d}": 4,
+    "4 days after {d}": 4,
+    "four days before {d}": -4,
+    "five days after {d}": 5,
 }
 NOWS: dict[str, int] = {
     "today is {d}": 0,
@@ -139,6 +217,32 @@ NOWS: dict[str, int] = {
     "tomorrow will be {d}": -1,
     "it'll be {d} tomorrow": -1,
     "tomorrow's {d}": -1,
+    "today happens to be {d}": 0,
+    "it happens to be {d} today": 0,
+    "my phone says it's {d}": 0,
+    "the calendar shows {d} for today": 0,
+    "for the record, today is {d}": 0,
+    "just so you know, it's {d} today": 0,
+    "fyi today is {d}": 0,
+    "today it's {d}": 0,
+    "we've got {d} today": 0,
+    "given that today is {d}": 0,
+    "as today is {d}": 0,
+    "since it is {d} today": 0,
+    "seeing as today is {d}": 0,
+    "if it's {d} today": 0,
+    "now that it's {d}": 0,
+    "given yesterday was {d}": 1,
+    "as yesterday was {d}": 1,
+    "if yesterday was {d}": 1,
+    "yesterday it was {d}": 1,
+    "the day before yesterday was {d}": 2,
+    "two days ago it was {d}": 2,
+    "tomorrow it's {d}": -1,
+    "since tomorrow is {d}": -1,
+    "given that tomorrow is {d}": -1,
+    "if tomorrow is {d}": -1,
+    "the day after tomorrow is {d}": -2,
 }
 AHEAD = """in {n} days
 {n} days from now
@@ -154,7 +258,19 @@ exactly {n} days from now
 in {n} days from now
 {n} days on from today
 in exactly {n} days
-{n} days hence""".splitlines()
+{n} days hence
+{n} days on
+{n} days down the line
+{n} days later than today
+{n} days past today
+in precisely {n} days
+exactly {n} days after today
+{n} days in the future
+{n} days away from today
+the day following tomorrow
+the day that comes after tomorrow
+one day after tomorrow
+a day after tomorrow""".splitlines()
 UNITS_OF_TIME: dict[str, int] = {
     "{s} seconds": 0,
     "{s} secs": 0,
@@ -186,6 +302,37 @@ UNITS_OF_TIME: dict[str, int] = {
     "two thirds of an hour": 40,
     "a sixth of an hour": 10,
     "two half hours": 60,
+    "{s}sec": 0,
+    "{s}secs": 0,
+    "{w} secs": 0,
+    "exactly {s} seconds": 0,
+    "{x}hrs": 1,
+    "{x} hr": 1,
+    "{x}hr": 1,
+    "{i}hrs": 2,
+    "{i} h": 2,
+    "{i} whole hours": 2,
+    "{o} full hours": 2,
+    "{o} hrs": 2,
+    "{o} solid hours": 2,
+    "half of a day": 720,
+    "a third of a day": 480,
+    "a sixth of a day": 240,
+    "an eighth of a day": 180,
+    "a twelfth of a day": 120,
+    "three quarters of a day": 1080,
+    "a full day": 1440,
+    "a tenth of an hour": 6,
+    "a fifth of an hour": 12,
+    "a fourth of an hour": 15,
+    "two fifths of an hour": 24,
+    "three fifths of an hour": 36,
+    "five sixths of an hour": 50,
+    "a full half hour": 30,
+    "three half hours": 90,
+    "three dozen minutes": 36,
+    "four dozen minutes": 48,
+    "five dozen minutes": 60,
 }
 NUMBERS: dict[str, Callable[[int], float]] = {
     "{n}k": lambda n: n * 1000,
@@ -218,6 +365,34 @@ NUMBERS: dict[str, Callable[[int], float]] = {
     "{n}0 thousand": lambda n: n * 10_000,
     "{w} hundred and fifty": lambda n: n * 100 + 50,
     "{w} and a half": lambda n: n + 0.5,
+    "{n}.5K": lambda n: n * 1000 + 500,
+    "{n}.5 k": lambda n: n * 1000 + 500,
+    "{n}.25k": lambda n: n * 1000 + 250,
+    "{n}.2k": lambda n: n * 1000 + 200,
+    "{n}.75 thousand": lambda n: n * 1000 + 750,
+    "{n}0k": lambda n: n * 10_000,
+    "{n}00k": lambda n: n * 100_000,
+    "{n}M": lambda n: n * 1_000_000,
+    "{n}.5M": lambda n: n * 1_000_000 + 500_000,
+    "{n}.2 million": lambda n: n * 1_000_000 + 200_000,
+    "{w} hundred thousand": lambda n: n * 100_000 if n < 10 else 0,
+    "a quarter of a million": lambda n: 250_000,
+    "a quarter million": lambda n: 250_000,
+    "three quarters of a million": lambda n: 750_000,
+    "a million and a half": lambda n: 1_500_000,
+    "a hundred and fifty thousand": lambda n: 150_000,
+    "a thousand": lambda n: 1000,
+    "four dozen": lambda n: 48,
+    "five dozen": lambda n: 60,
+    "a thousand and {w}": lambda n: 1000 + n,
+    "one thousand {w} hundred": lambda n: 1000 + n * 100 if n < 10 else 0,
+    "{w} thousand and fifty": lambda n: n * 1000 + 50,
+    "{w} thousand five hundred": lambda n: n * 1000 + 500,
+    "{w} thousand two hundred and fifty": lambda n: n * 1000 + 250,
+    "{w} hundred fifty": lambda n: n * 100 + 50,
+    "{w} hundred and twenty-five": lambda n: n * 100 + 25,
+    "{w} and a quarter": lambda n: n + 0.25,
+    "{w} and three quarters": lambda n: n + 0.75,
 }
 MEASURES: dict[str, float] = {
     "half a {u}": 0.5,
@@ -247,6 +422,32 @@ MEASURES: dict[str, float] = {
     "half a thousand {us}": 500,
     "one and a quarter {us}": 1.25,
     "ten and a half {us}": 10.5,
+    "half of a {u}": 0.5,
+    "a tenth of a {u}": 0.1,
+    "a fifth of a {u}": 0.2,
+    "an eighth of a {u}": 0.125,
+    "a {u} and three quarters": 1.75,
+    "two and three quarter {us}": 2.75,
+    "three and a quarter {us}": 3.25,
+    "four and a quarter {us}": 4.25,
+    "six and a half {us}": 6.5,
+    "seven and a half {us}": 7.5,
+    "eight and a half {us}": 8.5,
+    "twelve and a half {us}": 12.5,
+    "three dozen {us}": 36,
+    "four dozen {us}": 48,
+    "a hundred and twenty {us}": 120,
+    "two hundred and fifty {us}": 250,
+    "five hundred {us}": 500,
+    "twelve hundred {us}": 1200,
+    "fifteen hundred {us}": 1500,
+    "five thousand {us}": 5000,
+    "a hundred thousand {us}": 100000,
+    "half a million {us}": 500000,
+    "a million {us}": 1000000,
+    "3k {us}": 3000,
+    "2.5k {us}": 2500,
+    "20k {us}": 20000,
 }
 
 

@@ -16,25 +16,33 @@ from models.examples import Example, Message, answer, offered, system
 from models.grammar import Split, portion
 from models.requests import Draft, plain_request, refusal_request
 
-__all__ = ["Example", "Message", "Split", "echo", "examples", "same_answer"]
+__all__ = ["Example", "Message", "Split", "echo", "examples", "practice", "same_answer"]
+
+AUXILIARY = 0.16
 
 
-def examples(split: Split, seed: int, hard_share: float = 0.4, auxiliary: bool = False) -> Iterator[Example]:
-    """Examples of a split without end, the same for the same arguments; ``auxiliary`` adds the kinds of training only."""
+def examples(split: Split, seed: int, hard_share: float = 0.4) -> Iterator[Example]:
+    """Examples of a split without end, the same for the same arguments."""
     rng = Random(f"{split}/{seed}")
-    makers = aids.MAKERS if auxiliary else ()
     while True:
-        if makers and rng.random() < 0.12:
-            yield rng.choice(makers)(rng)
-            continue
         yield ordinary(split, rng, hard_share)
 
 
-def ordinary(split: Split, rng: Random, hard_share: float) -> Example:
+def practice(seed: int, hard_share: float) -> Iterator[Example]:
+    """What is trained on: the training split with more of what is hard to learn, and the kinds of training only."""
+    rng = Random(f"train/{seed}")
+    while True:
+        if rng.random() < AUXILIARY:
+            yield rng.choices(aids.MAKERS, aids.WEIGHTS)[0](rng)
+        else:
+            yield ordinary("train", rng, hard_share, 0.12, hard.PRACTISED)
+
+
+def ordinary(split: Split, rng: Random, hard_share: float, refused: float = 0.08, kinds: hard.Kinds = hard.KINDS) -> Example:
     """One example of the measured kinds; what cannot be used is drawn again within its kind, so that the shares stay."""
     is_hard = rng.random() < hard_share
-    easy = refusal_request if rng.random() < 0.08 else plain_request
-    make = rng.choice(hard.KINDS) if is_hard else easy
+    easy = refusal_request if rng.random() < refused else plain_request
+    make = rng.choice(kinds) if is_hard else easy
     while (example := from_draft(make(split, rng), split, rng, is_hard)) is None:
         pass
     return example
@@ -93,10 +101,11 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", default="")
-    parser.add_argument("--auxiliary", action="store_true")
+    parser.add_argument("--practice", action="store_true", help="the mixture that is trained on")
     options = parser.parse_args()
     shown = 0
-    for example in examples(options.split, options.seed, 0.4, options.auxiliary):
+    source = practice(options.seed, 0.5) if options.practice else examples(options.split, options.seed)
+    for example in source:
         if options.kind in ("", example.kind):
             print(f"[{example.kind}]", *(m.content for m in example.messages[1:] or example.messages), "", sep="\n  ", end="")
             print(f"=> {example.answer}")

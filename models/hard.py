@@ -224,7 +224,8 @@ def clashes(request: Request, aside: Request) -> bool:
     return name == "create_event" and "duration" in aside.kinds and not {"duration", "duration_adj"} & set(request.kinds)
 
 
-KINDS: tuple[Callable[[Split, Random], Draft | None], ...] = (
+Kinds = tuple[Callable[[Split, Random], Draft | None], ...]
+KINDS: Kinds = (
     multi,
     multi,
     correction,
@@ -235,3 +236,5 @@ KINDS: tuple[Callable[[Split, Random], Draft | None], ...] = (
     unoffered,
     distractor,
 )
+# In training, what takes longest to learn comes more often.
+PRACTISED: Kinds = (*KINDS, multi, correction, arithmetic, arithmetic, relative, relative, unoffered)

@@ -20,7 +20,7 @@ class Shape:
     heads: int
     intermediate: int
     kv_heads: int
-    vocab: int = 1280
+    vocab: int = 2048
     theta: float = 1e5
     eps: float = 1e-5
     context: int = 1024
@@ -166,6 +166,13 @@ class Llama(nn.Module):
         if isinstance(module, Layer):
             nn.init.zeros_(module.self_attn.o_proj.weight)
             nn.init.zeros_(module.mlp.down_proj.weight)
+
+    @torch.no_grad()
+    def join_twins(self, twins: list[tuple[int, int]]) -> None:
+        """Start every token of a piece behind a space as that piece, all moved alike."""
+        table = self.model.embed_tokens.weight
+        behind, plain = (torch.tensor(ids) for ids in zip(*twins, strict=True))
+        table[behind] = table[plain] + table[0].clone()
 
     def rope(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Cosine and sine tables of the positions, with an axis for the heads: (..., length, 1, head / 2)."""

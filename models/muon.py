@@ -10,7 +10,7 @@ from torch import Tensor
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
-def orthogonal(batch: Tensor, steps: int = 5) -> Tensor:
+def orthogonal(batch: Tensor, steps: int = 4) -> Tensor:
     """The nearest orthogonal matrices by Newton-Schulz iteration; (count, rows, columns), rows <= columns, in bfloat16."""
     a, b, c = COEFFICIENTS
     x = (batch / (batch.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
@@ -23,21 +23,25 @@ def orthogonal(batch: Tensor, steps: int = 5) -> Tensor:
 class Muon:
     """The optimizer of all matrices inside the layers; matrices of one shape are worked on together."""
 
-    def __init__(self, matrices: Iterable[Tensor], momentum: float = 0.95) -> None:
+    def __init__(self, matrices: Iterable[Tensor], momentum: float = 0.95, decay: float = 0.1) -> None:
         self.groups: dict[tuple[int, ...], list[Tensor]] = {}
         for matrix in matrices:
             self.groups.setdefault(tuple(matrix.shape), []).append(matrix)
-        self.momentum = momentum
+        self.momentum, self.decay = momentum, decay
         self.memory = {shape: torch.zeros(len(group), *shape) for shape, group in self.groups.items()}
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
-        """Apply and clear the gradients; ``rate`` is the spectral norm of a square matrix's update."""
+        """Apply and clear the gradients; ``rate`` is the spectral norm of a square matrix's update.
+
+        Every update has that size, whatever the gradient says: without decay the noise in it would pile up in the weights for ever.
+        """
         for shape, group in self.groups.items():
             grads = torch.stack([matrix.grad for matrix in group if matrix.grad is not None])
             memory = self.memory[shape] = self.memory[shape].to(grads.device)
             memory.lerp_(grads, 1 - self.momentum)
             update = self._direction(grads.lerp_(memory, self.momentum)).float()
+            torch._foreach_mul_(group, 1 - rate * self.decay)
             torch._foreach_add_(group, list(update.unbind()), alpha=-rate * max(1.0, shape[0] / shape[1]) ** 0.5)
             for matrix in group:
                 matrix.grad = None

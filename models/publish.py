@@ -34,7 +34,7 @@ def settings(shape: Shape, ids: dict[str, int]) -> dict[str, Any]:
         "attention_bias": False,
         "mlp_bias": False,
         "tie_word_embeddings": True,
-        "torch_dtype": "float16",
+        "torch_dtype": "bfloat16",
         **special(ids),
     }
 
@@ -54,10 +54,10 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def write(model: Llama, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the whole model directory: float16 weights, configuration, tokenizer."""
+    """Write the whole model directory: bfloat16 weights, configuration, tokenizer."""
     ids = tokens.special_ids(tokenizer)
     tokens.save(tokenizer, folder, model.shape.context)
-    weights = {name: weight.detach().half().contiguous().cpu() for name, weight in model.state_dict().items()}
+    weights = {name: weight.detach().bfloat16().contiguous().cpu() for name, weight in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     write_json(folder / "config.json", settings(model.shape, ids))
     write_json(folder / "generation_config.json", {**special(ids), "do_sample": False})

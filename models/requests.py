@@ -37,9 +37,10 @@ class Draft:
 
 
 def context(split: Split, rng: Random) -> Context:
-    """A writer: casing and habits for one request."""
+    """A writer: casing and habits for one request; in training now and then one who misspells or leaves small words out."""
     style: Style = rng.choices(("lower", "plain", "sentence", "upper"), (40, 20, 39, 1))[0]
-    return Context(rng, split, style, rng.random() > 0.12, split == "train" and rng.random() < 0.05)
+    apostrophes, training = rng.random() > 0.12, split == "train"
+    return Context(rng, split, style, apostrophes, training and rng.random() < 0.07, training and rng.random() < 0.15)
 
 
 def pick(split: Split, rng: Random, function: str = "") -> Template:

@@ -41,6 +41,7 @@ TEXTS = frozenset(("title", "task", "name", "message", "note", "list", "items", 
 FREE = frozenset(("message", "note", "task"))
 LOOSE = FREE | {"title", "items", "item", "query"}
 DAY_SLOTS = frozenset(("day", "on_day", "days"))
+SMALL = re.compile(r"\b(?:the|an?|my|me|please|just|really|some|will you|can you|could you|i want you to|i'd like you to|for me|now) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Context:
     style: Style = "plain"
     apostrophes: bool = True
     typo: bool = False
+    hasty: bool = False
     used: set[str] = field(default_factory=set)
     pair: tuple[str, str] | None = None
     today: bool = False
@@ -74,6 +76,8 @@ class Context:
         if self.style == "sentence":
             text = re.sub(r"\bi\b(?!')|\bi(?=')", "I", text)
             text = re.sub(r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day", lambda m: m[0].capitalize(), text)
+        if self.hasty:
+            text = SMALL.sub(lambda m: "" if self.rng.random() < 0.4 else m[0], text)
         if self.typo and (spots := list(re.finditer(r"[a-z]{4,}", text))):
             self.typo = False
             text = misspelt(text, self.rng.choice(spots), self.rng)

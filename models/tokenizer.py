@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from models.generate import Example, Message, examples
+from models.generate import Example, Message, practice
 from models.grammar import ARGUMENTS
 
 PAD, START, END = "<pad>", "<s>", "<|end|>"
 ROLES = {"system": "<|system|>", "user": "<|user|>", "assistant": "<|assistant|>"}
 SPECIAL = (PAD, START, END, *ROLES.values())
-VOCABULARY = 1280
+VOCABULARY = 2048
+TWINS = 768
+SPACE = "Ġ"
 REFUSAL = "Sorry, I can't do that."
-# A word has the same tokens after a space, a quote or a line's start: spaces and digits stand alone.
-PIECES = r"'(?:s|t|m|d|re|ve|ll)(?![\p{L}\p{M}])|[\p{L}\p{M}]+|\p{N}| |[^\s\p{L}\p{M}\p{N}]|\s"
+# A word is cut alike after a space, a quote or a line's start: merges are learnt without the space, which only then joins the first piece.
+_PIECES = r"'(?:s|t|m|d|re|ve|ll)(?![\p{L}\p{M}])|%s[\p{L}\p{M}]+|\p{N}| |[^\s\p{L}\p{M}\p{N}]|\s"
+PIECES, BARE = _PIECES % " ?", _PIECES % ""
 TEMPLATE = (
     "{{ '<s>' }}{% for message in messages %}"
     "{% if message['role'] == 'assistant' %}{{ '<|assistant|>' }}"
@@ -42,34 +46,57 @@ def skeleton() -> list[str]:
     return [*names, *openers, *(f for f in followers if '"items"' not in f), *frame, *ends]
 
 
-def untrained() -> Tokenizer:
-    """A byte-level tokenizer without merges."""
-    tokenizer = Tokenizer(models.BPE())
-    split = pre_tokenizers.Split(Regex(PIECES), "isolated")
+def around(model: models.Model, pieces: str) -> Tokenizer:
+    """A byte-level tokenizer that cuts text into such pieces first."""
+    tokenizer = Tokenizer(model)
+    split = pre_tokenizers.Split(Regex(pieces), "isolated")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
 
 def train(texts: Iterable[str], size: int = VOCABULARY) -> Tokenizer:
-    """Learn the merges from texts; special tokens first, then bytes and merges, then the skeleton of JSON."""
-    tokenizer = untrained()
+    """Learn the merges from texts; special tokens first, then bytes and merges, the twins, the skeleton of JSON."""
     pieces = [AddedToken(piece, normalized=False, special=False) for piece in skeleton()]
     trainer = trainers.BpeTrainer(
-        vocab_size=size - len(pieces),
+        vocab_size=size - len(pieces) - TWINS,
         special_tokens=list(SPECIAL),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    known = list(texts)
+    tokenizer = around(models.BPE(), BARE)
+    tokenizer.train_from_iterator(known, trainer)
+    tokenizer = twinned(tokenizer, known)
     tokenizer.add_tokens(pieces)
     return tokenizer
+
+
+def twinned(tokenizer: Tokenizer, texts: list[str]) -> Tokenizer:
+    """The tokenizer with a second token for each piece that most often begins a word behind a space: the two joined."""
+    counts: Counter[str] = Counter()
+    for encoding in tokenizer.encode_batch(texts):
+        counts.update(after for before, after in pairwise(encoding.tokens) if before == SPACE and after.isalpha())
+    state = json.loads(tokenizer.to_str())["model"]
+    vocabulary, merges = dict(state["vocab"]), [tuple(merge) for merge in state["merges"]]
+    for piece, _ in counts.most_common(TWINS):
+        vocabulary[SPACE + piece] = len(vocabulary)
+        merges.append((SPACE, piece))
+    joined = around(models.BPE(vocabulary, merges), PIECES)
+    joined.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
+    return joined
+
+
+def twins(tokenizer: Tokenizer) -> list[tuple[int, int]]:
+    """The ids of every piece behind a space and of the piece itself."""
+    vocabulary = tokenizer.get_vocab()
+    return [(number, vocabulary[text[1:]]) for text, number in vocabulary.items() if text[0] == SPACE and text[1:] in vocabulary]
 
 
 def corpus(seed: int, count: int = 40_000) -> Iterator[str]:
     """Generated text without the pieces that are single tokens anyway."""
     pieces = sorted(skeleton(), key=len, reverse=True)
-    for example in islice(examples("train", seed, auxiliary=True), count):
+    for example in islice(practice(seed, 0.5), count):
         for text in (*(message.content for message in example.messages), example.answer):
             for piece in pieces:
                 text = text.replace(piece, "\n")

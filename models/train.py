@@ -27,9 +27,8 @@ if __name__ == "__main__":  # Run as a script, the repository's root is not on t
 from models import publish
 from models import tokenizer as tokens
 from models.evaluate import evaluate, summary
-from models.generate import echo, examples
+from models.generate import echo, examples, practice
 from models.grammar import ARGUMENTS
-from models.grow import grow
 from models.llama import Llama, Shape
 from models.muon import Muon
 
@@ -37,7 +36,6 @@ Pair = tuple[list[int], list[int]]
 POOL = 4096
 LONGEST = 400
 ECHO_LOSS = 0.6
-WARM_STEP = 2048
 WARM_STEPS = 40
 WORTH_TESTING = 0.4
 # Whether to call, what, and when to stop are decided in single tokens, which a plain mean over tokens drowns.
@@ -46,28 +44,19 @@ DECISION = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one model is trained: tokens in all, tokens a step, learning rates, share of hard requests."""
+    """How one model is trained: tokens in all, share of hard requests, tokens a step, learning rates."""
 
     shape: Shape
     tokens: int
-    step: int
     hard: float
-    matrix_rate: float = 0.02
-    vector_rate: float = 5e-3
-    grown_from: str | None = None
+    step: int = 2048
+    matrix_rate: float = 0.006
+    vector_rate: float = 2e-3
 
 
 PLANS = {
-    "small": Plan(Shape(hidden=128, layers=4, heads=4, kv_heads=4, intermediate=384), 30_000_000, 2048, 0.4),
-    "large": Plan(
-        Shape(hidden=256, layers=6, heads=8, kv_heads=8, intermediate=768),
-        10_000_000,
-        3072,
-        0.6,
-        matrix_rate=0.006,
-        vector_rate=1.5e-3,
-        grown_from="small",
-    ),
+    "small": Plan(Shape(hidden=128, layers=4, heads=4, kv_heads=4, intermediate=384), 12_000_000, 0.45),
+    "large": Plan(Shape(hidden=256, layers=6, heads=8, kv_heads=8, intermediate=704), 24_000_000, 0.5),
 }
 
 
@@ -132,8 +121,9 @@ class Run:
         self.path = options.out / "runs" / f"{name}.pt"
         if self.path.exists():
             self._load()
-        elif self.plan.grown_from:
-            self._grow(self.plan.grown_from)
+        else:
+            self.model.join_twins(tokens.twins(tokenizer))
+        self.forward = torch.compile(self.model, dynamic=True) if options.compile else self.model
 
     def _load(self) -> None:
         saved = torch.load(self.path, map_location=self.device, weights_only=True)
@@ -141,13 +131,6 @@ class Run:
         self.adam.load_state_dict(saved["adam"])
         self.muon.memory = saved["muon"]
         self.progress = Progress(**saved["progress"])
-
-    def _grow(self, name: str) -> None:
-        """Start from the other model's last checkpoint; it copies already, so there is no warm-up."""
-        saved = torch.load(self.path.with_name(f"{name}.pt"), map_location=self.device, weights_only=True)
-        fresh = {key: value.detach() for key, value in self.model.state_dict().items()}
-        self.model.load_state_dict(grow(saved["model"], PLANS[name].shape, self.plan.shape, fresh))
-        self.progress = Progress(warm=True, loss=saved["progress"]["loss"])
 
     def save(self) -> None:
         """Write a checkpoint; a kill in between leaves the last one whole."""
@@ -165,9 +148,8 @@ class Run:
     def pool(self) -> list[list[Pair]]:
         """The batches of the current pool: echoes until the model copies, then everything."""
         seed = self.options.seed * 1_000_003 + self.progress.pool
-        source = examples("train", seed, self.plan.hard, auxiliary=True) if self.progress.warm else echo(seed)
-        size = self.plan.step if self.progress.warm else WARM_STEP
-        return batches(self.encoder.encode(list(islice(source, POOL))), size, Random(seed))
+        source = practice(seed, self.plan.hard) if self.progress.warm else echo(seed)
+        return batches(self.encoder.encode(list(islice(source, POOL))), self.plan.step, Random(seed))
 
     def stream(self) -> Iterator[list[Pair]]:
         """Batches from the current position on; a pool ends early when the warm-up does."""
@@ -181,7 +163,7 @@ class Run:
     def step(self, batch: list[Pair]) -> None:
         """One update; the rates rise over the first steps and fall linearly to nothing."""
         ids, keep, target = (t.to(self.device) for t in tensors(batch, self.encoder.id[tokens.PAD]))
-        logits = self.model(ids, keep, torch.bfloat16 if self.options.bf16 else torch.float32)
+        logits = self.forward(ids, keep, torch.bfloat16 if self.options.bf16 else torch.float32)
         losses = functional.cross_entropy(logits.float(), target, reduction="none")
         loss = losses.mean()
         weights = self.weights[target] if self.progress.warm else torch.ones_like(losses)
@@ -246,6 +228,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0, help="cores to use, 0 for all")
     parser.add_argument("--every", type=float, default=180, help="seconds between two checkpoints")
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument(
+        "--compile", action=argparse.BooleanOptionalAction, default=False, help="compile the step, which needs a C++ compiler"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).absolute().parent)
     return parser.parse_args()
 

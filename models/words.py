@@ -20,7 +20,7 @@ FILES = {
     "query": "queries",
     "place": "places",
 }
-RUDE = re.compile("f[ua]ck|shit|cunt|nig|fag|rape|coc?k|dic?k|slut|tit|cum|whor|piss|porn|sex|ass|nazi|hitl|pus|jew|bitch|dyke")
+RUDE = re.compile("f[ua]ck|shit|cunt|nig|fag|rape|coc?k|dic?k|slut|tit|cum|whor|piss|porn|sex|ass|nazi|fart|hitl|pus|jew|bitch|dyke")
 CAPITAL = frozenset(("name", "city", "place"))
 
 
