@@ -169,5 +169,17 @@ def worked(rng: Random) -> Example:
     return Example((Message("system", "JSON " + " ".join(named)), Message("user", text)), (), dumps(named), "worked", False)
 
 
-MAKERS = (echo, result, chat, extract, history, worked)
-WEIGHTS = (1, 1, 1, 1, 1.5, 4)
+def offer(rng: Random) -> Example:
+    """A plain request with few functions, its own among them every second time: the drill behind what is not offered."""
+    draft = request(rng)
+    needed = {name for name, _ in draft.calls}
+    served = rng.random() < 0.5
+    others = rng.sample([name for name in ARGUMENTS if name not in needed], rng.randint(0 if served else 1, 5))
+    functions = [*others, *sorted(needed)] if served else others
+    rng.shuffle(functions)
+    calls = draft.calls if served else []
+    return Example((system(tuple(functions), rng), Message("user", draft.text)), tuple(functions), answer(calls), "offer", False)
+
+
+MAKERS = (echo, result, chat, extract, history, worked, offer)
+WEIGHTS = (1, 1, 1, 1, 1.5, 4, 6)

@@ -18,7 +18,7 @@ from models.requests import Draft, plain_request, refusal_request
 
 __all__ = ["Example", "Message", "Split", "echo", "examples", "practice", "same_answer"]
 
-AUXILIARY = 0.16
+AUXILIARY = 0.22
 
 
 def examples(split: Split, seed: int, hard_share: float = 0.4) -> Iterator[Example]:

@@ -20,10 +20,14 @@ def stored(folder: Path) -> dict[str, np.ndarray]:
     header = json.loads(data[8 : 8 + size])
     header.pop("__metadata__", None)
     body = data[8 + size :]
-    return {
-        name: np.frombuffer(body[slice(*entry["data_offsets"])], "<f2").astype(np.float32).reshape(entry["shape"])
-        for name, entry in header.items()
-    }
+    return {name: wide(body[slice(*entry["data_offsets"])], entry["dtype"]).reshape(entry["shape"]) for name, entry in header.items()}
+
+
+def wide(data: bytes, kind: str) -> np.ndarray:
+    """Stored numbers in float32; bfloat16 is its upper half."""
+    if kind == "BF16":
+        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    return np.frombuffer(data, {"F16": "<f2", "F32": "<f4"}[kind]).astype(np.float32)
 
 
 class Reference:
