@@ -116,7 +116,6 @@ ROWS = (
                 "Which tier was left, and why.",
                 (Query(rate(DEFERRALS, "tier, reason"), "{{tier}} {{reason}}"),),
                 "reqps",
-                width=12,
                 stacked=True,
             ),
             Panel(
@@ -124,7 +123,13 @@ ROWS = (
                 "Drafts not kept and tiers passed over, over the requests.",
                 (Query(ratio(DEFERRALS, ENDED, "route"), "{{route}}"),),
                 "none",
-                width=12,
+            ),
+            Panel(
+                "Repairs",
+                "Further tries of a tier that was told what was wrong, by what became of them. Deferred ones cost more than they bring.",
+                (Query(rate("smallfirst_repairs_total", "tier, result"), "{{tier}} {{result}}"),),
+                "reqps",
+                stacked=True,
             ),
         ),
     ),

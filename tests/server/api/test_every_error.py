@@ -196,5 +196,5 @@ def test_the_cases_are_the_whole_table() -> None:
     assert told | ELSEWHERE == table | {*HTTP_CODES.items()}
 
 
-ELSEWHERE = {(499, "cancelled")}
-"""Told by no answer at all."""
+ELSEWHERE = {(499, "cancelled"), (408, "request_timeout"), (431, "headers_too_large")}
+"""Told by no answer at all, or by the connection itself before there is a request: tests/server/test_connections.py."""

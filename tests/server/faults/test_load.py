@@ -74,7 +74,7 @@ async def stuck(url: httpx.URL) -> asyncio.StreamWriter:
     """A client that asks for a stream and reads no more than its first bytes."""
     reader, writer = await asyncio.open_connection(url.host, url.port, limit=1024)
     body = json.dumps(CHAT | {"stream": True}).encode()
-    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n")
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n")
     writer.write(b"content-length: %d\r\n\r\n" % len(body) + body)
     await reader.readuntil(b"data: ")
     return writer
