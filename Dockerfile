@@ -8,7 +8,7 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /src
 COPY deploy/image.lock ./
 RUN python -m venv --without-pip /opt/python \
-    && pip --python /opt/python/bin/python install --require-hashes --only-binary :all: -r image.lock \
+    && pip --python /opt/python/bin/python install --no-deps --require-hashes --only-binary :all: -r image.lock \
     && find /opt/python -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
     && /opt/python/bin/python -c "import sysconfig; open(sysconfig.get_path('purelib') + '/smallfirst.pth', 'w').write('/opt/smallfirst')"
 

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETTINGS := deploy/config/demo.yaml
+# The client of a model hub, which the tokenizers ask for and the gateway never calls: the image goes without.
+HUB := huggingface-hub hf-xet fsspec filelock tqdm
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-annotate --quiet
 
 .PHONY: run demo test clients lint verify bench lock clean
@@ -33,7 +35,7 @@ bench: .venv/.dev ## the runnable claims
 lock: .venv/.dev ## pin the dependencies again
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
-	$(COMPILE) pyproject.toml --extra postgres --extra otel --extra nvml --extra redis --extra language -c requirements.lock -o deploy/image.lock
+	$(COMPILE) pyproject.toml --extra postgres --extra otel --extra nvml --extra redis --extra language -c requirements.lock $(HUB:%=--no-emit-package %) -o deploy/image.lock
 	$(COMPILE) deploy/build.in -o deploy/build.lock
 	$(COMPILE) deploy/verify/tools.in -o deploy/verify/tools.lock
 	$(COMPILE) deploy/verify/browser.in -o deploy/verify/browser.lock
