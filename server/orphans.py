@@ -1,13 +1,20 @@
 """Processes that end with the one that started them, even where that one was killed and could tell them nothing."""
 
 import ctypes
+import os
 import signal
 import sys
 
 _DEATH_SIGNAL = 1
 
 
-def end_with_parent() -> None:
-    """From now on the kernel sends this process SIGTERM when its parent is gone (prctl(2), PR_SET_PDEATHSIG: Linux alone has it)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGTERM)
+def end_with(parent: int) -> None:
+    """From now on the kernel sends this process SIGTERM when its parent is gone (prctl(2), PR_SET_PDEATHSIG: Linux alone has it).
+
+    A parent that was gone before is not told of any more: the process, which has begun nothing yet, ends here.
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)

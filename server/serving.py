@@ -1,6 +1,7 @@
 """Running the application: one process, or several that share a port; SIGTERM lets what is under way finish."""
 
 import gc
+import multiprocessing
 import os
 import ssl
 import tempfile
@@ -18,7 +19,7 @@ from server.config import Settings, Tls, load
 from server.connections import Bounds, bounded
 from server.draining import Draining
 from server.observers.metrics import MULTIPROCESS
-from server.orphans import end_with_parent
+from server.orphans import end_with
 from server.supervising import provide_key, supervised
 
 PATH = "SMALLFIRST_CONFIG"
@@ -32,7 +33,8 @@ STARVED = 60
 
 def application() -> ASGIApp:
     """The application of one worker, by the settings whose path stands in the environment."""
-    end_with_parent()  # which a killed parent could not ask for
+    if started_by := multiprocessing.parent_process():
+        end_with(started_by.pid or 0)  # which a killed parent could not ask for
     return from_file(Path(os.environ[PATH]))
 
 

@@ -14,8 +14,9 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
-from server.orphans import end_with_parent
+from server.orphans import end_with
 
 GRACE = 15.0
 """Seconds between asking a server to stop and stopping it."""
@@ -66,7 +67,7 @@ class Keeper:
                 stderr=end,
                 env=dict(self.program.environment),
                 start_new_session=True,
-                preexec_fn=end_with_parent,
+                preexec_fn=partial(end_with, os.getpid()),
             )
         except OSError as error:
             return f"the server cannot be started: {error.strerror}"
