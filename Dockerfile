@@ -48,7 +48,7 @@ LABEL org.opencontainers.image.title="smallfirst" \
 ENV PATH=/opt/smallfirst/bin:/opt/python/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp \
     ORT_DISABLE_TELEMETRY=1 HF_HUB_DISABLE_TELEMETRY=1
 # A volume that is mounted on an empty folder takes its owner.
-RUN install -d -o 10001 -g 10001 -m 700 /var/lib/smallfirst
+RUN install -d -o 10001 -g 10001 -m 700 /var/lib/smallfirst /var/lib/smallfirst-keys
 COPY --from=dependencies /opt/python /opt/python
 COPY --from=inventory /opt/smallfirst /opt/smallfirst
 COPY deploy/config /etc/smallfirst

@@ -1,7 +1,8 @@
-"""Asks a live Prometheus: does every panel and variable have data, are the rules healthy, do these alerts fire.
+"""Asks a live Prometheus: does every panel and variable have data, are the rules healthy, do these alerts fire, have these queries data.
 
 python deploy/verify/observe.py panels --prometheus http://127.0.0.1:9090 --patience 180
 python deploy/verify/observe.py firing --prometheus http://127.0.0.1:9090 --patience 420 SmallfirstDown
+python deploy/verify/observe.py data --prometheus http://127.0.0.1:9090 'up{instance="gateway:8080"} == 1'
 """
 
 import argparse
@@ -107,8 +108,8 @@ def waited(missing: Callable[[], list[str]], patience: float) -> list[str]:
 def main() -> int:
     """0 if nothing is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("panels", "firing"))
-    parser.add_argument("alerts", nargs="*")
+    parser.add_argument("what", choices=("panels", "firing", "data"))
+    parser.add_argument("wanted", nargs="*", help="alerts, or queries")
     parser.add_argument("--prometheus", required=True)
     parser.add_argument("--patience", type=float, default=180.0, help="seconds")
     parser.add_argument(
@@ -118,9 +119,12 @@ def main() -> int:
     given = parser.parse_intermixed_args()
     with httpx.Client(base_url=given.prometheus, timeout=10) as client:
         server = Prometheus(client)
-        found = {"panels": lambda: empty(server, given.without, given.rare), "firing": lambda: sorted(set(given.alerts) - server.firing())}[
-            given.what
-        ]
+        asked: dict[str, Callable[[], list[str]]] = {
+            "panels": lambda: empty(server, given.without, given.rare),
+            "firing": lambda: sorted(set(given.wanted) - server.firing()),
+            "data": lambda: [query for query in given.wanted if not server.values(query)],
+        }
+        found = asked[given.what]
         left = waited(found, given.patience)
     left_out = f"; absent as they should be: {', '.join(given.without)}" if given.without else ""
     if given.what == "panels":

@@ -6,8 +6,9 @@
 #   run.sh image       builds the image and its inventory, runs it as it is meant to run, stops it while streams are under way
 #   run.sh live        two workers with keys, audits, energy and machines by the hour, no container: every panel's data through a real Prometheus,
 #                      alerts that must fire, the gateway's page in a headless Chromium; prometheus, chromium and chromium-driver must be installed
-#   run.sh containers  brings the shipped compose file up, loads it, asks for every panel's data, kills the gateway that is another one's engine,
-#                      sees the alerts fire, comes down
+#   run.sh containers  brings the shipped compose file up, with keys and Valkey too, loads it, asks for every panel's data, kills Valkey and the gateway
+#                      that is another one's engine, sees the alerts fire, comes down
+#   run.sh carried     the images as an archive into an empty engine without any network, the shipped compose file up from it; root and dockerd needed
 #   run.sh vllm        real vLLM, started by the gateway itself: needs it installed, on the search path or under the Python VLLM_PYTHON
 # Image and containers need a Docker engine, DOCKER_HOST says which.
 set -euo pipefail
@@ -15,12 +16,12 @@ cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-.venv/bin/python}
 TOOLS=${TOOLS:-build/verify}
 PROJECT=smallfirst-verify
-# The shipped configuration has no keys, no counter of energy, no machine paid by the hour: what nobody measures is absent.
-ABSENT=(key_requests key_tokens key_cost key_budget energy_joules request_joules success_joules energy_idle idle_watts idle_usd)
+# The shipped configurations have no counter of energy, no machine paid by the hour: what nobody measures is absent.
+ABSENT=(energy_joules request_joules success_joules energy_idle idle_watts idle_usd)
 # These need more labels than a few minutes bring; the part `live` asks for them.
 RARE=(kept_error_bound calibration_error drift labels_total)
 export PYTHONPATH=$PWD
-export GATEWAY_PORT=${GATEWAY_PORT:-18080} CHAINED_PORT=${CHAINED_PORT:-18081} IMAGE_PORT=${IMAGE_PORT:-18082}
+export GATEWAY_PORT=${GATEWAY_PORT:-18080} CHAINED_PORT=${CHAINED_PORT:-18081} IMAGE_PORT=${IMAGE_PORT:-18082} KEYED_GATEWAY_PORT=${KEYED_GATEWAY_PORT:-18083}
 export PROMETHEUS_PORT=${PROMETHEUS_PORT:-19090} GRAFANA_PORT=${GRAFANA_PORT:-13000}
 
 say() { printf '\n== %s\n' "$*"; }
@@ -43,7 +44,7 @@ static() {
   say "Dockerfiles"
   "$TOOLS/bin/hadolint" Dockerfile deploy/verify/standins/*/Dockerfile && echo clean
   say "compose file with an empty environment, each profile"
-  for profile in none gpu remote; do
+  for profile in none gpu remote keys; do
     bare -f deploy/compose.yaml --profile "$profile" config --quiet && echo "$profile: valid"
   done
   say "dashboards"
@@ -97,11 +98,7 @@ image() {
   "$PYTHON" deploy/verify/drain.py --url "http://127.0.0.1:$IMAGE_PORT" -- docker stop --time 60 smallfirst-verify-image
   test "$(docker inspect --format '{{.State.ExitCode}}' smallfirst-verify-image)" = 0
   docker rm smallfirst-verify-image >/dev/null
-  say "carried as an archive, it serves without a network"
-  docker save "$name" | gzip -1 >build/image.tar.gz
-  echo "archive $(stat -c %s build/image.tar.gz) bytes"
-  gunzip -c build/image.tar.gz | docker load --quiet
-  rm build/image.tar.gz
+  say "it serves without a network"
   docker run --detach --rm --name smallfirst-verify-image --network none --read-only --tmpfs /tmp "$name" >/dev/null
   healthy
   docker rm --force smallfirst-verify-image >/dev/null
@@ -116,31 +113,57 @@ healthy() {
 
 containers() {
   tools
-  images=$(compose config --images)
+  images=$(compose --profile '*' config --images)
   provide "$(grep prom/prometheus <<<"$images")" prometheus
   provide "$(grep grafana/grafana <<<"$images")" grafana
+  provide "$(grep valkey <<<"$images")" valkey
   docker image inspect "$(grep -m1 smallfirst <<<"$images")" >/dev/null 2>&1 || image
   trap down EXIT
   say "the shipped services come up healthy"
-  compose up --detach --no-build --wait gateway prometheus grafana
+  key=$(compose run --rm keys new team-a --day-usd 50 --month-tokens 100000000)
+  compose up --detach --no-build --wait gateway gateway-keyed prometheus grafana
   test "$(compose exec -T gateway id -u)" = 10001
   if compose exec -T -u 0 gateway touch /opt/smallfirst/written 2>/dev/null; then echo "the root file system can be written"; exit 1; fi
+  say "where keys are asked for, nobody else is served, and metrics are not on the published port"
+  test "$(status /v1/models)" = 401
+  test "$(status /v1/models -H "Authorization: Bearer $key")" = 200
+  test "$(status /metrics -H "Authorization: Bearer $key")" = 404
   say "every panel has data under load"
   "$PYTHON" deploy/verify/load.py --url "http://127.0.0.1:$GATEWAY_PORT" --seconds 240 &
-  load=$!
+  local load=$!
+  "$PYTHON" deploy/verify/load.py --url "http://127.0.0.1:$KEYED_GATEWAY_PORT" --key "$key" --seconds 900 &
+  local keyed=$!
   "$PYTHON" deploy/verify/observe.py panels --prometheus "http://127.0.0.1:$PROMETHEUS_PORT" --patience 220 "${ABSENT[@]/#/--without=smallfirst_}" "${RARE[@]/#/--rare=smallfirst_}"
   kill $load 2>/dev/null || true
-  say "an engine is killed: requests are answered, alerts fire"
+  say "an engine and Valkey are killed: requests are answered, alerts fire"
   compose up --detach --no-build --wait chained
   "$PYTHON" deploy/verify/load.py --url "http://127.0.0.1:$CHAINED_PORT" --seconds 20
-  compose kill --signal SIGKILL gateway
+  compose kill --signal SIGKILL gateway valkey
   "$PYTHON" deploy/verify/load.py --url "http://127.0.0.1:$CHAINED_PORT" --seconds 420 &
   load=$!
-  "$PYTHON" deploy/verify/observe.py firing --prometheus "http://127.0.0.1:$PROMETHEUS_PORT" --patience 400 SmallfirstDown SmallfirstEngineDown
-  kill $load 2>/dev/null || true
+  "$PYTHON" deploy/verify/observe.py firing --prometheus "http://127.0.0.1:$PROMETHEUS_PORT" --patience 400 \
+    SmallfirstDown SmallfirstEngineDown SmallfirstKeyLedgerLost
+  kill $load $keyed 2>/dev/null || true
+  test "$(status /v1/models -H "Authorization: Bearer $key")" = 200
+  wait $keyed
   say "it stops within its time"
   compose stop --timeout 45 chained
   compose ps --all --format '{{.Service}} {{.State}} {{.ExitCode}}' chained
+}
+
+status() { curl --silent --output /dev/null --write-out '%{http_code}' "http://127.0.0.1:$KEYED_GATEWAY_PORT$1" "${@:2}"; }
+
+carried() {
+  if [ "$(id -u)" != 0 ] || ! command -v dockerd >/dev/null || ! command -v unshare >/dev/null; then
+    say "NOT RUN: an engine of its own needs root, dockerd and unshare"
+    return
+  fi
+  tools
+  say "carried as an archive into an empty engine without a network"
+  compose config --images gateway prometheus grafana | sort -u | xargs docker save | gzip -1 >build/images.tar.gz
+  echo "archive $(stat -c %s build/images.tar.gz) bytes"
+  COMPOSE=$PWD/$TOOLS/bin/docker-compose PYTHON=$PYTHON deploy/verify/carried.sh build/images.tar.gz
+  rm build/images.tar.gz
 }
 
 vllm() {
@@ -150,7 +173,7 @@ vllm() {
 
 for part in "${@:-static}"; do
   case $part in
-    static | chart | live | image | containers | vllm) "$part" ;;
-    *) sed -n 2,13p "$0" >&2; exit 2 ;;
+    static | chart | live | image | containers | carried | vllm) "$part" ;;
+    *) sed -n 2,14p "$0" >&2; exit 2 ;;
   esac
 done

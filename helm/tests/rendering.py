@@ -37,6 +37,8 @@ KEYS = {
     "access": {"kind": "keys", "keysSecret": {"name": "keys"}},
     "redis": {"urlSecret": {"name": "redis"}, "to": [{"podSelector": {"matchLabels": {"app": "valkey"}}}]},
 }
+PROMETHEUS = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+APPS = [{"namespaceSelector": {"matchLabels": {"team": "apps"}}}]
 
 SETS: dict[str, Mapping[str, Any]] = {
     "default": {},
@@ -85,6 +87,7 @@ SETS: dict[str, Mapping[str, Any]] = {
         "prometheusRule": {"enabled": True, "labels": {"release": "p"}},
         "dashboards": {"enabled": True, "annotations": {"folder": "LLM"}},
         "tiers": {"small": VLLM},
+        "networkPolicy": {"metricsFrom": PROMETHEUS},
     },
     "hosted": {"tiers": {"large": HOSTED}, "secretEnv": {"REMOTE_API_KEY": {"name": "hosted", "key": "api-key"}}},
     "resident": {
@@ -119,7 +122,7 @@ SETS: dict[str, Mapping[str, Any]] = {
     "open-network": {"networkPolicy": {"enabled": False}, "tiers": {"large": EXISTING}},
     "closed-network": {
         "networkPolicy": {
-            "from": [{"namespaceSelector": {"matchLabels": {"team": "apps"}}}],
+            "from": APPS,
             "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.9/32"}}], "ports": [{"port": 4317, "protocol": "TCP"}]}],
         }
     },
@@ -140,7 +143,14 @@ SETS: dict[str, Mapping[str, Any]] = {
 
 KEYED: dict[str, Mapping[str, Any]] = {
     "keys": KEYS,
-    "keys-replicas": {**KEYS, "replicas": 2, "store": POSTGRES, "serviceMonitor": {"enabled": True}},
+    "keys-workers": {"access": KEYS["access"], "workers": 2, "store": {"kind": "sqlite"}},
+    "keys-replicas": {
+        **KEYS,
+        "replicas": 2,
+        "store": POSTGRES,
+        "serviceMonitor": {"enabled": True},
+        "networkPolicy": {"metricsFrom": PROMETHEUS, "from": APPS},
+    },
 }
 ALL = {**SETS, **KEYED}
 

@@ -7,7 +7,7 @@ from typing import Any
 import helm_python
 import pytest
 import yaml
-from rendering import ALL, CHART, EXISTING, HOSTED, KEYS, POSTGRES, VLLM, Object, Rendered, named, render
+from rendering import ALL, APPS, CHART, EXISTING, HOSTED, KEYS, POSTGRES, PROMETHEUS, VLLM, Object, Rendered, named, render
 
 ROOT = CHART.parent
 GATEWAY = "sf-smallfirst"
@@ -140,6 +140,25 @@ def test_only_the_gateway_reaches_a_model_server() -> None:
     assert found == {GATEWAY}
 
 
+@pytest.mark.parametrize("values", [{**KEYS}, {**KEYS, "networkPolicy": {"from": APPS}}, {"networkPolicy": {"from": APPS}}, {}])
+def test_only_those_named_read_metrics_that_are_not_everyones(values: Object) -> None:
+    for given in ([], PROMETHEUS):
+        rendered = render({**values, "networkPolicy": {**values.get("networkPolicy", {}), "metricsFrom": given}})
+        (port,) = {port["name"] for port in rendered.gateway["containers"][0]["ports"]} & {"metrics"} or {"http"}
+        rules = [rule for rule in rendered.one("NetworkPolicy")["spec"]["ingress"] if rule["ports"][0]["port"] == port]
+        everyone = port == "http" and not values.get("networkPolicy")
+        assert any("from" not in rule for rule in rules) is everyone
+        assert any(rule.get("from") == given for rule in rules) is bool(given)
+
+
+def test_the_charts_own_test_is_let_through_where_few_may_ask() -> None:
+    rendered = render({"networkPolicy": {"from": APPS}})
+    rule = rendered.one("NetworkPolicy")["spec"]["ingress"][0]
+    marks = labels(rendered.one("Pod", f"{GATEWAY}-test"))
+    assert [peer for peer in rule["from"] if selects(peer.get("podSelector", {}).get("matchLabels", {"no": "pod"}), marks)]
+    assert rule["from"][0] == APPS[0]
+
+
 def test_an_offline_server_downloads_nothing() -> None:
     for offline in (False, True):
         rendered = render({"tiers": {"small": VLLM}, "vllm": {"offline": offline}})
@@ -238,6 +257,7 @@ def test_autoscaling_owns_the_number_of_replicas() -> None:
         ({"autoscaling": {"kind": "hpa"}}, "/store/kind"),
         ({"autoscaling": {"kind": "keda"}}, "/store/kind"),
         ({"replicas": 2, "store": POSTGRES, "access": KEYS["access"]}, "/redis/urlSecret/name"),
+        ({"workers": 2, "access": KEYS["access"]}, "/store/kind"),
         ({"autoscaling": {"kind": "keda", "metric": "inflight"}, "store": POSTGRES}, "/autoscaling/prometheusUrl"),
         ({"store": {"kind": "postgresql"}}, "/store/postgresql"),
         ({"access": {"kind": "keys"}}, "/access/keysSecret/name"),
@@ -265,6 +285,8 @@ def test_the_schema_refuses(values: Object, told: str) -> None:
         ({"tiers": {"large": EXISTING}}, r"tiers\.large\.to"),
         ({"store": {**POSTGRES, "postgresql": {**POSTGRES["postgresql"], "to": []}}}, r"store\.postgresql\.to"),
         ({"access": KEYS["access"], "redis": {"urlSecret": {"name": "r"}}}, r"redis\.to"),
+        ({**KEYS, "serviceMonitor": {"enabled": True}}, r"networkPolicy\.metricsFrom"),
+        ({"tiers": {"small": VLLM}, "serviceMonitor": {"enabled": True}}, r"networkPolicy\.metricsFrom"),
         ({"tiers": {"large": {**VLLM, "kind": "multinode"}}}, r"tiers\.large\.vllm\.cache"),
         ({"tiers": {"large": {**VLLM, "vllm": {"replicas": 2}}}}, r"tiers\.large\.vllm\.cache"),
         ({"tiers": {"large": {**VLLM, "vllm": {"cache": {"kind": "hostPath"}}}}}, r"tiers\.large\.vllm\.cache\.hostPath"),

@@ -1,7 +1,9 @@
 """`smallfirst check`: say whether a configuration can be served."""
 
 import argparse
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 from server.commands.parsing import Commands, add_command
@@ -12,15 +14,20 @@ def add(commands: Commands) -> None:
     """Register the command."""
     parser = add_command(commands, "check", "validate a configuration and exit", "smallfirst check --config deploy/config/demo.yaml", run)
     parser.add_argument("--config", type=Path, required=True, metavar="F", help="the YAML configuration")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="as it is to be served: several must share what keys used")
 
 
 def run(options: argparse.Namespace) -> int:
     """Build everything that serving would, short of listening; raises ConfigError."""
     settings = load(options.config)
     from server.build import gateway, notices
+    from server.observers.metrics import MULTIPROCESS
 
     folder = options.config.resolve().parent
-    gateway(settings, folder, write=lambda line: None)
+    with tempfile.TemporaryDirectory(prefix="smallfirst-") as counts:
+        if options.workers > 1:
+            os.environ[MULTIPROCESS] = counts
+        gateway(settings, folder, write=lambda line: None)
     for name, sentences in notices(settings, folder).items():
         for sentence in sentences:
             print(f"warning: route {name}: {sentence}", file=sys.stderr)

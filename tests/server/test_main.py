@@ -192,6 +192,17 @@ def test_check_says_that_a_configuration_is_fine(settings: Path, capsys: pytest.
     assert "auto (small < large)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("workers", "code"), [(1, 0), (2, 2)])
+def test_check_refuses_workers_that_would_each_grant_the_whole_of_a_limit(tmp_path: Path, workers: int, code: int) -> None:
+    path = tmp_path / "keyed.yaml"
+    path.write_text(SETTINGS.replace("access: {open: true}", "access: {keys_file: keys.yaml}"))
+    assert main(["keys", "new", "team-a", "--file", str(tmp_path / "keys.yaml"), "--rate", "60"]) == 0
+    command = [sys.executable, "-m", "server", "check", "--config", str(path), "--workers", str(workers)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == code
+    assert ("keys.team-a: several workers must count its limits together" in told.stderr) is (workers > 1)
+
+
 @pytest.mark.parametrize("command", ["serve", "check", "demo"])
 def test_every_commands_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
