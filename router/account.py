@@ -28,6 +28,8 @@ def answer_account(draft: Draft) -> Json:
         value = parse(draft.choice.text)
     except NotJson:
         return told
+    if draft.request.contract.form is not None and isinstance(value, dict) and "message" in value:
+        return told | {"json": value["message"]}
     if draft.request.contract.kind == "tools" and isinstance(value, dict):
         return told | {key: value[key] for key in ("tool_calls", "message") if key in value}
     return told | {"json": value}

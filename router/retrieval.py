@@ -53,7 +53,9 @@ def narrow(contract: Contract, request_text: str, keep: int, ranked: Sequence[st
     if not narrows(contract, keep):
         return contract
     kept = set((ranked or likeliest(contract.tools, request_text))[:keep])
-    return contracts.tools([tool for tool in contract.tools if tool.name in kept], ToolChoice("auto"), contract.parallel)
+    return contracts.tools(
+        [tool for tool in contract.tools if tool.name in kept], ToolChoice("auto"), contract.parallel, form=contract.form
+    )
 
 
 def likeliest(tools: Sequence[Tool], request_text: str) -> list[str]:

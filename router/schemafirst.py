@@ -110,8 +110,12 @@ def _form(contract: Contract) -> Sequence[str]:
     choice = contract.tool_choice
     offered = [tool for tool in contract.tools if choice.mode != "named" or tool.name in choice.names]
     form = 'Answer with JSON only: {"tool_calls":[{"name":FUNCTION,"arguments":{…}}]}'
-    form += ' or {"message":TEXT}' if choice.mode == "auto" else ""
+    form += f' or {{"message":{_told(contract.form)}}}' if choice.mode == "auto" else ""
     return (form, *(() if contract.parallel else ("Call one function at most.",)), "Functions:", *map(signature, offered))
+
+
+def _told(form: Contract | None) -> str:
+    return "TEXT" if form is None else sketch(form.schema or {})
 
 
 def _call(name: str, arguments: Mapping[str, object]) -> str:

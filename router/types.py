@@ -131,7 +131,7 @@ class Contract:
 
     `text` is the canonical JSON of `schema` (kinds json_object, json_schema, tools), the pattern (regex) or the grammar; two contracts
     with the same text are equal and share one compiled validator. Under `tools` the schema is the one of the whole answer: an object
-    with `tool_calls` or `message`.
+    with `tool_calls` or `message`; `form` is the JSON that a message must be, `None` where it is prose.
     """
 
     kind: ContractKind = "none"
@@ -143,6 +143,7 @@ class Contract:
     tool_choice: ToolChoice = ToolChoice()
     parallel: bool = True
     strict: bool = False
+    form: Contract | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def read(contract: Contract, choice: Choice) -> Reading:
 
     Calls bear the names offered where only marks differ: servers write `geo.find` as `geo_find` for models that know no dots.
     """
-    reading, offered = _read(contract.kind, choice.text), [tool.name for tool in contract.tools]
+    reading, offered = _read(contract.kind, contract.form is not None, choice.text), [tool.name for tool in contract.tools]
     if all(call.name in offered for call in reading.calls):
         return reading
     return replace(reading, calls=tuple(_renamed(reading.calls, frozenset(offered))))
@@ -53,7 +53,7 @@ def _renamed(calls: Iterable[Call], offered: frozenset[str]) -> Iterator[Call]:
 
 
 @lru_cache(maxsize=1024)
-def _read(kind: str, text: str) -> Reading:
+def _read(kind: str, formed: bool, text: str) -> Reading:
     if kind not in ("tools", "json_schema", "json_object"):
         return Reading((), text, parsed=True)
     try:
@@ -62,6 +62,8 @@ def _read(kind: str, text: str) -> Reading:
         return Reading((), text, parsed=False)
     if kind != "tools":
         return Reading((Call("", value),), None, parsed=True) if isinstance(value, dict) else Reading((), text, parsed=True)
+    if formed and isinstance(value, dict) and "message" in value:
+        return Reading((), json.dumps(value["message"], ensure_ascii=False), parsed=True)
     return _answer(value, text)
 
 

@@ -63,6 +63,8 @@ def answer(contract: Contract, choice: Choice, new_id: Callable[[], str] = lambd
     except NotJson:
         return Answer(choice.text)
     match value:
+        case {"message": said} if contract.form is not None:
+            return Answer(_compact(said))
         case {"message": str(message)}:
             return Answer(message)
         case {"tool_calls": [*calls]} if all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls):

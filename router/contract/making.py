@@ -56,7 +56,15 @@ def grammar(text: str, *, param: str = "structured_outputs.grammar") -> Contract
 
 
 def tools(
-    offered: Sequence[Tool], tool_choice: ToolChoice | None = None, parallel: bool = True, *, limits: Limits | None = None
+    offered: Sequence[Tool],
+    tool_choice: ToolChoice | None = None,
+    parallel: bool = True,
+    *,
+    form: Contract | None = None,
+    limits: Limits | None = None,
 ) -> Contract:
-    """Calls of the offered tools (or, under `auto`, a message); prose where no tool may be called; InvalidRequest for what cannot be."""
-    return toolcalls.compiled(tuple(offered), tool_choice or ToolChoice(), parallel, limits or Limits())
+    """Calls of the offered tools, or, under `auto`, a message: prose, or JSON of the `form`.
+
+    Prose where no tool may be called; InvalidRequest for what cannot be.
+    """
+    return toolcalls.compiled(tuple(offered), tool_choice or ToolChoice(), parallel, limits or Limits(), form)

@@ -1,10 +1,13 @@
-"""Tools as one JSON Schema of the whole answer: `{"tool_calls": [{"name", "arguments"}, …]}`, or `{"message"}` as a further arm."""
+"""Tools as one JSON Schema of the whole answer: `{"tool_calls": [{"name", "arguments"}, …]}`, or `{"message"}` as a further arm.
+
+Where the request also demands a form of JSON, that is what the message must be: the model either calls or answers in the form.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -24,30 +27,32 @@ MESSAGE: Schema = {
 }
 
 
-def compiled(tools: tuple[Tool, ...], choice: ToolChoice, parallel: bool, limits: Limits) -> Contract:
+def compiled(tools: tuple[Tool, ...], choice: ToolChoice, parallel: bool, limits: Limits, form: Contract | None = None) -> Contract:
     """The contract of a request's tools; kind `none` where they may not be called. Clients send the same tools again and again."""
     try:
         text = json.dumps([[tool.name, tool.parameters, tool.description, tool.strict] for tool in tools], allow_nan=False)
     except (TypeError, ValueError, RecursionError):
-        return _made(tools, choice, parallel, limits)
-    return _remade(text, choice, parallel, limits)
+        return _made(tools, choice, parallel, limits, form)
+    return _remade(text, choice, parallel, limits, form)
 
 
 @remembered
-def _remade(text: str, choice: ToolChoice, parallel: bool, limits: Limits) -> Contract:
-    return _made(tuple(Tool(*fields) for fields in json.loads(text)), choice, parallel, limits)
+def _remade(text: str, choice: ToolChoice, parallel: bool, limits: Limits, form: Contract | None) -> Contract:
+    return _made(tuple(Tool(*fields) for fields in json.loads(text)), choice, parallel, limits, form)
 
 
-def _made(tools: tuple[Tool, ...], choice: ToolChoice, parallel: bool, limits: Limits) -> Contract:
+def _made(tools: tuple[Tool, ...], choice: ToolChoice, parallel: bool, limits: Limits, form: Contract | None) -> Contract:
     _check_names(tools, limits)
     for index, tool in enumerate(tools):
         _check_parameters(tool, f"tools[{index}].function.parameters", replace(limits, depth=limits.depth - _AROUND))
     offered = _chosen(tools, choice)
     if not offered:
         return Contract()
-    schema = answer_schema(offered, choice.mode == "auto", parallel)
-    text = canonical(schema, "tools", replace(limits, bytes=4 * limits.bytes))
-    return Contract("tools", text, schema, tools=offered, tool_choice=choice, parallel=parallel, strict=all(t.strict for t in offered))
+    said = form if choice.mode == "auto" else None
+    schema = answer_schema(offered, choice.mode == "auto", parallel, said)
+    text = canonical(schema, "tools", replace(limits, bytes=4 * limits.bytes, depth=limits.depth + _AROUND))
+    strict = all(tool.strict for tool in offered) and (said is None or said.strict)
+    return Contract("tools", text, schema, tools=offered, tool_choice=choice, parallel=parallel, strict=strict, form=said)
 
 
 def _check_names(tools: tuple[Tool, ...], limits: Limits) -> None:
@@ -110,29 +115,36 @@ def _chosen(tools: tuple[Tool, ...], choice: ToolChoice) -> tuple[Tool, ...]:
     return tuple(tool for tool in tools if tool.name in choice.names)
 
 
-def answer_schema(tools: tuple[Tool, ...], message: bool, parallel: bool) -> Schema:
-    """The schema of the whole answer; a tool's own references go on resolving, its definitions stand under `#/$defs/<tool>`."""
+def answer_schema(tools: tuple[Tool, ...], message: bool, parallel: bool, form: Contract | None = None) -> Schema:
+    """The schema of the whole answer; references of its parts go on resolving.
+
+    A tool that has any stands under `#/$defs/<tool>`, the form of a message under `#/definitions/message`, where no tool can be.
+    """
     definitions: dict[str, object] = {}
-    arms = [_arm(tool, definitions) for tool in tools]
+    forms: dict[str, object] = {}
+    arms = [
+        _closed({"name": {"const": tool.name}, "arguments": _placed(arguments_schema(tool), "$defs", tool.name, definitions)})
+        for tool in tools
+    ]
     calls: dict[str, object] = {"type": "array", "items": arms[0] if len(arms) == 1 else {"anyOf": arms}, "minItems": 1}
     calls |= {} if parallel else {"maxItems": 1}
     answer: Schema = _closed({"tool_calls": calls})
-    root: dict[str, object] = {"anyOf": [answer, MESSAGE]} if message else dict(answer)
-    return {**_drafts(tools), **root, **({"$defs": definitions} if definitions else {})}
+    said = MESSAGE if form is None else _closed({"message": _placed(form.schema or {}, "definitions", "message", forms)})
+    root: dict[str, object] = {"anyOf": [answer, said]} if message else dict(answer)
+    beside = {keyword: kept for keyword, kept in (("$defs", definitions), ("definitions", forms)) if kept}
+    return {**_drafts([*(tool.parameters for tool in tools), *([form.schema] if form is not None else [])]), **root, **beside}
 
 
 def _closed(properties: Mapping[str, object]) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _arm(tool: Tool, definitions: dict[str, object]) -> Schema:
-    schema = arguments_schema(tool)
-    if any("$ref" in below for _, below in every(schema)):
-        definitions[tool.name] = _moved(schema, f"#/$defs/{tool.name}", str(schema.get("$id") or schema.get("id") or ""))
-        schema = {"$ref": f"#/$defs/{tool.name}"}
-    else:
-        schema = {keyword: value for keyword, value in schema.items() if keyword not in _HEADER}
-    return _closed({"name": {"const": tool.name}, "arguments": schema})
+def _placed(schema: Schema, keyword: str, name: str, definitions: dict[str, object]) -> Schema:
+    """The schema as a part of the answer's; one with references becomes one of the definitions, which stand under the keyword."""
+    if not any("$ref" in below for _, below in every(schema)):
+        return {word: value for word, value in schema.items() if word not in _HEADER}
+    definitions[name] = _moved(schema, f"#/{keyword}/{name}", str(schema.get("$id") or schema.get("id") or ""))
+    return {"$ref": f"#/{keyword}/{name}"}
 
 
 _HEADER = frozenset({"$schema", "$id", "id"})
@@ -166,9 +178,9 @@ def _redirected(reference: str, to: str, base: str) -> str:
     return to + local[1:] if local.startswith("#/") else reference
 
 
-def _drafts(tools: tuple[Tool, ...]) -> Schema:
-    """Tools that agree on a draft give it to the whole; otherwise a comment keeps contracts with other drafts apart."""
-    stated = [str(tool.parameters["$schema"]) if tool.parameters and "$schema" in tool.parameters else "" for tool in tools]
+def _drafts(schemas: Sequence[Schema | None]) -> Schema:
+    """Parts that agree on a draft give it to the whole; otherwise a comment keeps contracts with other drafts apart."""
+    stated = [str(schema["$schema"]) if schema and "$schema" in schema else "" for schema in schemas]
     if len(set(stated)) == 1:
         return {"$schema": stated[0]} if stated[0] else {}
     return {"$comment": " ".join(stated)}
@@ -194,7 +206,7 @@ def check(contract: Contract, value: object) -> tuple[Violation, ...]:
     if not isinstance(value, dict):
         return (Violation("", "must be an object with tool_calls" + (" or message" if auto else "")),)
     if "message" in value and auto:
-        return violations(_MESSAGE_TEXT, value)
+        return _check_message(contract.form, value)
     unknown = [name for name in value if name != "tool_calls"]
     if unknown or "tool_calls" not in value:
         return (Violation("", f"unknown properties: {clip(unknown[0], 40)}" if unknown else "tool_calls is missing"),)
@@ -202,6 +214,15 @@ def check(contract: Contract, value: object) -> tuple[Violation, ...]:
 
 
 _MESSAGE_TEXT = canonical(MESSAGE, "message", Limits())
+
+
+def _check_message(form: Contract | None, value: dict[str, object]) -> tuple[Violation, ...]:
+    if form is None:
+        return violations(_MESSAGE_TEXT, value)
+    unknown = [name for name in value if name != "message"]
+    if unknown:
+        return (Violation("", f"unknown properties: {clip(unknown[0], 40)}"),)
+    return violations(form.text, value["message"], "/message")
 
 
 def _check_calls(contract: Contract, calls: object) -> tuple[Violation, ...]:

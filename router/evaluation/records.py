@@ -222,10 +222,17 @@ def _text(message: _Message) -> str:
 
 def _contract(wire: _Request) -> Contract:
     """The contract as recorded, uncompiled: odd names and schemas only cost the checks that need them."""
+    form = _said_form(wire)
     if wire.tools:
         tools = tuple(Tool(t.function.name, t.function.parameters or {}, t.function.description or "") for t in wire.tools)
         text = json.dumps([tool.model_dump() for tool in wire.tools], sort_keys=True)
-        return Contract("tools", text, tools=tools, tool_choice=_tool_choice(wire.tool_choice))
+        said = form if form.kind in ("json_schema", "json_object") else None
+        return Contract("tools", text, tools=tools, tool_choice=_tool_choice(wire.tool_choice), form=said)
+    return form
+
+
+def _said_form(wire: _Request) -> Contract:
+    """What is demanded of an answer without calls."""
     outputs, form = wire.structured_outputs or {}, wire.response_format or {}
     if "choice" in outputs:
         return Contract("choice", choices=tuple(map(str, outputs["choice"])))
@@ -267,7 +274,7 @@ def _answer_text(contract: Contract, message: _Message) -> str:
     if contract.kind != "tools":
         return _text(message)
     if not message.tool_calls:
-        return json.dumps({"message": _text(message)})
+        return json.dumps({"message": _text(message) if contract.form is None else _arguments(_text(message))})
     calls = [{"name": call.function.name, "arguments": _arguments(call.function.arguments)} for call in message.tool_calls]
     return json.dumps({"tool_calls": calls}, ensure_ascii=False, separators=(",", ":"))
 

@@ -126,7 +126,7 @@ def _likeness(contract: Contract, own: Choice, other: Choice) -> float | None:
     one, sample = read(contract, own), read(contract, other)
     if one.calls or sample.calls:
         return alike(contract, own, other)
-    if contract.kind in ("json_schema", "json_object"):
+    if contract.kind in ("json_schema", "json_object") or contract.form is not None:
         return float(_value(own.text) == _value(other.text))
     long = max(len(one.message or ""), len(sample.message or "")) > _SHORT
     if long and contract.kind != "choice":

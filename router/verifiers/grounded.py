@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal, cast
 from pydantic import Field
 
 from router.calibration.offer import offer
-from router.calibration.reading import Call, normal, read
+from router.calibration.reading import Call, Reading, normal, read
 from router.calibration.words import NUMBER, NUMERALS, RELATIVE, number, numbers, stems, words
 from router.registry import verifiers
 from router.types import Contract, Draft, Evidence, GenerationRequest, Ruling, Schema, Verdict, Violation
@@ -70,7 +70,7 @@ class GroundedVerifier:
 
     async def judge(self, draft: Draft) -> Verdict:
         """Never raises: an answer that cannot be read, or a context without any text, is `UNABLE`."""
-        reading = read(draft.request.contract, draft.choice)
+        reading = _read(draft)
         if not reading.parsed:
             return Verdict(self.kind, Ruling.UNABLE, "unreadable")
         given = self._given(draft.request)
@@ -95,9 +95,10 @@ class GroundedVerifier:
         )
 
     def _called(self, request: GenerationRequest, calls: Sequence[Call]) -> Iterator[tuple[str, str | float]]:
-        schemas = {tool.name: tool.parameters for tool in request.contract.tools} or {"": request.contract.schema or {}}
+        contract = request.contract
+        schemas = {tool.name: tool.parameters for tool in contract.tools} | {"": (contract.form or contract).schema or {}}
         for index, call in enumerate(calls):
-            path = f"/tool_calls/{index}/arguments" if call.name else ""
+            path = f"/tool_calls/{index}/arguments" if call.name else "/message" if contract.tools else ""
             root = schemas.get(call.name) or {}
             for name, value in call.arguments.items():
                 label = f"{call.name}.{name}"
@@ -146,6 +147,15 @@ class GroundedVerifier:
             return False
         stand = sum(_numeral(word, given) if word[0].isdigit() else word[:6] in given.stems for word in telling)
         return stand / len(telling) >= self.words
+
+
+def _read(draft: Draft) -> Reading:
+    """The answer taken apart; a message that must be JSON is read as such, not as prose."""
+    contract = draft.request.contract
+    reading = read(contract, draft.choice)
+    if contract.form is None or reading.message is None or not reading.parsed:
+        return reading
+    return read(contract.form, replace(draft.choice, text=reading.message))
 
 
 def plain(text: str) -> str:

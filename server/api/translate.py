@@ -54,13 +54,12 @@ def stays_inside(metadata: Mapping[str, str]) -> bool:
 
 
 def contract(body: ChatRequest, limits: Limits) -> Contract:
-    """What the answer must look like: tools, a response format or vLLM's structured outputs; only one of them."""
-    calls = _calls(body, tuple(map(_tool, body.tools or ())), limits)
+    """What the answer must look like: calls of tools, a response format, either of these two, or vLLM's structured outputs."""
     formatted = _format(body, limits)
+    calls = _calls(body, tuple(map(_tool, body.tools or ())), formatted if formatted.kind != "none" else None, limits)
     demanded = structured(body.structured_outputs, limits)
-    if calls.kind != "none" and (formatted.kind != "none" or demanded.kind != "none"):
-        param = "response_format" if formatted.kind != "none" else "structured_outputs"
-        raise UnsupportedParameter(f"{param} cannot be combined with tools that may be called", param=param)
+    if calls.kind != "none" and demanded.kind != "none":
+        raise UnsupportedParameter("structured_outputs cannot be combined with tools that may be called", param="structured_outputs")
     if formatted.kind != "none" and demanded.kind != "none":
         raise InvalidRequest("give response_format or structured_outputs, not both", param="structured_outputs")
     if calls.kind != "none" and body.logprobs:
@@ -134,12 +133,12 @@ def _tool(tool: OfferedTool) -> Tool:
     return Tool(offered.name, offered.parameters or {}, offered.description or "", strict=bool(offered.strict))
 
 
-def _calls(body: ChatRequest, offered: tuple[Tool, ...], limits: Limits) -> Contract:
+def _calls(body: ChatRequest, offered: tuple[Tool, ...], form_: Contract | None, limits: Limits) -> Contract:
     choice, allowed = _choice(body, {tool.name for tool in offered})
     chosen = offered if allowed is None else tuple(tool for tool in offered if tool.name in allowed)
     if not chosen and choice.mode == "auto":
         return form.text()
-    return form.tools(chosen, choice, body.parallel_tool_calls is not False, limits=limits)
+    return form.tools(chosen, choice, body.parallel_tool_calls is not False, form=form_, limits=limits)
 
 
 def _choice(body: ChatRequest, offered: set[str]) -> tuple[ToolChoice, set[str] | None]:

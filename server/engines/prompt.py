@@ -35,7 +35,8 @@ def offered(contract: Contract) -> tuple[Tool, ...]:
 
 def _names(contract: Contract) -> str:
     if contract.kind == "tools":
-        return " ".join(tool.name for tool in offered(contract))
+        form = () if contract.form is None else (_names(contract.form),)
+        return " ".join((*(tool.name for tool in offered(contract)), *form))
     if contract.kind in ("json_schema", "json_object"):
         return " ".join(("JSON", *_properties(contract)))
     return ""
@@ -50,9 +51,15 @@ def _instructions(contract: Contract) -> str:
     tools = offered(contract)
     if not tools:
         return ""
-    forms = (CALL_FORM, MESSAGE_FORM) if contract.tool_choice.mode == "auto" else (CALL_FORM,)
+    forms = (CALL_FORM, _message_form(contract.form)) if contract.tool_choice.mode == "auto" else (CALL_FORM,)
     count = () if contract.parallel else ("Call one function at most.",)
     return "\n".join((INSTRUCTIONS, *forms, *count, *(_described(tool) for tool in tools)))
+
+
+def _message_form(form: Contract | None) -> str:
+    if form is None:
+        return MESSAGE_FORM
+    return f'To answer without a call: {{"message":{{...}}}}, where the message follows this schema:\n{_compact(form.schema or {})}'
 
 
 def _described(tool: Tool) -> str:
@@ -78,7 +85,8 @@ def _said(message: Message, contract: Contract) -> Message:
         lines = (message.text, _compact({"tool_calls": calls}))
         return Message("assistant", _text("\n".join(line for line in lines if line)))
     if contract.kind == "tools" and message.text and not message.text.startswith(('{"tool_calls":', '{"message":')):
-        return Message("assistant", _text(_compact({"message": message.text})))
+        said = message.text if contract.form is None else _parsed(message.text)
+        return Message("assistant", _text(_compact({"message": said})))
     return message
 
 

@@ -139,7 +139,7 @@ class OpenAIEngine:
         stage = self.options.logprobs or self.dialect.flavour.mask
         told = stage != "processed" or call.sampling.temperature == 0
         reading = Reading(call.contract.kind != "none", "after" if stage == "processed" else stage, json, told)
-        return Reader(reading, call.sampling.n, self.dialect.native(call), self.key)
+        return Reader(reading, call.sampling.n, self.dialect.native(call), call.contract.form is not None, self.key)
 
     def _headers(self, call: EngineCall) -> dict[str, str]:
         sane = "".join(letter for letter in call.request_id if letter.isascii() and letter.isprintable())

@@ -36,9 +36,9 @@ class Flavour:
 
     `form` gives the fields that hold an answer to a contract of one of `kinds`; `extras` are the further fields that pass; `lacks` the
     fields of OpenAI's protocol that the server would drop in silence; `mask` is where its log-probabilities stand, `None` where nobody
-    says; `health` is a path from the server's root, or from the base address where it does not start with a slash; `counts_along` says that
-    the chunks of a stream can tell the usage so far (of one choice, so it is asked for where there is one), `traced` that the client's
-    trace goes on in the server.
+    says; `formed_tools` says that it takes tools and a form of JSON together, as OpenAI does; `health` is a path from the server's root, or
+    from the base address where it does not start with a slash; `counts_along` says that the chunks of a stream can tell the usage so far
+    (of one choice, so it is asked for where there is one), `traced` that the client's trace goes on in the server.
     """
 
     name: FlavourName
@@ -52,6 +52,7 @@ class Flavour:
     developer: bool = False
     health: str = "/health"
     streams_tool_logprobs: bool = True
+    formed_tools: bool = False
     counts_along: bool = False
     traced: bool = True
 
@@ -205,6 +206,7 @@ FLAVOURS: Mapping[FlavourName, Flavour] = MappingProxyType(
             _OWN | _OPENAI,
             length_field="max_completion_tokens",
             developer=True,
+            formed_tools=True,
             health="models",
             traced=False,
         ),

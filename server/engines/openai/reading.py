@@ -15,11 +15,15 @@ _NOTHING = Said()
 
 @dataclass(slots=True)
 class Reader:
-    """Reads one call's answer of `n` choices; `native` says that tool calls come as the server's own, `secret` is cut out of errors."""
+    """Reads one call's answer of `n` choices; `secret` is cut out of errors.
+
+    `native` says that tool calls come as the server's own, `formed` that what is said in their place must be JSON.
+    """
 
     reading: Reading
     n: int
     native: bool = False
+    formed: bool = False
     secret: str | None = field(default=None, repr=False)
     usage: Usage | None = None
     _writers: dict[int, Writer] = field(default_factory=dict)
@@ -68,7 +72,7 @@ class Reader:
     def _text(self, index: int, said: Said, *, last: bool) -> str:
         if not self.native:
             return said.content or said.refusal or ""
-        writer = self._writers.setdefault(index, Writer())
+        writer = self._writers.setdefault(index, Writer(self.formed))
         text = writer.add(said)
         return text + writer.end() if last else text
 

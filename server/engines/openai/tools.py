@@ -27,9 +27,11 @@ class Writer:
     """Writes one choice's calls, each as soon as it is whole; words are written at the end, and only where no call came.
 
     Words beside calls have no place in the contract's form and are left out. A call whose arguments are no JSON ends the text there, its
-    arguments quoted, so that the whole is no JSON either and no text inside them can pass for something else.
+    arguments quoted, so that the whole is no JSON either and no text inside them can pass for something else; so do words that should be
+    JSON, where `formed` says so.
     """
 
+    formed: bool = False
     _calls: dict[int, _Pieces] = field(default_factory=dict)
     _words: list[str] = field(default_factory=list)
     _written: int = 0
@@ -46,7 +48,7 @@ class Writer:
     def end(self) -> str:
         """The rest of the text, when the engine has said that it is finished."""
         if not self._calls:
-            return _compact({"message": "".join(self._words)})
+            return self._said("".join(self._words))
         rest = self._write(len(self._calls))
         return rest if self._broken else f"{rest}]}}"
 
@@ -54,6 +56,11 @@ class Writer:
     def calls(self) -> bool:
         """Whether any call has come."""
         return bool(self._calls)
+
+    def _said(self, words: str) -> str:
+        if not self.formed:
+            return _compact({"message": words})
+        return f'{{"message":{words.strip()}}}' if is_json(words) else f'{{"message":{_compact(words)}'
 
     def _take(self, position: int, call: Call) -> None:
         key = self._key(position, call)

@@ -27,8 +27,9 @@ class Dialect:
     flavour: Flavour
 
     def native(self, call: EngineCall) -> bool:
-        """Whether this call's tools go as the server's own `tools`."""
-        return self.options.tools == "native" and call.contract.kind == "tools"
+        """Whether this call's tools go as the server's own `tools`: not beside a form that would keep the server from calling them."""
+        formed = call.contract.form is not None and not self.flavour.formed_tools
+        return self.options.tools == "native" and call.contract.kind == "tools" and not formed
 
     def streams(self, call: EngineCall) -> bool:
         """Whether chunks are asked for: where they are wanted and the server can give what goes with them."""
@@ -72,7 +73,7 @@ class Dialect:
 
     def _raw(self, call: EngineCall) -> bool:
         """Messages go as they are where tools are the server's own business."""
-        return self.options.tools == "native" and call.contract.kind in ("tools", "none")
+        return self.native(call) or (self.options.tools == "native" and call.contract.kind == "none")
 
     def _messages(self, call: EngineCall) -> list[Fields]:
         messages = call.messages if self._raw(call) else render(call, self.options.tools_prompt)
@@ -105,7 +106,8 @@ class Dialect:
             return {}
         mode = "auto" if choice == "auto" else "required"
         single: Fields = {} if call.contract.parallel else {"parallel_tool_calls": False}
-        return {"tools": [_tool(tool) for tool in tools], "tool_choice": mode, **single}
+        form = {} if call.contract.form is None else self.flavour.form(call.contract.form)
+        return {"tools": [_tool(tool) for tool in tools], "tool_choice": mode, **single, **form}
 
 
 def logprobs_wanted(call: EngineCall) -> bool:

@@ -64,6 +64,7 @@ def _form(contract: Contract) -> Json:
 def _tools(contract: Contract) -> Json:
     functions = [{"name": t.name, "description": t.description, "parameters": dict(t.parameters)} for t in contract.tools]
     found: Json = {"tools": [{"type": "function", "function": function} for function in functions]}
+    found |= _form(contract.form) if contract.form is not None else {}
     choice = contract.tool_choice
     if choice.mode == "required":
         found["tool_choice"] = "required"

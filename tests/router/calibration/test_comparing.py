@@ -10,6 +10,7 @@ SCHEMA = {
     "required": ["minutes"],
 }
 TOOLS = contract.tools([Tool("set_timer", SCHEMA), Tool("stop", {"type": "object", "properties": {}})])
+FORMED = contract.tools(TOOLS.tools, form=contract.json_object())
 FIVE = '{"tool_calls":[{"name":"set_timer","arguments":{"minutes":5}}]}'
 
 
@@ -23,6 +24,9 @@ FIVE = '{"tool_calls":[{"name":"set_timer","arguments":{"minutes":5}}]}'
         (TOOLS, '{"message":"I cannot"}', FIVE, False),
         (TOOLS, "no JSON", FIVE, False),
         (TOOLS, FIVE, '{"tool_calls":[{"name":"launch","arguments":{}}]}', None),
+        (FORMED, '{"message":{"a": 5, "b": "X "}}', '{"message":{"b":"x","a":5.0}}', True),
+        (FORMED, '{"message":{"a":"a long text that says one thing of many, and more"}}', '{"message":{"a":"and another"}}', False),
+        (FORMED, FIVE, '{"message":{}}', False),
         (contract.json_object(), '{"a": 5, "b": "X "}', '{"b":"x","a":5.0}', True),
         (contract.json_object(), '{"a": true}', '{"a": 1}', False),
         (contract.choice(["yes", "no"]), "yes", "yes", True),

@@ -1,5 +1,6 @@
 """Values that must come from the request do."""
 
+import json
 from typing import Any
 
 import pytest
@@ -151,3 +152,16 @@ def test_a_mistake_in_the_options_is_named(options: dict[str, Any], key: str) ->
     with pytest.raises(ConfigError) as caught:
         grounded(**options)
     assert caught.value.param == f"routes.auto.verifiers.0.{key}"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"name": "Ann O'Neil", "area": "hall"}, Ruling.ACCEPT),
+        ({"name": "Bob"}, Ruling.DEFER),
+        ({"area": "hall"}, Ruling.NOT_APPLICABLE),
+    ],
+)
+async def test_json_in_place_of_a_call_is_no_prose_full_of_quotations(said: dict[str, Any], expected: Ruling) -> None:
+    contract = contracts.tools(TOOLS.tools, form=contracts.json_schema(TOOLS.tools[0].parameters))
+    assert await ruled(json.dumps({"message": said}), contract=contract) is expected

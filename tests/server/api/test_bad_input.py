@@ -114,7 +114,7 @@ async def test_what_makes_no_sense_is_an_invalid_request_that_names_the_field(as
         ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, "messages[0]"),
         ({"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools[0].type"),
         ({"tools": TOOLS, "tool_choice": {"type": "custom", "custom": {"name": "c"}}}, "tool_choice"),
-        ({"tools": TOOLS, "response_format": {"type": "json_object"}}, "response_format"),
+        ({"tools": TOOLS, "structured_outputs": {"json_object": True}}, "structured_outputs"),
         ({"tools": TOOLS, "logprobs": True}, "logprobs"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://a/b.png"}}]}]}, "messages"),
     ],

@@ -56,6 +56,34 @@ def test_the_parse_helper_gives_the_model(client: OpenAI) -> None:
     assert isinstance(found.choices[0].message.parsed, Timer)
 
 
+@pytest.mark.parametrize("choice", ["auto", "none", "required"])
+def test_the_parse_helper_takes_tools_beside_a_model(client: OpenAI, choice: Any) -> None:
+    tools: Any = [{"type": "function", "function": {**TOOLS[0]["function"], "strict": True}}]  # type: ignore[dict-item]
+    asked: Any = {"messages": ask("a timer of 5 minutes"), "tools": tools, "tool_choice": choice, "max_tokens": 96}
+    message = client.chat.completions.parse(model="auto", response_format=Timer, **asked).choices[0].message
+    if message.tool_calls:
+        assert choice != "none"
+        assert isinstance(message.tool_calls[0].function.parsed_arguments, dict)
+    else:
+        assert choice != "required"
+        assert isinstance(message.parsed, Timer)
+
+
+def test_a_stream_with_tools_beside_a_model_is_parsed(client: OpenAI) -> None:
+    tools: Any = [{"type": "function", "function": {**TOOLS[0]["function"], "strict": True}}]  # type: ignore[dict-item]
+    asked: Any = {"messages": ask("a timer of 5 minutes"), "tools": tools, "max_tokens": 96}
+    with client.chat.completions.stream(model="auto", response_format=Timer, **asked) as stream:
+        message = stream.get_final_completion().choices[0].message
+    assert bool(message.tool_calls) != isinstance(message.parsed, Timer)
+
+
+def test_a_response_with_tools_beside_a_model_is_parsed(client: OpenAI) -> None:
+    function: Any = {**FUNCTION, "strict": True}
+    found = client.responses.parse(model="auto", input="a timer of 5 minutes", tools=[function], text_format=Timer, max_output_tokens=96)
+    called = [item for item in found.output if item.type == "function_call"]
+    assert bool(called) != isinstance(found.output_parsed, Timer)
+
+
 def test_a_tool_loop_goes_round(client: OpenAI) -> None:
     tools: Any = TOOLS
     said = ask("set a timer of 5 minutes")

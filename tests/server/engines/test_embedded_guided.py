@@ -8,8 +8,9 @@ import jsonschema_rs
 import pytest
 from llguidance import LLMatcher, LLParserLimits
 
+from router import contract as contracts
 from router.errors import EngineRejected
-from router.types import Contract, Evidence
+from router.types import Choice, Contract, Evidence, Tool
 from server.engines.embedded.engine import load
 from server.engines.embedded.grammar import Guide
 
@@ -40,6 +41,25 @@ async def test_an_answer_always_validates(any_engine, ask, read, seed: int) -> N
     text = text_of(chunks)
     jsonschema_rs.validator_for(PERSON).validate(json.loads(text))
     assert chunks[-1].finish_reason == "stop"
+
+
+async def test_tools_beside_a_form_give_a_call_or_the_form(any_engine, ask, read) -> None:
+    label = {"enum": ["a", "b"]}
+    form = {
+        "type": "object",
+        "properties": {"l": {"$ref": "#/$defs/l"}},
+        "required": ["l"],
+        "additionalProperties": False,
+        "$defs": {"l": label},
+    }
+    offered = Tool("go", {"type": "object", "properties": {"far": {"type": "boolean"}}, "required": ["far"], "additionalProperties": False})
+    contract = contracts.tools((offered,), form=contracts.json_schema(form))
+    seen = set()
+    for seed in range(12):
+        text = text_of(await read(any_engine.stream(ask(contract=contract, temperature=2.0, seed=seed, max_tokens=400))))
+        assert not contracts.check(contract, Choice(text, "stop")), text
+        seen |= json.loads(text).keys()
+    assert seen <= {"message", "tool_calls"}
 
 
 async def test_json_is_compact_and_its_properties_stand_in_the_order_of_the_schema(any_engine, ask, read) -> None:

@@ -20,6 +20,7 @@ CONTRACTS = {
     "regex": contracts.regex("[0-9]%"),
     "json_schema": contracts.json_schema({"type": "object"}, "answer", False),
     "tools": tools(),
+    "formed tools": contracts.tools(tools().tools, form=contracts.json_object()),
 }
 
 

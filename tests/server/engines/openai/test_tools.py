@@ -36,6 +36,19 @@ def test_words_are_a_message() -> None:
     assert canonical(said(None)) == '{"message":""}'
 
 
+def test_words_that_must_be_json_are_its_value() -> None:
+    assert Writer(formed=True).add(said(None)) == ""
+    for words, written in ((' {"a": 1}\n', '{"message":{"a": 1}}'), ("5", '{"message":5}')):
+        writer = Writer(formed=True)
+        assert writer.add(said(words)) + writer.end() == written
+
+
+@pytest.mark.parametrize("words", ["Sorry.", "", '{"a":1},"tool_calls":[]', '{"a":'])
+def test_words_that_are_no_json_stay_visibly_broken(words: str) -> None:
+    writer = Writer(formed=True)
+    assert not is_json(writer.add(said(words)) + writer.end())
+
+
 def test_words_beside_calls_are_left_out() -> None:
     assert json.loads(canonical(said("Let me see.", piece("{}", "w")))) == {"tool_calls": [{"name": "w", "arguments": {}}]}
 

@@ -153,6 +153,32 @@ def test_a_named_native_choice_is_that_function_required() -> None:
     assert (found["tool_choice"], found["parallel_tool_calls"]) == ("required", False)
 
 
+PLACE = contracts.json_schema(SCHEMA, "place")
+FORMED = contracts.tools(tools().tools, form=PLACE)
+
+
+@pytest.mark.parametrize("flavour", [name for name in FLAVOURS if name != "openai"])
+def test_a_form_beside_tools_goes_with_them_as_one_schema(flavour: FlavourName) -> None:
+    """Such servers hold the whole answer to a response format, so that no call could be made."""
+    found = asked(call(FORMED, messages=HISTORY), flavour, tools="native")
+    assert "tools" not in found
+    assert [message["role"] for message in found["messages"]] == ["system", "user", "assistant", "user"]
+    assert json.dumps(SCHEMA) in json.dumps(found["response_format"])
+    assert '"a":' in found["messages"][0]["content"]
+
+
+def test_openai_is_given_tools_and_a_form_of_their_own() -> None:
+    found = asked(call(FORMED), "openai", tools="native")
+    assert [tool["function"]["name"] for tool in found["tools"]] == ["get_weather", "get_time"]
+    assert found["response_format"]["json_schema"] == {"name": "place", "schema": SCHEMA, "strict": False}
+
+
+def test_an_earlier_answer_of_the_form_is_told_in_the_form_of_now() -> None:
+    said = Message("assistant", (Part("text", '{"a":"b"}'),))
+    found = asked(call(FORMED, messages=(USER, said, USER)))
+    assert found["messages"][2]["content"] == '{"message":{"a":"b"}}'
+
+
 def test_llamacpp_streams_no_native_tools_with_logprobs() -> None:
     """It answers such a request with an error."""
     made = call(tools(), live=True, evidence=Evidence.LOGPROBS)

@@ -160,3 +160,19 @@ def test_the_command_needs_a_file_to_write(tmp_path: Path) -> None:
         main(["outcomes", "export"])
     assert main(["outcomes", "export", "--url", f"sqlite:///{tmp_path}/state/outcomes.db", "--out", str(tmp_path / "no" / "out")]) == 2
     assert ConfigError.code == "config_error"
+
+
+def test_a_form_beside_tools_is_recorded_and_read_back(tmp_path: Path) -> None:
+    form = contract.tools(TOOLS.tools, form=contract.json_object())
+    made = recorder(database(tmp_path), content=True)
+    made.observe(request("a", form), outcome(attempt("small", '{"message":{"minutes":5}}'), response_id="a"))
+    made.close()
+    store = database(tmp_path)
+    store.write([Feedback("a", 1.0, 2.0)])
+    store.close()
+    exported(tmp_path)
+    (found,) = read([tmp_path / "out.jsonl"])
+    choice = found.answers["small"].choice
+    assert choice is not None
+    assert json.loads(choice.text) == {"message": {"minutes": 5}}
+    assert (found.request.contract.form or Contract()).kind == "json_object"
