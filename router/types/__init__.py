@@ -1,0 +1,67 @@
+"""The nouns: frozen records that every other module speaks in; `router.types` is where they are imported from."""
+
+from router.types.asked import (
+    Budget,
+    Contract,
+    ContractKind,
+    GenerationRequest,
+    Message,
+    Part,
+    Role,
+    Sampling,
+    Schema,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    Violation,
+)
+from router.types.calls import Alternative, Choice, Chunk, EmbeddingCall, Embeddings, EngineCall, Evidence, FinishReason, Generation, Token
+from router.types.metered import Energy, EnergyMethod, Price, Receipt, Tab, Usage, together
+from router.types.outcomes import Attempt, Decision, Failure, Outcome, Skip
+from router.types.ruled import HARD_GATES, Draft, Reason, Ruling, Verdict
+from router.types.tiers import SchemaFirst, Tier
+
+__all__ = [
+    "HARD_GATES",
+    "Alternative",
+    "Attempt",
+    "Budget",
+    "Choice",
+    "Chunk",
+    "Contract",
+    "ContractKind",
+    "Decision",
+    "Draft",
+    "EmbeddingCall",
+    "Embeddings",
+    "Energy",
+    "EnergyMethod",
+    "EngineCall",
+    "Evidence",
+    "Failure",
+    "FinishReason",
+    "Generation",
+    "GenerationRequest",
+    "Message",
+    "Outcome",
+    "Part",
+    "Price",
+    "Reason",
+    "Receipt",
+    "Role",
+    "Ruling",
+    "Sampling",
+    "Schema",
+    "SchemaFirst",
+    "Skip",
+    "Tab",
+    "Tier",
+    "Token",
+    "Tool",
+    "ToolCall",
+    "ToolChoice",
+    "Usage",
+    "Verdict",
+    "Violation",
+    "together",
+]

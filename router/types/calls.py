@@ -1,0 +1,115 @@
+"""What engines are asked, and what they give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Flag, auto
+from typing import Literal, NamedTuple
+
+from router.types.asked import Contract, Message, Sampling
+from router.types.metered import Receipt, Usage
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+class Evidence(Flag):
+    """What an engine must return for the scores in use."""
+
+    NONE = 0
+    LOGPROBS = auto()
+    SAMPLES = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCall:
+    """What an engine is asked: `messages` are those of the request, or longer on a repair; `live` wants chunks as they come.
+
+    A `guide` stands first in the prompt, in place of the engine's own words on tools and schemas.
+    `seconds` is the time left for the whole call, `None` for the engine's own limit. Whoever meters the engine fills in the `receipt`.
+    """
+
+    request_id: str
+    messages: tuple[Message, ...]
+    contract: Contract = Contract()
+    sampling: Sampling = Sampling()
+    evidence: Evidence = Evidence.NONE
+    live: bool = False
+    seconds: float | None = None
+    guide: str = ""
+    receipt: Receipt = field(default_factory=Receipt, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingCall:
+    """Texts to be embedded; `dimensions` shortens the vectors, `None` leaves them as the model makes them."""
+
+    request_id: str
+    texts: tuple[str, ...]
+    dimensions: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One vector for each text, in order."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    usage: Usage
+
+
+class Alternative(NamedTuple):
+    """Another token that could have stood at a position, with its natural-log probability before the grammar mask.
+
+    A tuple, for an answer has hundreds of them, and this is the type that is made fastest.
+    """
+
+    text: str
+    logprob: float
+    admissible: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token.
+
+    `logprob` is the natural-log probability under the distribution it was drawn from (after a grammar mask, if any), `raw_logprob`
+    before the mask; `free` says whether the grammar admitted more than one token. Each is `None` where the engine does not say.
+    """
+
+    text: str
+    logprob: float | None = None
+    raw_logprob: float | None = None
+    free: bool | None = None
+    top: tuple[Alternative, ...] = ()
+    masked_top: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One finished answer of an engine, in the contract's own form: tool calls stand in `text` as the compiled JSON."""
+
+    text: str
+    finish_reason: FinishReason
+    tokens: tuple[Token, ...] = ()
+    reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What one attempt of an engine gave: `choices` for the client (n of them), `samples` only for scores."""
+
+    choices: tuple[Choice, ...]
+    usage: Usage
+    samples: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a running generation; the last one of choice `index` has its finish reason, `usage` is all so far."""
+
+    index: int = 0
+    text: str = ""
+    tokens: tuple[Token, ...] = ()
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    reasoning: str = ""

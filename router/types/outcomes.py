@@ -1,0 +1,137 @@
+"""What happened to a request: the tiers that were open, the attempts, and what they came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from router.types.asked import Violation
+from router.types.calls import Generation
+from router.types.metered import Energy, Usage, together
+from router.types.ruled import HARD_GATES, Reason, Ruling, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A tier that is not tried for this request, and why."""
+
+    tier: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where to start and which rungs are open: the permitted tiers in order, those passed over, and a sentence for people."""
+
+    permitted: tuple[str, ...]
+    skipped: tuple[Skip, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An engine's error as a value."""
+
+    code: str
+    message: str
+    retryable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One generation on one tier with what was said of it; `deferral` is why it was not kept, `None` if it was.
+
+    It began `began` seconds after its request arrived and took `seconds`; `energy` is the generation's alone, verdicts have their own.
+    `at_fault` is the choice that was not kept.
+    """
+
+    tier: str
+    kind: Literal["try", "repair"]
+    generation: Generation | None
+    failure: Failure | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    deferral: Reason | None = None
+    seconds: float = 0.0
+    usage: Usage = Usage()
+    cost: float = 0.0
+    energy: Energy | None = None
+    cancelled: bool = False
+    began: float = 0.0
+    at_fault: int = 0
+
+    @property
+    def joules(self) -> float | None:
+        """Of the generation; `None` where nothing measured them."""
+        return None if self.energy is None else self.energy.joules
+
+    @property
+    def confidence(self) -> float | None:
+        """The last calibrated confidence any verifier gave."""
+        return next((v.confidence for v in reversed(self.verdicts) if v.confidence is not None), None)
+
+    @property
+    def satisfies_contract(self) -> bool:
+        """Whether no hard gate (contract, function, guard) objected; such an answer may serve as the best one seen."""
+        hard = [v for v in self.verdicts if v.verifier in HARD_GATES]
+        return self.generation is not None and all(v.ruling in (Ruling.ACCEPT, Ruling.NOT_APPLICABLE) for v in hard)
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        return tuple(violation for v in self.verdicts for violation in v.violations)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that happened to one request: the one record that metrics, logs, store and answer observe."""
+
+    request_id: str
+    route: str
+    decision: Decision
+    attempts: tuple[Attempt, ...]
+    answer: int | None
+    code: str = "ok"
+    seconds: float = 0.0
+    first_token_seconds: float | None = None
+    extra_cost: float = 0.0
+    stream: bool = False
+
+    @property
+    def kept(self) -> Attempt | None:
+        """The attempt whose text the client got."""
+        return None if self.answer is None else self.attempts[self.answer]
+
+    @property
+    def cost(self) -> float:
+        """Dollars of everything: attempts, verifiers, repairs, and what was added afterwards."""
+        return self.extra_cost + sum(a.cost + sum(v.cost for v in a.verdicts) for a in self.attempts)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all attempts."""
+        return sum((a.usage for a in self.attempts), Usage())
+
+    @property
+    def all_tokens(self) -> int:
+        """Tokens of all attempts and of the verifiers that asked a model."""
+        judged = sum(verdict.usage.total_tokens for attempt in self.attempts for verdict in attempt.verdicts)
+        return self.usage.total_tokens + judged
+
+    @property
+    def deferrals(self) -> tuple[Reason, ...]:
+        """Reasons in the order they arose, skipped tiers first."""
+        return (*(s.reason for s in self.decision.skipped), *(a.deferral for a in self.attempts if a.deferral is not None))
+
+    @property
+    def energy(self) -> Energy | None:
+        """Of all attempts and of the verifiers that asked a model, `None` where any of them went unmeasured."""
+        return together(part for attempt in self.attempts for part in _energies(attempt))
+
+    @property
+    def joules(self) -> float | None:
+        """The same without how it became known."""
+        return None if (energy := self.energy) is None else energy.joules
+
+
+def _energies(attempt: Attempt) -> tuple[Energy | None, ...]:
+    asked = (verdict.energy for verdict in attempt.verdicts if verdict.energy is not None or verdict.usage.total_tokens)
+    return (attempt.energy, *asked)
