@@ -35,16 +35,16 @@ def supervised(settings: Settings, folder: Path) -> Iterator[None]:
     if not programs:
         yield
         return
-    beside = Beside(json.dumps([asdict(program) for program in programs]).encode() + b"\n")
-    beside.start()
+    keeping = Keeping(json.dumps([asdict(program) for program in programs]).encode() + b"\n")
+    keeping.start()
     try:
         yield
     finally:
-        beside.stop()
+        keeping.stop()
 
 
 @dataclass(slots=True)
-class Beside:
+class Keeping:
     """The keeping process, started again should it end; its standard input is what it lives by."""
 
     given: bytes = field(repr=False)
