@@ -114,7 +114,7 @@ def large(asked: Mapping[str, Any]) -> str:
 async def test_a_wrong_draft_is_never_seen(draft: Reply, asked: dict[str, Any], stream: bool) -> None:
     """On every kind of route, with the explanation that the client may ask for."""
     for options in ROUTES.values():
-        budget = {"budget": {"deadline": 0.6}} if draft.hang else {}
+        budget = {"budget": {"deadline": 1.5}} if draft.hang else {}
         async with running([draft], [Reply(large(asked), delay=0.005)], route={**budget, **options}) as world:
             response = await world.ask(stream=stream, headers={"x-smallfirst-explain": "1"}, **asked)
             right(response, asked, stream=stream)
