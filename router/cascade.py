@@ -133,7 +133,7 @@ class _Run:
             code,
             self._elapsed(),
             self.first_token if self.request.stream else None,
-            self.guarding.cost,
+            self.guarding.settled,
             self.request.stream,
         )
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from router.attempting import Running
 from router.calibration.comparing import same
 from router.ports import Engine
-from router.types import Attempt, Choice, Energy, EngineCall, GenerationRequest, Outcome, Tab, Tier
+from router.types import Attempt, Choice, Energy, EngineCall, GenerationRequest, Outcome, Tab, Tier, Usage
 from server.observers.outcomes.content import said
 from server.observers.outcomes.encoding import dumped, usage
 from server.observers.outcomes.labelling import audit
@@ -31,12 +31,13 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Who is told what: labels; dollars by route and tier; joules by tier; audits that came to nothing, by route and why."""
+    """Who is told what: labels; dollars and tokens by route and tier; joules by tier; audits that came to nothing, by route and why."""
 
     label: Callable[[Label], None]
     cost: Callable[[str, str, float], None] = lambda route, tier, dollars: None
     missed: Callable[[str, str], None] = lambda route, reason: None
     energy: Callable[[str, Energy], None] = lambda tier, energy: None
+    tokens: Callable[[str, str, Usage], None] = lambda route, tier, usage: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +145,14 @@ class Auditor:
 
     def _spent(self, route: str, attempt: Attempt) -> None:
         self.heard.cost(route, attempt.tier, attempt.cost)
+        self.heard.tokens(route, attempt.tier, attempt.usage)
         if attempt.energy is not None:
             self.heard.energy(attempt.tier, attempt.energy)
 
     def _owed(self, route: str, tier: str, tab: Tab) -> None:
         if tab.cost:
             self.heard.cost(route, tier, tab.cost)
+        self.heard.tokens(route, tier, tab.usage)
         for energy in filter(None, tab.energies):
             self.heard.energy(tier, energy)
 

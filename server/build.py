@@ -298,7 +298,8 @@ def _recording(settings: Settings, around: Surroundings, metrics: Metrics, log: 
     if given is None:
         return None
     kept = Kept(given.url, around.folder, given.content, Retention(given.days, given.rows, given.content_days), given.queue)
-    meters = Meters(metrics.lost, metrics.labelled, metrics.audit_cost, metrics.audit_missed, metrics.promises, log, metrics.audit_energy)
+    audits = (metrics.audit_energy, metrics.audit_tokens)
+    meters = Meters(metrics.lost, metrics.labelled, metrics.audit_cost, metrics.audit_missed, metrics.promises, log, *audits)
     watched = {name: _watched(name, route, around) for name, route in settings.routes.items() if len(route.tiers) > 1}
     rates = {name: _rate(route) for name, route in settings.routes.items()}
     audited = {

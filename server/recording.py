@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router.ports import Engine
-from router.types import Energy, GenerationRequest, Outcome
+from router.types import Energy, GenerationRequest, Outcome, Usage
 from server.auditing import Audited, Auditor, Heard
 from server.observers.outcomes.address import engine as reached
 from server.observers.outcomes.database import Database
@@ -27,6 +27,7 @@ class Meters:
     gauges: Gauges = Silent()  # noqa: RUF009  # frozen, and it holds nothing
     log: Callable[[str], object] = lambda sentence: None
     audit_energy: Callable[[str, Energy], None] = lambda tier, energy: None
+    audit_tokens: Callable[[str, str, Usage], None] = lambda route, tier, usage: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,6 @@ def recording(
     store = Database(reached(kept.url, kept.folder))
     told = Told(meters.lost, meters.labelled, meters.log)
     recorder = Recorder(store, Encoder(kept.content), told=told, bounds=Bounds(kept.queue), retention=kept.retention)
-    heard = Heard(recorder.label, meters.audit_cost, meters.audit_missed, meters.audit_energy)
+    heard = Heard(recorder.label, meters.audit_cost, meters.audit_missed, meters.audit_energy, meters.audit_tokens)
     watcher = Watcher(store, dict(watched), meters.gauges, meters.log)
     return Recording(recorder, Auditor(audited, engines, heard, content=kept.content), watcher)

@@ -16,7 +16,7 @@ from router.types.asked import (
     Violation,
 )
 from router.types.calls import Alternative, Choice, Chunk, EmbeddingCall, Embeddings, EngineCall, Evidence, FinishReason, Generation, Token
-from router.types.metered import Energy, EnergyMethod, Price, Receipt, Tab, Usage, together
+from router.types.metered import Aside, Energy, EnergyMethod, Price, Receipt, Tab, Usage, together
 from router.types.outcomes import Attempt, Decision, Failure, Outcome, Skip
 from router.types.ruled import HARD_GATES, Draft, Reason, Ruling, Verdict
 from router.types.tiers import SchemaFirst, Tier
@@ -24,6 +24,7 @@ from router.types.tiers import SchemaFirst, Tier
 __all__ = [
     "HARD_GATES",
     "Alternative",
+    "Aside",
     "Attempt",
     "Budget",
     "Choice",

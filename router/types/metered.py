@@ -76,6 +76,20 @@ class Tab:
             self.usage += usage
             self.energies.append(energy)
 
+    @property
+    def settled(self) -> Aside:
+        """As of now, to keep."""
+        return Aside(self.cost, self.usage, tuple(self.energies))
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a request took beside its attempts and their verifiers: guards and rankers. `energies` has one for each question to a model."""
+
+    cost: float = 0.0
+    usage: Usage = field(default=Usage())
+    energies: tuple[Energy | None, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class Price:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from router.types.asked import Violation
 from router.types.calls import Generation
-from router.types.metered import Energy, Usage, together
+from router.types.metered import Aside, Energy, Usage, together
 from router.types.ruled import HARD_GATES, Reason, Ruling, Verdict
 
 
@@ -92,7 +92,7 @@ class Outcome:
     code: str = "ok"
     seconds: float = 0.0
     first_token_seconds: float | None = None
-    extra_cost: float = 0.0
+    aside: Aside = field(default=Aside())
     stream: bool = False
 
     @property
@@ -102,8 +102,8 @@ class Outcome:
 
     @property
     def cost(self) -> float:
-        """Dollars of everything: attempts, verifiers, repairs, and what was added afterwards."""
-        return self.extra_cost + sum(a.cost + sum(v.cost for v in a.verdicts) for a in self.attempts)
+        """Dollars of everything: attempts, verifiers, repairs, guards, rankers."""
+        return self.aside.cost + sum(a.cost + sum(v.cost for v in a.verdicts) for a in self.attempts)
 
     @property
     def usage(self) -> Usage:
@@ -112,9 +112,9 @@ class Outcome:
 
     @property
     def all_tokens(self) -> int:
-        """Tokens of all attempts and of the verifiers that asked a model."""
+        """Tokens of all attempts, and of the verifiers, guards and rankers that asked a model."""
         judged = sum(verdict.usage.total_tokens for attempt in self.attempts for verdict in attempt.verdicts)
-        return self.usage.total_tokens + judged
+        return self.usage.total_tokens + judged + self.aside.usage.total_tokens
 
     @property
     def deferrals(self) -> tuple[Reason, ...]:
@@ -123,8 +123,8 @@ class Outcome:
 
     @property
     def energy(self) -> Energy | None:
-        """Of all attempts and of the verifiers that asked a model, `None` where any of them went unmeasured."""
-        return together(part for attempt in self.attempts for part in _energies(attempt))
+        """Of all attempts, and of the verifiers, guards and rankers that asked a model, `None` where any of them went unmeasured."""
+        return together((*self.aside.energies, *(part for attempt in self.attempts for part in _energies(attempt))))
 
     @property
     def joules(self) -> float | None:

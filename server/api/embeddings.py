@@ -39,8 +39,8 @@ async def embeddings(request: Request) -> Response:
             asked = scoped(made, key_of(request), known.names.routes[route].targets)
             tier = await _tier(asked, known.cascades[route], known, guarding)
         except SmallfirstError as refusal:
-            if guarding.cost:
-                known.gauges.observe(asked, Outcome(asked.id, route, Decision(()), (), None, refusal.code, extra_cost=guarding.cost))
+            if guarding.cost or guarding.energies:
+                known.gauges.observe(asked, Outcome(asked.id, route, Decision(()), (), None, refusal.code, aside=guarding.settled))
             else:
                 known.gauges.refused(route, refusal.code, owner_of(request))
             raise
@@ -81,7 +81,7 @@ async def _embedded(asked: GenerationRequest, body: EmbeddingRequest, tier: Tier
         cost, seconds = tier.price.of(usage), known.clock() - started
         attempt = Attempt(tier.name, "try", None, failure, seconds=seconds, usage=usage, cost=cost, cancelled=code == "cancelled")
         decision, answer = Decision((tier.name,), why="embeddings"), 0 if code == "ok" else None
-        outcome = Outcome(asked.id, asked.route, decision, (attempt,), answer, code, seconds, extra_cost=guarding.cost)
+        outcome = Outcome(asked.id, asked.route, decision, (attempt,), answer, code, seconds, aside=guarding.settled)
         known.gauges.observe(asked, outcome)
     told = _told(found, body, f"{asked.route}/{tier.name}")
     return Response(to_json(told), headers=headers(outcome, tier.name), media_type="application/json")

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from router.types import Attempt, Energy, GenerationRequest, Outcome, Ruling, Verdict
+from router.types import Aside, Attempt, Energy, GenerationRequest, Outcome, Ruling, Usage, Verdict
 from server.observers.promises import Promises
 from server.observers.savings import Yardstick
 
@@ -42,7 +42,7 @@ class Metrics:
         self._verdicts = self._counter("verdicts", "What verifiers said", "route", "tier", "verifier", "ruling")
         self._schema_checks = self._counter("schema_checks", "Drafts held to the request's own contract", "route", "tier", "valid")
         self._tool_calls = self._counter("tool_calls", "Drafts whose tool calls were tried", "route", "tier", "executable")
-        self._tokens = self._counter("tokens", "Tokens of every attempt", "route", "tier", "kind")
+        self._tokens = self._counter("tokens", "Tokens of every attempt, verifier, guard, ranker and audit", "route", "tier", "kind")
         self._cost = self._counter("cost_usd", "Dollars by what they were spent on", "route", "tier", "kind")
         self._tasks = self._counter("tasks", "Requests by our own verdict on their answer", "route", "success")
         self._confidence = self._histogram("confidence", "Calibrated confidence in drafts", SHARES, "route", "tier")
@@ -86,8 +86,7 @@ class Metrics:
             self._of(self._request_energy, route, energy.method).observe(energy.joules)
         if (yardstick := self._yardsticks.get(route)) is not None:
             self._compare(yardstick, outcome)
-        if outcome.extra_cost:
-            self._of(self._cost, route, "", "verifier").inc(outcome.extra_cost)
+        self._observe_aside(route, outcome.aside)
         if (success := _success(outcome)) is not None:
             self._of(self._tasks, route, success).inc()
         if request.owner:
@@ -128,6 +127,10 @@ class Metrics:
     def audit_cost(self, route: str, tier: str, dollars: float) -> None:
         """What an audit cost."""
         self._of(self._cost, route, tier, "audit").inc(dollars)
+
+    def audit_tokens(self, route: str, tier: str, usage: Usage) -> None:
+        """What an audit read and wrote."""
+        self._count_tokens(route, tier, "audit_", usage)
 
     def audit_energy(self, tier: str, energy: Energy) -> None:
         """What an audit took."""
@@ -175,6 +178,20 @@ class Metrics:
         if outcome.first_token_seconds is not None:
             self._of(self._first_token, outcome.route).observe(outcome.first_token_seconds)
 
+    def _observe_aside(self, route: str, aside: Aside) -> None:
+        """Of no tier: nothing was generated yet."""
+        if aside.cost:
+            self._of(self._cost, route, "", "verifier").inc(aside.cost)
+        self._count_tokens(route, "", "verifier_", aside.usage)
+        for energy in filter(None, aside.energies):
+            self._of(self._energy, "", energy.method).inc(energy.joules)
+
+    def _count_tokens(self, route: str, tier: str, kind: str, usage: Usage) -> None:
+        """Those of no attempt, where there are any."""
+        if usage.total_tokens:
+            self._of(self._tokens, route, tier, f"{kind}prompt").inc(usage.prompt_tokens)
+            self._of(self._tokens, route, tier, f"{kind}completion").inc(usage.completion_tokens)
+
     def _observe_attempt(self, route: str, attempt: Attempt, *, answered: bool) -> None:
         tier = attempt.tier
         self._of(self._attempts, route, tier, _result(attempt, answered=answered)).inc()
@@ -197,6 +214,7 @@ class Metrics:
         self._of(self._verdicts, route, tier, verdict.verifier, verdict.ruling.value).inc()
         if verdict.cost:
             self._of(self._cost, route, tier, "verifier").inc(verdict.cost)
+        self._count_tokens(route, tier, "verifier_", verdict.usage)
         if verdict.energy is not None:
             self._of(self._energy, tier, verdict.energy.method).inc(verdict.energy.joules)
         checks = {"contract": self._schema_checks, "function": self._tool_calls}.get(verdict.verifier)

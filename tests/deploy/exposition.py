@@ -2,7 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from router.types import Attempt, Decision, Energy, Failure, GenerationRequest, Outcome, Price, Ruling, Skip, Usage, Verdict
+from router.types import Aside, Attempt, Decision, Energy, Failure, GenerationRequest, Outcome, Price, Ruling, Skip, Usage, Verdict
 from server.observers.metrics import Metrics
 from server.observers.savings import Yardstick
 
@@ -13,7 +13,7 @@ KEYED = GenerationRequest("r", "auto", (), owner="ann")
 def busy() -> Metrics:
     """An escalation with a repair, a failure, a request that was passed on, a refusal."""
     metrics = Metrics({"auto": Yardstick("large", Price(1, 1))})
-    metrics.observe(REQUEST, _outcome(_draft("try"), _draft("repair"), _kept("large"), skips=(Skip("tiny", "breaker_open"),), audit=0.001))
+    metrics.observe(REQUEST, _outcome(_draft("try"), _draft("repair"), _kept("large"), skips=(Skip("tiny", "breaker_open"),), guard=0.001))
     metrics.observe(REQUEST, _outcome(_kept("small")))
     metrics.observe(REQUEST, _outcome(_failed(), code="engine_error"))
     metrics.refused("", "invalid_request")
@@ -23,6 +23,7 @@ def busy() -> Metrics:
     metrics.overhead(0.002)
     metrics.labelled("auto", "audit", True)
     metrics.audit_missed("auto", "timeout")
+    metrics.audit_tokens("auto", "large", Usage(50, 10))
     metrics.audit_energy("large", Energy(4.0, "nvml"))
     metrics.idle_joules("nvml", 30.0)
     metrics.idle_dollars("gpu", 0.1)
@@ -50,9 +51,9 @@ def families(exposition: str) -> dict[str, set[str]]:
     return found
 
 
-def _outcome(*attempts: Attempt, skips: tuple[Skip, ...] = (), code: str = "ok", audit: float = 0.0) -> Outcome:
+def _outcome(*attempts: Attempt, skips: tuple[Skip, ...] = (), code: str = "ok", guard: float = 0.0) -> Outcome:
     answer = len(attempts) - 1 if code == "ok" else None
-    return Outcome("r", "auto", Decision(("small", "large"), skips), attempts, answer, code, 0.4, 0.2, audit)
+    return Outcome("r", "auto", Decision(("small", "large"), skips), attempts, answer, code, 0.4, 0.2, Aside(guard, Usage(9, 1)))
 
 
 def _draft(kind: str) -> Attempt:

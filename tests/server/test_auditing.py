@@ -13,7 +13,7 @@ from router.errors import EngineTimeout
 from router.policy import Rules
 from router.registry import verifiers
 from router.route import Route
-from router.types import Choice, Decision, GenerationRequest, Outcome, Price, Tab, Tier
+from router.types import Choice, Decision, GenerationRequest, Outcome, Price, Tab, Tier, Usage
 from server.auditing import Audited, Auditor, Heard, drawn, eligible
 from server.engines.scripted import Reply, ScriptedEngine
 from server.observers.outcomes.ports import Label
@@ -27,9 +27,15 @@ class Ears:
         self.labels: list[Label] = []
         self.costs: list[tuple[str, str, float]] = []
         self.missed: list[tuple[str, str]] = []
+        self.tokens: list[tuple[str, str, Usage]] = []
 
     def heard(self) -> Heard:
-        return Heard(self.labels.append, lambda *cost: self.costs.append(cost), lambda *why: self.missed.append(why))
+        return Heard(
+            self.labels.append,
+            lambda *cost: self.costs.append(cost),
+            lambda *why: self.missed.append(why),
+            tokens=lambda *read: self.tokens.append(read),
+        )
 
 
 def auditor(ears: Ears, reply: Any, rate: float = 1.0, judge: Any = None, **given: Any) -> tuple[Auditor, ScriptedEngine]:
@@ -52,6 +58,7 @@ async def test_a_kept_answer_is_labelled_by_its_agreement_with_the_last_tier(rep
     assert (label.kept, label.confidence) == (True, 0.9)
     assert label.cost > 0
     assert ears.costs == [("auto", "large", label.cost)]
+    assert sum(usage.total_tokens for *_, usage in ears.tokens) * 10 / 1e6 == pytest.approx(label.cost)
     assert engine.calls[0].messages == kept_small()[0].messages
     assert json.loads(label.detail or "").keys() == {"usage", "seconds", "finish_reason"}
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from router.types import (
+    Aside,
     Attempt,
     Decision,
+    Energy,
     Failure,
     Generation,
     GenerationRequest,
@@ -90,11 +92,49 @@ def test_the_sum_of_all_costs_is_the_outcomes_cost() -> None:
         attempt("large", cancelled=True, generation=None),
         answer=None,
         code="cancelled",
-        extra_cost=3.0,
+        aside=Aside(3.0),
     )
     samples = [s for metric in observed(one).registry.collect() for s in metric.samples if s.name == "smallfirst_cost_usd_total"]
     assert sum(sample.value for sample in samples) == pytest.approx(one.cost)
     assert {sample.labels["kind"] for sample in samples} == {"draft", "repair", "cancelled", "verifier"}
+
+
+def test_tokens_and_joules_of_everyone_asked_are_counted_apart_from_the_attempts() -> None:
+    judged = Verdict("judge", Ruling.ACCEPT, usage=Usage(40, 4), energy=Energy(2.0, "rapl"))
+    one = outcome(
+        attempt("small", verdicts=(judged,), energy=Energy(5.0, "rapl")),
+        answer=0,
+        aside=Aside(1.0, Usage(20, 2), (Energy(0.5, "rapl"), Energy(0.25, "estimated"), None)),
+    )
+    metrics = observed(one)
+    metrics.audit_tokens("auto", "large", Usage(7, 3))
+    tokens = {
+        (tier, kind): value(metrics, "tokens_total", tier=tier, kind=kind)
+        for tier in ("", "small", "large")
+        for kind in ("prompt", "completion", "verifier_prompt", "verifier_completion", "audit_prompt", "audit_completion")
+    }
+    assert {where: count for where, count in tokens.items() if count is not None} == {
+        ("", "verifier_prompt"): 20,
+        ("", "verifier_completion"): 2,
+        ("small", "prompt"): 100,
+        ("small", "completion"): 10,
+        ("small", "verifier_prompt"): 40,
+        ("small", "verifier_completion"): 4,
+        ("large", "audit_prompt"): 7,
+        ("large", "audit_completion"): 3,
+    }
+    joules = {
+        (tier, method): metrics.registry.get_sample_value("smallfirst_energy_joules_total", {"tier": tier, "method": method})
+        for tier, method in (("", "rapl"), ("", "estimated"), ("small", "rapl"))
+    }
+    assert joules == {("", "rapl"): 0.5, ("", "estimated"): 0.25, ("small", "rapl"): 7.0}
+    assert one.all_tokens == 110 + 44 + 22
+
+
+def test_a_request_that_asked_somebody_unmeasured_has_no_joules() -> None:
+    known = outcome(attempt("small", energy=Energy(5.0, "rapl")), answer=0, aside=Aside(energies=(Energy(1.0, "estimated"),)))
+    assert known.energy == Energy(6.0, "estimated")
+    assert outcome(attempt("small", energy=Energy(5.0, "rapl")), answer=0, aside=Aside(energies=(None,))).energy is None
 
 
 @pytest.mark.parametrize(

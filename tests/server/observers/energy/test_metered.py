@@ -70,6 +70,27 @@ async def test_joules_of_a_scraped_gpu_stand_in_the_account_and_in_the_metrics(e
     assert 'smallfirst_energy_idle_joules_total{method="dcgm"}' in exposition
 
 
+async def test_what_a_guard_asked_of_a_model_is_counted_before_any_tier(exporter: str) -> None:
+    counter = {"kind": "dcgm", "url": exporter, "engines": ["slm", "llm"], "every": 0.1}
+    asked = {"engine": "llm", "policy": "nothing", "price": {"prompt": 2, "completion": 3}}
+    route = {"guards": [{"kind": "prompt", "classifier": asked}]}
+    async with running(["hello"], ["clear"], route=route, energy=[counter]) as world, alive(world):
+        told: dict[str, Any] = {"joules": None}
+        for _ in range(100):
+            told = (await world.ask(headers={"x-smallfirst-explain": "1"})).json()["smallfirst"]
+            if told["joules"]:
+                break
+            await asyncio.sleep(0.05)
+        exposition = (await world.client.get("/metrics")).text
+        prompt = await world.metric("tokens_total", route="auto", tier="", kind="verifier_prompt")
+        joules = await world.metric("energy_joules_total", tier="", method="dcgm")
+    [attempt] = told["attempts"]
+    assert told["joules"] > attempt["joules"]
+    assert joules > 0
+    assert prompt == sum(world.large.prompt_tokens(call) for call in world.large.calls)
+    assert 'smallfirst_tokens_total{kind="verifier_completion",route="auto",tier=""}' in exposition
+
+
 async def test_the_embedded_models_cpu_time_is_an_estimate_and_labelled_so() -> None:
     counter = {"kind": "estimated", "watts": 10, "engines": ["slm"]}
     engines = {"slm": {"kind": "embedded", "path": "small"}, "llm": {"kind": "scripted", "replies": [CALL]}}
