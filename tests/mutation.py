@@ -173,7 +173,7 @@ MUTANTS = (
     ),
     Mutant(
         "composition: a route without the contract verifier has none",
-        "server/build.py",
+        "server/build/routes.py",
         "else (ContractVerifier(), *listed)",
         "else listed",
         (f"tests/{TRAPS}.py",),
