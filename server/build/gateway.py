@@ -1,0 +1,145 @@
+"""The composition root: settings become engines, routes, observers and the application."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from fastapi import FastAPI
+
+from router.ports import Engine
+from server.admitting import admitting
+from server.api.parts import Parts
+from server.api.wire import PASSED
+from server.app import create_app, internal
+from server.build.calibrated import limits_of, notices
+from server.build.following import built_recording
+from server.build.parts import built_parts, each_of
+from server.build.refitting import Installed, built_recalibrator
+from server.build.routes import price_of
+from server.build.running import Running, running_engine, surroundings
+from server.config import Settings
+from server.exporting import traces
+from server.metering import Idled, metering
+from server.observers.logs import Logs
+from server.observers.metrics import Metrics
+from server.observers.recent import Recent
+from server.observers.savings import Yardstick
+from server.pulse import Beat, Pulse
+from server.recalibrating import Recalibrator
+from server.recording import Recording
+from server.tracing import request_id
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The application and the parts it was made of; `internal` is the one for operators where they have an address of their own."""
+
+    app: FastAPI
+    parts: Parts
+    metrics: Metrics
+    recalibrator: Recalibrator | None = None
+    internal: FastAPI | None = None
+
+
+def gateway(
+    settings: Settings, folder: Path, *, engines: Mapping[str, Engine] | None = None, write: Callable[[str], object] | None = None
+) -> Gateway:
+    """Everything that serves.
+
+    `folder` is where relative paths of the settings start; `engines` stand in for those configured under the same names; `write` takes
+    the log lines. Raises ConfigError for what these settings ask and this version cannot do.
+    """
+    yardsticks = {name: Yardstick(route.tiers[-1].label, price_of(route.tiers[-1])) for name, route in settings.routes.items()}
+    metrics = Metrics(yardsticks)
+    written = write or _to_stdout
+    logs = Logs(written, time.time, request_id, settings.log.content)
+    given = {name: Running(engine, parameters=frozenset(PASSED)) for name, engine in (engines or {}).items()}
+    bare = {name: given.get(name) or running_engine(name, settings, folder) for name in settings.engines}
+    cpu = {name: found.cpu_seconds for name, found in bare.items() if found.cpu_seconds is not None}
+    told = Idled(metrics.idle_joules, metrics.idle_dollars, lambda sentence: written(json.dumps({"event": "energy", "message": sentence})))
+    meters = metering(settings, folder, cpu, told)
+    running = {name: replace(found, engine=meters.metered(found.engine)) for name, found in bare.items()}
+    watch = meters.watch()
+    pulse = Pulse({name: Beat(found.engine.healthy, found.available) for name, found in running.items()}, metrics.engine_up)
+    around = surroundings(settings, running, folder)
+    followed = built_recording(settings, around, metrics, lambda sentence: written(json.dumps({"event": "outcomes", "message": sentence})))
+    notes = _announced(settings, folder, written)
+    shown = metrics.promises.thresholds
+    for name, route in settings.routes.items():
+        shown(name, limits_of(name, route, folder))
+    spans = traces(settings)
+    followers = [metrics.observe, logs.observe, *([followed.observe] if followed else []), *([spans.observe] if spans else [])]
+    page = _page(settings, yardsticks) if settings.dashboard else None
+    followers += [page.observe] if page else []
+    door = admitting(settings, folder, metrics, lambda sentence: written(json.dumps({"event": "access", "message": sentence})))
+    followers += [door.ledger.observe] if door else []
+    parts = replace(built_parts(settings, around, metrics, each_of(*followers), followed), page=page, watch=_details(notes, followed))
+    if door is not None:
+        gauges = replace(parts.gauges, observe=each_of(metrics.observe, door.ledger.observe))
+        parts = replace(parts, keys=lambda: door.file.ring, ledger=door.ledger, gauges=gauges)
+    refitting = built_recalibrator(settings, around, Installed(settings, around, parts, notes, followed, shown)) if followed else None
+
+    living = _there(watch, pulse, door, followed, refitting)
+
+    async def close() -> None:
+        for part in reversed(living):
+            await part.close()
+        if parts.conversations is not None:
+            await parts.conversations.close()
+        if spans is not None:
+            await asyncio.to_thread(spans.close)
+        metrics.close()
+        await around.services.close()
+
+    def start() -> None:
+        for part in living:
+            part.start()
+
+    apart = settings.listen.internal is not None
+    return Gateway(create_app(parts, close, start, apart=apart), parts, metrics, refitting, internal(parts) if apart else None)
+
+
+class Living(Protocol):
+    """What runs beside the requests, in the event loop that serves."""
+
+    def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def _there(*parts: Living | None) -> list[Living]:
+    return [part for part in parts if part is not None]
+
+
+def _announced(settings: Settings, folder: Path, written: Callable[[str], object]) -> dict[str, tuple[str, ...]]:
+    """The notices, logged at start."""
+    found = notices(settings, folder)
+    for route, sentences in found.items():
+        for sentence in sentences:
+            written(json.dumps({"event": "calibration", "route": route, "message": sentence}))
+    return found
+
+
+def _details(told: Mapping[str, Sequence[str]], followed: Recording | None) -> Callable[[], dict[str, str]]:
+    """A sentence a route for `/readyz`."""
+
+    def details() -> dict[str, str]:
+        seen = followed.watcher.detail() if followed else {}
+        routes = sorted(seen.keys() | told.keys())
+        return {route: "; ".join([*told.get(route, ()), *([seen[route]] if route in seen else [])]) for route in routes}
+
+    return details
+
+
+def _to_stdout(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _page(settings: Settings, yardsticks: Mapping[str, Yardstick]) -> Recent:
+    return Recent(yardsticks, {name: route.tiers[0].label for name, route in settings.routes.items()}, time.time)
