@@ -16,8 +16,8 @@ cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-.venv/bin/python}
 TOOLS=${TOOLS:-build/verify}
 PROJECT=smallfirst-verify
-# The shipped configurations have no counter of energy, no machine paid by the hour: what nobody measures is absent.
-ABSENT=(energy_joules request_joules success_joules energy_idle idle_watts idle_usd)
+# The shipped configurations have no repair, no counter of energy, no machine paid by the hour: what nobody measures is absent.
+ABSENT=(repairs energy_joules request_joules success_joules energy_idle idle_watts idle_usd)
 # These need more labels than a few minutes bring; the part `live` asks for them.
 RARE=(kept_error_bound calibration_error drift labels_total)
 export PYTHONPATH=$PWD

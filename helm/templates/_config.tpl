@@ -23,7 +23,9 @@
 {{- $tiers := list -}}
 {{- range $tier := $all -}}
 {{- $_ := set $engines .name (include "smallfirst.engine" (dict "root" $ "tier" .) | fromJson) -}}
-{{- $rung := dict "name" .name "engine" .name "context" .context "price" .price "location" (.location | default "inside") -}}
+{{- /* a price by the hour stands in place of the token prices that the default values have */ -}}
+{{- $price := ternary (pick .price "hour" "machine") .price (hasKey .price "hour") -}}
+{{- $rung := dict "name" .name "engine" .name "context" .context "price" $price "location" (.location | default "inside") -}}
 {{- with .modalities }}{{ $_ := set $rung "modalities" . }}{{ end -}}
 {{- with .keepTools }}{{ $_ := set $rung "keep_tools" . }}{{ end -}}
 {{- $tiers = append $tiers $rung -}}

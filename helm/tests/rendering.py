@@ -126,6 +126,13 @@ SETS: dict[str, Mapping[str, Any]] = {
             "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.9/32"}}], "ports": [{"port": 4317, "protocol": "TCP"}]}],
         }
     },
+    "by-the-hour": {
+        "tiers": {
+            "small": {**VLLM, "price": {"hour": 0.8, "machine": "a"}},
+            "large": {**VLLM, "price": {"hour": 2.5, "prompt": None, "completion": None}},
+        },
+        "config": {"dashboard": True, "listen": {"max_concurrency": 64}},
+    },
     "fitted": {
         "calibration": {"configMap": "fitted"},
         "route": {"verifiers": [{"kind": "contract"}, {"kind": "function"}], "mode": "active"},

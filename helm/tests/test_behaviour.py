@@ -218,6 +218,13 @@ def test_tiers_come_in_their_order_whatever_their_names() -> None:
     assert [tier["name"] for tier in render({"tiers": tiers}).config["routes"]["auto"]["tiers"]] == ["zero", "large", "small"]
 
 
+def test_a_price_by_the_hour_stands_in_place_of_the_default_token_prices() -> None:
+    tiers = {"small": {"price": {"hour": 0.8, "machine": "a"}}, "large": VLLM}
+    hourly, priced = (tier["price"] for tier in render({"tiers": tiers}).config["routes"]["auto"]["tiers"])
+    assert hourly == {"hour": 0.8, "machine": "a"}
+    assert priced == VLLM["price"]
+
+
 def test_prometheus_gets_the_rules_of_this_repository_and_the_job_that_they_name() -> None:
     rendered = render(ALL["monitored"])
     given = [
@@ -272,6 +279,10 @@ def test_autoscaling_owns_the_number_of_replicas() -> None:
         ({"route": {"tiers": []}}, "/route"),
         ({"drain": {"timeout": 0}}, "/drain/timeout"),
         ({"workers": "four"}, "/workers"),
+        ({"config": {"listen": {"port": 9000}}}, "/config/listen"),
+        ({"config": {"access": {"open": True}}}, "/config/access"),
+        ({"tiers": {"large": {"price": {"hour": -1}}}}, "hour"),
+        ({"tiers": {"large": {"price": {"machine": "a"}}}}, "hour"),
     ],
 )
 def test_the_schema_refuses(values: Object, told: str) -> None:
