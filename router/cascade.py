@@ -8,26 +8,21 @@ from typing import Literal
 from router.attempting import Running
 from router.errors import ClientGone, SmallfirstError
 from router.events import Committed, Delta, Event, Finished
-from router.gate import TierState, decide, fits
 from router.gated import Gated, length
 from router.hedging import race
-from router.loops import going_on
-from router.policy import GiveUp, Repair, Return, Try, is_last, next_step, rival, settles, time_left, too_late
+from router.opening import Opening
+from router.policy import GiveUp, Repair, Return, Try, is_last, next_step, rival, settles, time_left
 from router.ports import Engine
 from router.repair import complaint
-from router.retrieval import last_words, narrows
 from router.route import Route
 from router.rung import Rung
 from router.types import (
     Attempt,
     Chunk,
-    Decision,
     Draft,
     GenerationRequest,
     Message,
     Outcome,
-    Tab,
-    Tier,
 )
 
 
@@ -78,24 +73,21 @@ class _Run:
     cascade: Cascade
     request: GenerationRequest
     started: float
-    decision: Decision = field(default=Decision(()))
     attempts: list[Attempt] = field(default_factory=list)
     running: list[Running] = field(default_factory=list)
     first_token: float | None = None
-    guarded: frozenset[str] = frozenset()
-    guarding: Tab = field(default_factory=Tab)
-    ranked: tuple[str, ...] = ()
-    tight: set[str] = field(default_factory=set)
-    """Tiers whose context is too short for all tools."""
+    opening: Opening = field(init=False)
     rungs: dict[str, Rung] = field(default_factory=dict)
     guides: dict[str, str] = field(default_factory=dict)
     """By tier; a repair begins with the very same words, for the engine's prefix cache."""
 
+    def __post_init__(self) -> None:
+        known = self.cascade
+        self.opening = Opening(known.route, known.engines, self.request, self._elapsed, known.available, known.usual, known.language)
+
     async def events(self) -> AsyncGenerator[Event, None]:
         try:
-            await self._guard()
-            self.decision = self._decide()
-            await self._rank()
+            await self.opening.settle()
         except SmallfirstError as refusal:
             yield self._failed(refusal)
             return
@@ -127,69 +119,24 @@ class _Run:
         return Outcome(
             self.request.id,
             self.cascade.route.name,
-            self.decision,
+            self.opening.decision,
             (*self.attempts, *pending),
             answer,
             code,
             self._elapsed(),
             self.first_token if self.request.stream else None,
-            self.guarding.settled,
+            self.opening.asked.settled,
             self.request.stream,
         )
 
-    async def _guard(self) -> None:
-        names = [tier.name for tier in self.cascade.route.tiers]
-        for guard in self.cascade.route.guards:
-            found = await guard.inspect(self.request, names, self.guarding)
-            self.guarded |= found.closed
-
-    def _decide(self) -> Decision:
-        route, request = self.cascade.route, self.request
-        tiers = route.tiers if request.pinned else route.candidates
-        language = self.cascade.language(last_words(request)) if any(tier.languages for tier in tiers) else None
-        learned = request.pinned is None and route.difficulty is not None and route.difficulty.hopeless(request)
-        looping = None if route.mode == "shadow" else going_on(request.messages, tiers)
-        decision = decide(request, tiers, {tier.name: self._state(tier, language) for tier in tiers}, hopeless=learned, looping=looping)
-        return decision if request.target is None else replace(decision, why=f"{decision.why}; held to the target {request.target}")
-
-    async def _rank(self) -> None:
-        """Where a smaller tier is to be shown few of many tools, ask which."""
-        ranker, contract = self.cascade.route.ranker, self.request.contract
-        smaller = map(self.cascade.route.tier, self.decision.permitted[:-1])
-        if ranker is not None and any(narrows(contract, tier.keep_tools or 0) for tier in smaller):
-            self.ranked = tuple(await ranker.rank(self.request, contract.tools, self.guarding) or ())
-
-    def _state(self, tier: Tier, language: str | None) -> TierState:
-        engine, tokens = self.cascade.engines[tier.engine], self._tokens(tier)
-        available = self.cascade.available(tier.engine)
-        late = too_late(self.request.budget, self.cascade.route.rules, self.cascade.usual(tier.name), self._elapsed())
-        foreign = language is not None and tier.languages is not None and language not in tier.languages
-        return TierState(tokens, available, engine.supports(self.request.contract), tier.name in self.guarded, late, foreign)
-
     def _next(self) -> Try | Repair | Return | GiveUp:
-        spent = self.guarding.cost + sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)
-        step = next_step(self.request, self.decision, self.attempts, self.cascade.route.rules, spent=spent, elapsed=self._elapsed())
+        spent = self.opening.asked.cost + sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)
+        step = next_step(self.request, self.opening.decision, self.attempts, self.cascade.route.rules, spent=spent, elapsed=self._elapsed())
         return self._shadowed(step) if self.cascade.route.mode == "shadow" else step
-
-    def _tokens(self, tier: Tier) -> int:
-        """Of the prompt with every tool, for the tier may become the last; where that is too long, with those that it would be shown."""
-        if tier.context is None:
-            return 0
-        whole = Rung(self.cascade.route, tier, self.request, last=True)
-        tokens = self._counted(whole)
-        smaller = tier is not self.cascade.route.tiers[-1] and narrows(self.request.contract, tier.keep_tools or 0)
-        if not smaller or fits(self.request, tier, tokens):
-            return tokens
-        self.tight.add(tier.name)
-        return self._counted(replace(whole, last=False))
-
-    def _counted(self, rung: Rung) -> int:
-        call = rung.call(self.request.messages, guide=rung.guide)
-        return self.cascade.engines[rung.tier.engine].prompt_tokens(call)
 
     def _shadowed(self, step: Try | Repair | Return | GiveUp) -> Try | Repair | Return | GiveUp:
         """What would have been kept stands in the record; the last tier answers all the same."""
-        last = self.decision.permitted[-1]
+        last = self.opening.decision.permitted[-1]
         kept = isinstance(step, Return) and self.attempts[step.index].deferral is None
         return Try(last) if kept and all(attempt.tier != last for attempt in self.attempts) else step
 
@@ -216,7 +163,7 @@ class _Run:
     async def _tried(self, tier: str) -> None:
         """A draft, with a rival where it takes long; a shadowed one only watches, and nobody waits for it."""
         route = self.cascade.route
-        above = None if route.mode == "shadow" else rival(self.request, self.decision, self.attempts, tier, route.rules)
+        above = None if route.mode == "shadow" else rival(self.request, self.opening.decision, self.attempts, tier, route.rules)
         if above is None:
             await self._attempt(tier, "try", self.request.messages)
         else:
@@ -294,7 +241,7 @@ class _Run:
 
     def _start(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> Running:
         rung = self._rung(tier)
-        limit = time_left(self.request.budget, self.decision, tier, self.cascade.route.rules, self._elapsed())
+        limit = time_left(self.request.budget, self.opening.decision, tier, self.cascade.route.rules, self._elapsed())
         engine, clock = self.cascade.engines[rung.tier.engine], self.cascade.clock
         if tier not in self.guides:
             self.guides[tier] = rung.guide
@@ -305,8 +252,8 @@ class _Run:
     def _rung(self, tier: str) -> Rung:
         if tier not in self.rungs:
             route = self.cascade.route
-            last, tight = is_last(tier, self.decision), tier in self.tight
-            self.rungs[tier] = Rung(route, route.tier(tier), self.request, last, self.ranked, tight)
+            last, tight = is_last(tier, self.opening.decision), tier in self.opening.tight
+            self.rungs[tier] = Rung(route, route.tier(tier), self.request, last, self.opening.ranked, tight)
         return self.rungs[tier]
 
     async def _record(self, running: Running) -> None:

@@ -35,6 +35,7 @@ LEVELS = [
     {"gated", "early", "events"},
     {"route", "attempting"},
     {"rung"},
+    {"opening"},
     {"cascade"},
     {"evaluation"},
 ]

@@ -1,0 +1,85 @@
+"""What is settled about a request before its first attempt: which tiers are open to it, and which of many tools they are shown."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from router.gate import TierState, decide, fits
+from router.loops import going_on
+from router.policy import too_late
+from router.ports import Engine
+from router.retrieval import last_words, narrows
+from router.route import Route
+from router.rung import Rung
+from router.types import Decision, GenerationRequest, Tab, Tier
+
+
+@dataclass(slots=True)
+class Opening:
+    """`elapsed` are the seconds since the request arrived; `available`, `usual` and `language` are those of the cascade."""
+
+    route: Route
+    engines: Mapping[str, Engine]
+    request: GenerationRequest
+    elapsed: Callable[[], float]
+    available: Callable[[str], bool]
+    usual: Callable[[str], float | None]
+    language: Callable[[str], str | None]
+    decision: Decision = field(default=Decision(()))
+    asked: Tab = field(default_factory=Tab)
+    """What guards and retrievers took."""
+    ranked: tuple[str, ...] = ()
+    """The tools, likeliest first, where somebody knows better than their words tell."""
+    tight: set[str] = field(default_factory=set)
+    """Tiers whose context is too short for all tools."""
+    _guarded: frozenset[str] = frozenset()
+
+    async def settle(self) -> None:
+        """Ask the guards, decide, rank; raises SmallfirstError where no tier is open."""
+        await self._guard()
+        self.decision = self._decide()
+        await self._rank()
+
+    async def _guard(self) -> None:
+        names = [tier.name for tier in self.route.tiers]
+        for guard in self.route.guards:
+            found = await guard.inspect(self.request, names, self.asked)
+            self._guarded |= found.closed
+
+    def _decide(self) -> Decision:
+        route, request = self.route, self.request
+        tiers = route.tiers if request.pinned else route.candidates
+        language = self.language(last_words(request)) if any(tier.languages for tier in tiers) else None
+        learned = request.pinned is None and route.difficulty is not None and route.difficulty.hopeless(request)
+        looping = None if route.mode == "shadow" else going_on(request.messages, tiers)
+        decision = decide(request, tiers, {tier.name: self._state(tier, language) for tier in tiers}, hopeless=learned, looping=looping)
+        return decision if request.target is None else replace(decision, why=f"{decision.why}; held to the target {request.target}")
+
+    async def _rank(self) -> None:
+        """Where a smaller tier is to be shown few of many tools, ask which."""
+        ranker, contract = self.route.ranker, self.request.contract
+        smaller = map(self.route.tier, self.decision.permitted[:-1])
+        if ranker is not None and any(narrows(contract, tier.keep_tools or 0) for tier in smaller):
+            self.ranked = tuple(await ranker.rank(self.request, contract.tools, self.asked) or ())
+
+    def _state(self, tier: Tier, language: str | None) -> TierState:
+        engine, tokens = self.engines[tier.engine], self._tokens(tier)
+        available = self.available(tier.engine)
+        late = too_late(self.request.budget, self.route.rules, self.usual(tier.name), self.elapsed())
+        foreign = language is not None and tier.languages is not None and language not in tier.languages
+        return TierState(tokens, available, engine.supports(self.request.contract), tier.name in self._guarded, late, foreign)
+
+    def _tokens(self, tier: Tier) -> int:
+        """Of the prompt with every tool, for the tier may become the last; where that is too long, with those that it would be shown."""
+        if tier.context is None:
+            return 0
+        whole = Rung(self.route, tier, self.request, last=True)
+        tokens = self._counted(whole)
+        smaller = tier is not self.route.tiers[-1] and narrows(self.request.contract, tier.keep_tools or 0)
+        if not smaller or fits(self.request, tier, tokens):
+            return tokens
+        self.tight.add(tier.name)
+        return self._counted(replace(whole, last=False))
+
+    def _counted(self, rung: Rung) -> int:
+        call = rung.call(self.request.messages, guide=rung.guide)
+        return self.engines[rung.tier.engine].prompt_tokens(call)
