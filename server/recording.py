@@ -54,9 +54,9 @@ class Recording:
         self.recorder.observe(request, outcome)
         self.auditor.observe(request, outcome)
 
-    async def take(self, response_id: str, correct: float, expected: object) -> bool:
-        """Join feedback to its response; false where no such response is known."""
-        return await self.recorder.feedback(response_id, correct, expected)
+    async def take(self, response_id: str, correct: float, expected: object, owner: str | None) -> bool:
+        """Join feedback to its response; false where no such response is known, or none of the `owner`'s."""
+        return await self.recorder.feedback(response_id, correct, expected, owner)
 
     def floor(self, route: str) -> Callable[[], float]:
         """The least confidence that the route keeps, whenever asked."""

@@ -10,12 +10,12 @@ from starlette.exceptions import HTTPException
 
 from router.errors import UnknownModel, UnsupportedEndpoint
 from server.api import errors
-from server.api.exchange import read
+from server.api.exchange import key_of, read
 from server.api.parsing import parse
 
 LIMIT = 65_536
-Take = Callable[[str, float, object], Awaitable[bool]]
-"""Joins (response id, correct 0..1, expected) to its response; false where no such response is known."""
+Take = Callable[[str, float, object, str | None], Awaitable[bool]]
+"""Joins (response id, correct 0..1, expected) to its response; false where no such response is known, or it is another key's."""
 
 
 class Feedback(BaseModel):
@@ -44,7 +44,9 @@ def routes(take: Take | None) -> APIRouter:
         if take is None:
             raise UnsupportedEndpoint("no outcome store is configured: set `outcomes.url`")
         said = parse(await read(request, LIMIT), Feedback)
-        if not await take(said.response_id, said.correct, said.expected):
+        key = key_of(request)
+        owner = None if key is None or key.admin else key.name
+        if not await take(said.response_id, said.correct, said.expected, owner):
             raise HTTPException(errors.TABLE[UnknownModel].status, f"no answer has the response_id {said.response_id!r}")
         told = {"object": "outcome.label", "response_id": said.response_id, "source": "feedback", "correct": said.correct}
         return Response(to_json(told), media_type="application/json")

@@ -55,8 +55,8 @@ async def test_feedback_is_taken_and_everything_is_written_at_the_end(tmp_path: 
     labels: list[tuple[str, str, bool]] = []
     made, cascade = gateway(tmp_path, call(5), call(5), labels)
     await cascade.run(request("r"))
-    assert await made.take("r", 1.0, None)
-    assert not await made.take("nobody", 1.0, None)
+    assert await made.take("r", 1.0, None, None)
+    assert not await made.take("nobody", 1.0, None, None)
     await made.close()
     assert sorted(labels) == [("auto", "audit", True), ("auto", "feedback", True)]
 

@@ -189,7 +189,7 @@ def _now(connection: Connection, ours: float) -> float:
 def _resolved(connection: Connection, feedback: Feedback) -> Label | None:
     """The label of the tier that answered; `None` where the response is unknown or nothing was answered."""
     row = connection.execute(select(outcomes).where(outcomes.c.response_id == feedback.response_id)).first()
-    if row is None or row.tier is None:
+    if row is None or row.tier is None or (feedback.owner is not None and row.owner not in ("", feedback.owner)):
         return None
     body = json.loads(row.body)
     confidence = next((one["confidence"] for one in reversed(body["attempts"]) if one["tier"] == row.tier), None)

@@ -41,6 +41,7 @@ class Encoder:
             outcome.seconds,
             dumped(told(request, outcome, words=self.content)),
             dumped(content.kept(request, outcome)) if self.content else None,
+            request.owner,
         )
 
 

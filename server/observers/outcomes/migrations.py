@@ -19,7 +19,12 @@ def _calibrations(connection: Connection) -> None:
     calibrations.create(connection)
 
 
-STEPS: Sequence[Step] = (_calibrations,)
+def _owners(connection: Connection) -> None:
+    """Version 3: whose key an answer was asked with."""
+    connection.exec_driver_sql("ALTER TABLE outcomes ADD COLUMN owner VARCHAR DEFAULT '' NOT NULL")
+
+
+STEPS: Sequence[Step] = (_calibrations, _owners)
 """Step k brings version k + 1 to version k + 2."""
 
 _LOCK = 0x5F0C0DE

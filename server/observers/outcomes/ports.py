@@ -19,7 +19,8 @@ class Unfit(Exception):
 class Row:
     """One outcome as stored; `body` is JSON without any text of the client or a model, `content` JSON with it, if it is kept at all.
 
-    `at` is in seconds since the epoch; `tier` gave the answer, `confidence` is that of the first draft that had one.
+    `at` is in seconds since the epoch; `tier` gave the answer, `confidence` is that of the first draft that had one; `owner` is the name of
+    the key that it was asked with, "" where there was none.
     """
 
     response_id: str
@@ -33,6 +34,7 @@ class Row:
     seconds: float
     body: str
     content: str | None = None
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,16 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a client says of the answer it got; the store finds the rest in the outcome's row."""
+    """What a client says of the answer it got; the store finds the rest in the outcome's row.
+
+    With an `owner` it counts only for answers that this key asked for, or nobody's.
+    """
 
     response_id: str
     correct: float
     at: float
     detail: str | None = None
+    owner: str | None = None
 
 
 Entry = Row | Label | Feedback

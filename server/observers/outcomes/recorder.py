@@ -4,8 +4,9 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from router.errors import Overloaded
@@ -29,7 +30,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What may wait, in entries and about in characters; how long a batch grows, and the longest pause between tries of a lost store."""
+    """What may wait, in entries and about in characters; how long a batch grows, and the longest pause between tries of a lost store.
+
+    The store is trimmed first after `trim_first` seconds: a clock that was wrong at boot is mostly set right by then, which is seen.
+    """
 
     entries: int = 10_000
     characters: int = 64_000_000
@@ -37,6 +41,7 @@ class Bounds:
     seconds: float = 0.1
     patience: float = 5.0
     trim_every: float = 3600.0
+    trim_first: float = 600.0
 
 
 class Observed(NamedTuple):
@@ -64,31 +69,34 @@ class Recorder:
     _queue: deque[Waiting] = field(default_factory=deque, init=False)
     _size: int = field(default=0, init=False)
     _taken: int = field(default=0, init=False)
-    _pending: set[str] = field(default_factory=set, init=False)
+    _pending: dict[str, str] = field(default_factory=dict, init=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
     _closing: float | None = field(default=None, init=False)
-    _trimmed: tuple[float, float] | None = field(default=None, init=False)
+    _looked: tuple[float, float] | None = field(default=None, init=False)
+    _due: float = field(default=0.0, init=False)
 
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
         """Queue an outcome; beyond the bound it is lost and counted."""
-        self._put(Observed(request, outcome, self.wall(), _characters(request, outcome)), outcome.request_id)
+        self._put(Observed(request, outcome, self.wall(), _characters(request, outcome)), {outcome.request_id: request.owner})
 
     def label(self, label: Label) -> None:
         """Queue a label."""
-        self._put(label, None)
+        self._put(label)
 
-    async def feedback(self, response_id: str, correct: float, expected: object = None) -> bool:
-        """Join what a client says to its response; false where no such response is known. Raises Overloaded where the store cannot tell.
+    async def feedback(self, response_id: str, correct: float, expected: object = None, owner: str | None = None) -> bool:
+        """Join what a client says to its response; false where no such response is known, or none of this `owner`'s.
+
+        Raises Overloaded where the store cannot tell.
 
         A response of another worker may still wait in that worker's queue, so an unknown one is looked up once more a little later.
         """
         detail = dumped({"expected": expected}) if self.encoder.content and expected is not None else None
-        said = Feedback(response_id, correct, self.wall(), detail)
+        said = Feedback(response_id, correct, self.wall(), detail, owner)
         with self._changed:
-            waits = response_id in self._pending
-        if waits:
-            return self._put(said, None) or _unreachable()
+            whose = self._pending.get(response_id)
+        if whose is not None:
+            return (owner is None or whose in ("", owner)) and (self._put(said) or _unreachable())
         try:
             return await asyncio.to_thread(self._known, said) or await self._later(said)
         except StoreLost:
@@ -108,15 +116,14 @@ class Recorder:
         self._lose(left, "the server stopped before the store took them")
         self.store.close()
 
-    def _put(self, entry: Waiting, response_id: str | None) -> bool:
+    def _put(self, entry: Waiting, owners: Mapping[str, str] = MappingProxyType({})) -> bool:
         size = entry.size if isinstance(entry, Observed) else 0
         with self._changed:
             fits = len(self._queue) < self.bounds.entries and self._size + size <= self.bounds.characters and self._closing is None
             if fits:
                 self._queue.append(entry)
                 self._size += size
-                if response_id is not None:
-                    self._pending.add(response_id)
+                self._pending |= owners
                 self._start()
                 if len(self._queue) in (1, self.bounds.batch):  # waking the thread for each would cost the hot path a switch a request
                     self._changed.notify()
@@ -139,7 +146,7 @@ class Recorder:
     def _take(self) -> list[Waiting] | None:
         """The next batch; empty when it is time to look after the store, `None` at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closing is not None, timeout=self.bounds.trim_every)
+            self._changed.wait_for(lambda: self._queue or self._closing is not None, max(0.01, self._due - time.monotonic()))
             if self._closing is None and self._queue:
                 self._changed.wait_for(lambda: len(self._queue) >= self.bounds.batch or self._closing is not None, self.bounds.seconds)
             if not self._queue and self._closing is not None:
@@ -198,15 +205,17 @@ class Recorder:
             for waiting in batch:
                 if isinstance(waiting, Observed):
                     self._size -= waiting.size
-                    self._pending.discard(waiting.outcome.request_id)
+                    self._pending.pop(waiting.outcome.request_id, None)
 
     def _trim(self) -> None:
         """A clock that jumped forward makes everything look old, so what it says has to stand for one more round."""
-        now, before = (time.monotonic(), self.wall()), self._trimmed
-        if before is not None and now[0] - before[0] < self.bounds.trim_every:
+        now, before = (time.monotonic(), self.wall()), self._looked
+        if before is not None and now[0] < self._due:
             return
-        self._trimmed = now
-        if before is not None and abs((now[1] - before[1]) - (now[0] - before[0])) > JUMP:
+        self._looked, self._due = now, now[0] + (self.bounds.trim_first if before is None else self.bounds.trim_every)
+        if before is None:
+            return
+        if abs((now[1] - before[1]) - (now[0] - before[0])) > JUMP:
             self.told.log("the clock has jumped: the outcome store is not trimmed this time")
             return
         try:

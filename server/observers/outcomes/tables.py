@@ -20,6 +20,7 @@ outcomes = Table(
     Column("seconds", Float, nullable=False),
     Column("body", Text, nullable=False),
     Column("content", Text),
+    Column("owner", String, nullable=False, server_default=""),
     Index("outcomes_route_at", "route", "at"),
 )
 

@@ -56,6 +56,16 @@ async def test_a_key_asks_its_routes_and_is_counted(tmp_path: Path) -> None:
         assert (await made.client.get("/v1/models/other", headers=bearing(keys["ann"]))).status_code == 404
 
 
+async def test_a_key_says_what_became_of_its_own_answers_alone(tmp_path: Path) -> None:
+    file, keys = keys_file(tmp_path, ann={}, ben={}, root={"admin": True})
+    outcomes = {"url": f"sqlite:///{tmp_path}/outcomes.db"}
+    async with running(access={"keys_file": file}, outcomes=outcomes) as made:
+        asked = await made.client.post(PATH, json=BODY, headers=bearing(keys["ann"]))
+        said = {"response_id": asked.json()["id"], "success": False}
+        found = {name: (await made.client.post("/v1/outcomes", json=said, headers=bearing(keys[name]))).status_code for name in keys}
+    assert found == {"ann": 200, "ben": 404, "root": 200}
+
+
 async def test_a_key_is_answered_by_its_tiers_alone(tmp_path: Path) -> None:
     file, keys = keys_file(tmp_path, small={"tiers": ["small"]}, large={"tiers": ["large"]})
     async with running(access={"keys_file": file}) as made:

@@ -12,7 +12,7 @@ from server.api import errors, outcomes
 TAKEN: list[tuple[str, float, object]] = []
 
 
-async def take(response_id: str, correct: float, expected: object) -> bool:
+async def take(response_id: str, correct: float, expected: object, owner: str | None) -> bool:  # noqa: ARG001
     if response_id == "lost":
         raise Overloaded("later", retry_after=5.0)
     TAKEN.append((response_id, correct, expected))

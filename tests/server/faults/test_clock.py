@@ -11,6 +11,7 @@ from server.observers.outcomes.recorder import Bounds, Recorder
 from tests.server.observers.outcomes.made import Ears, database, kept_small
 
 YEARS = 10 * 365 * 86_400.0
+BOUNDS = Bounds(seconds=0.01, trim_every=0.2, trim_first=0.2)
 
 
 class Counting:
@@ -32,7 +33,7 @@ class Counting:
 
 def test_what_looks_old_only_since_the_clock_jumped_is_not_deleted_at_once() -> None:
     store, ears, jumped = Counting(), Ears(), [0.0]
-    made = Recorder(store, Encoder(), lambda: time.time() + jumped[0], ears.told(), Bounds(seconds=0.01, trim_every=0.2))  # type: ignore[arg-type]
+    made = Recorder(store, Encoder(), lambda: time.time() + jumped[0], ears.told(), BOUNDS)  # type: ignore[arg-type]
     made.observe(*kept_small("a"))
     while not store.trimmed:
         time.sleep(0.01)
@@ -43,6 +44,20 @@ def test_what_looks_old_only_since_the_clock_jumped_is_not_deleted_at_once() -> 
     while max(store.trimmed) < time.time() + YEARS / 2:
         time.sleep(0.01)
     made.close()
+
+
+def test_what_looks_old_to_a_clock_that_is_wrong_from_the_start_is_not_deleted_before_it_is_set_right() -> None:
+    store, ears, wrong = Counting(), Ears(), [YEARS]
+    made = Recorder(store, Encoder(), lambda: time.time() + wrong[0], ears.told(), BOUNDS)  # type: ignore[arg-type]
+    made.observe(*kept_small("a"))
+    while made._looked is None:
+        time.sleep(0.01)
+    wrong[0] = 0.0
+    while not store.trimmed:
+        time.sleep(0.01)
+    made.close()
+    assert any("clock" in line for line in ears.lines)
+    assert all(at < time.time() + YEARS / 2 for at in store.trimmed)
 
 
 def test_a_lease_of_the_far_future_is_no_lease(tmp_path: Path) -> None:

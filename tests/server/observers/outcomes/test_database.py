@@ -110,14 +110,16 @@ def test_an_older_database_takes_the_steps_that_it_lacks(store: Database) -> Non
     assert [found.response_id for found, _ in store.labelled()] == ["a"]
 
 
-def test_a_database_of_the_first_release_gets_its_table_of_calibrations(store: Database) -> None:
+def test_a_database_of_the_first_release_gets_its_table_of_calibrations_and_its_owners(store: Database) -> None:
     store.write([row("a")])
     with store._engine.connect() as connection:
         connection.execute(text("DROP TABLE calibrations"))
+        connection.execute(text("ALTER TABLE outcomes DROP COLUMN owner"))
         connection.execute(text("UPDATE schema_version SET version = 1"))
         connection.commit()
         migrate(connection)
         connection.commit()
+    assert store.write([Feedback("a", 1.0, 2.0, owner="payroll")]).labels
     assert store.adopted("auto", "base") is None
     store.adopt(Refitted("auto", "base", "one", 1.0, "{}"))
     store.adopt(Refitted("auto", "base", "two", 2.0, "{}"))

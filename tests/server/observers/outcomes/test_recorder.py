@@ -2,6 +2,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,23 @@ async def test_feedback_on_a_stored_response_is_idempotent_and_an_unknown_one_is
     assert not await made.feedback("nobody", 1.0)
     assert ears.labels == [("auto", "feedback", False)]
     await asyncio.to_thread(made.close)
+
+
+@pytest.mark.parametrize("seconds", [5.0, 0.01], ids=["still waiting", "stored"])
+async def test_a_key_says_nothing_of_another_keys_answer(tmp_path: Path, seconds: float) -> None:
+    ears = Ears()
+    made = recorder(database(tmp_path), ears, seconds=seconds)
+    asked, came = kept_small("a")
+    made.observe(replace(asked, owner="payroll"), came)
+    made.observe(*kept_small("b"))
+    while seconds < 1 and made._pending:
+        await asyncio.sleep(0.01)
+    assert not await made.feedback("a", 0.0, owner="search")
+    assert await made.feedback("a", 1.0, owner="payroll")
+    assert await made.feedback("b", 1.0, owner="payroll")
+    assert await made.feedback("a", 0.0)
+    await asyncio.to_thread(made.close)
+    assert ears.labels == [("auto", "feedback", True), ("auto", "feedback", True), ("auto", "feedback", False)]
 
 
 async def test_a_lost_store_asks_the_client_to_come_back() -> None:
