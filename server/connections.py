@@ -4,6 +4,7 @@ A timer is set only where a request has not arrived with one piece, so that an o
 """
 
 import asyncio
+import socket
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -18,12 +19,16 @@ from server.api import errors
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of one connection: bytes of a request's line and headers, seconds for them, seconds for its body; and how many connections."""
+    """Of one connection: bytes of a request's line and headers, seconds for them, seconds for its body; and how many connections.
+
+    `stall` is how many seconds what was sent may lie there without the client taking any of it.
+    """
 
     header_bytes: int = 32_768
     header_seconds: float = 10.0
     body_seconds: float = 60.0
     connections: int = 4096
+    stall: float = 60.0
 
 
 class Phase(Enum):
@@ -58,6 +63,7 @@ class Bounded(HttpToolsProtocol):
         if len(self.connections) > self.bounds.connections:
             transport.abort()
         else:
+            _end_when_silent(transport, self.bounds.stall)
             self._time()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -119,6 +125,13 @@ class Bounded(HttpToolsProtocol):
         self.phase = Phase.DONE
         self._time()
         self.transport.close()
+
+
+def _end_when_silent(transport: asyncio.Transport, seconds: float) -> None:
+    """The kernel ends a connection whose other end is gone or takes nothing (RFC 5482): closing it would wait for that end for ever."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * seconds))
 
 
 def _too_large(bounds: Bounds) -> HeadersTooLarge:

@@ -77,7 +77,7 @@ def _listen(path: Path, settings: Settings, workers: int) -> None:
 def options(settings: Settings, folder: Path) -> Mapping[str, Any]:
     """uvicorn's; requests have log lines of our own. Relative paths start at `folder`; raises ConfigError."""
     listen, limits = settings.listen, settings.limits
-    bounds = Bounds(limits.header_bytes, limits.header_seconds, limits.body_seconds, limits.connections)
+    bounds = Bounds(limits.header_bytes, limits.header_seconds, limits.body_seconds, limits.connections, listen.stall)
     return {
         "host": listen.host,
         "port": listen.port,

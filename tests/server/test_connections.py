@@ -283,3 +283,18 @@ def test_certificate_and_key_can_be_named_on_the_command_line(tmp_path: Path) ->
 def test_nobody_can_trust_everyone_by_a_star(listen: dict[str, list[str]]) -> None:
     with pytest.raises(ConfigError, match=r"listen\.(proxies|origins)\.0"):
         checked(settings().model_dump() | {"listen": listen})
+
+
+def test_a_client_that_takes_nothing_does_not_keep_its_connection() -> None:
+    gone = threading.Event()
+
+    async def flood(_scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * 100_000_000, "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    with serving(flood, listen={"stall": 1}) as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert gone.wait(30)
