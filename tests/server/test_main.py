@@ -1,5 +1,6 @@
 """The command line: what it serves, what it refuses in one line with exit code 2, and how it stops."""
 
+import contextlib
 import json
 import os
 import signal
@@ -38,12 +39,14 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def start(settings: Path, *more: str) -> tuple[subprocess.Popen[str], str]:
+def start(settings: Path, *more: str, log: Path | None = None) -> tuple[subprocess.Popen[str], str]:
+    """What is logged can be read from the process, unless it is much: then it must go to a file, or the process waits for its reader."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "server", "serve", "--config", str(settings), "--port", str(port), *more]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    with contextlib.nullcontext(subprocess.PIPE) if log is None else log.open("w") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, text=True)
     url = f"http://127.0.0.1:{port}"
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
