@@ -62,8 +62,9 @@ def internal(parts: Parts) -> FastAPI:
 def _guard(app: FastAPI, parts: Parts) -> None:
     """From the inside outwards: keys, or where there are none the origins of pages; then what allowed pages' browsers ask beforehand."""
 
-    def refused(code: str) -> None:
+    def refused(code: str, client: str) -> None:
         parts.gauges.refused("", code, "")
+        parts.turned_away(code, client)
 
     if parts.keys is not None:
         app.add_middleware(Door, keys=parts.keys, wall=parts.wall, refused=refused)

@@ -14,9 +14,12 @@ ADMIN = ("/metrics", "/dashboard")
 
 
 class Door:
-    """Puts the caller's key into the request's state; `keys` are those in force, `refused` hears the code of every refusal."""
+    """Puts the caller's key into the request's state.
 
-    def __init__(self, app: ASGIApp, keys: Callable[[], Keyring], wall: Callable[[], float], refused: Callable[[str], None]) -> None:
+    `keys` are those in force; `refused` hears the code of every refusal and the client's address.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Callable[[], Keyring], wall: Callable[[], float], refused: Callable[[str, str], None]) -> None:
         self._app, self._keys, self._wall, self._refused = app, keys, wall, refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -27,7 +30,7 @@ class Door:
         try:
             scope["state"]["key"] = self._let_in(scope)
         except AccessDenied as refusal:
-            self._refused(refusal.code)
+            self._refused(refusal.code, address(scope))
             await errors.response(refusal)(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -37,6 +40,12 @@ class Door:
         if scope["path"].startswith(ADMIN) and not key.admin:
             raise AccessDenied("this needs an administrator's key")
         return key
+
+
+def address(scope: Scope) -> str:
+    """The client's address, as far as it is known: "" behind a Unix socket."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from router.errors import AccessDenied
 from server.api import errors
+from server.api.door import address
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -20,7 +21,7 @@ LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 class Origins:
     """Refuses other pages than those of `allowed` and of the gateway itself; with `private` also names that are not this machine's."""
 
-    def __init__(self, app: ASGIApp, allowed: Collection[str], private: bool, refused: Callable[[str], None]) -> None:
+    def __init__(self, app: ASGIApp, allowed: Collection[str], private: bool, refused: Callable[[str, str], None]) -> None:
         self._app, self._allowed, self._private, self._refused = app, allowed, private, refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -29,7 +30,7 @@ class Origins:
         if refusal is None:
             await self._app(scope, receive, send)
             return
-        self._refused(refusal.code)
+        self._refused(refusal.code, address(scope))
         await errors.response(refusal)(scope, receive, send)
 
     def _objection(self, scope: Scope) -> AccessDenied | None:

@@ -58,7 +58,7 @@ class Parts:
 
     A route's cascade gives way to another one when its calibration is fitted again. Where `keys` is `None` everyone may ask,
     but for web pages of other `origins`, and where it is `private` under this machine's own names alone.
-    `available` says of an engine whether it takes calls.
+    `available` says of an engine whether it takes calls; `turned_away` hears code and address of who did not get past the door.
     """
 
     cascades: MutableMapping[str, Cascade]
@@ -81,6 +81,7 @@ class Parts:
     private: bool = False
     stall: float = 60.0
     available: Callable[[str], bool] = lambda name: True
+    turned_away: Callable[[str, str], None] = lambda code, client: None
 
     def enter(self, key: Key | None, held: ExitStack) -> None:
         """A place among those in flight, and in what the key may; raises Overloaded, StoreUnavailable."""

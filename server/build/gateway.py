@@ -28,6 +28,7 @@ from server.metering import Idled, metering
 from server.observers.logs import Logs
 from server.observers.metrics import Metrics
 from server.observers.recent import Recent
+from server.observers.refusals import Refusals
 from server.observers.savings import Yardstick
 from server.pulse import Beat, Pulse
 from server.recalibrating import Recalibrator
@@ -78,7 +79,12 @@ def gateway(
     followers += [page.observe] if page else []
     door = admitting(settings, folder, metrics, lambda sentence: written(json.dumps({"event": "access", "message": sentence})))
     followers += [door.ledger.observe] if door else []
-    parts = replace(built_parts(settings, around, metrics, each_of(*followers), followed), page=page, watch=_details(notes, followed))
+    parts = replace(
+        built_parts(settings, around, metrics, each_of(*followers), followed),
+        page=page,
+        watch=_details(notes, followed),
+        turned_away=Refusals(written, time.time, request_id),
+    )
     if door is not None:
         gauges = replace(parts.gauges, observe=each_of(metrics.observe, door.ledger.observe))
         parts = replace(parts, keys=lambda: door.file.ring, ledger=door.ledger, gauges=gauges)
