@@ -1,6 +1,7 @@
 """The dashboards and rules use only what the gateway counts, and the dashboards are what their source says."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 import yaml
 
 from deploy.grafana.source.__main__ import dashboards, text
+from router.errors import ConfigError, Overloaded
+from server.api.errors import TABLE
 from tests.deploy.exposition import busy, families
 from tests.deploy.promql import uses
 
@@ -140,6 +143,14 @@ def test_every_rule_and_every_alert_has_a_unit_test() -> None:
         if case["exp_alerts"]
     }
     assert {rule["alert"] for rule in rules("alerts.yml")} == tried
+
+
+def test_every_fault_of_the_serving_side_counts_as_an_error() -> None:
+    """429 where the gateway or an engine has no room; what limits of a key refuse is the client's."""
+    faults = {kind.code for kind, told in TABLE.items() if told.status >= 500 and kind is not ConfigError} | {Overloaded.code}
+    (rule,) = [rule for rule in rules("rules.yml") if rule["record"] == "route:smallfirst_request_errors:ratio_rate5m"]
+    (codes,) = re.findall(r'code=~"([\w|]+)"', rule["expr"])
+    assert set(codes.split("|")) == faults
 
 
 def test_every_alert_has_its_paragraph_in_the_runbook_and_links_to_it() -> None:
