@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from server.api.described import FORGOTTEN, ITEMS, RESPONSE
 from server.api.responding import ResponsesRequest
 from server.api.wire import ChatRequest, CompletionRequest, EmbeddingRequest
 
@@ -15,20 +16,6 @@ _BODIES = (ChatRequest, CompletionRequest, ResponsesRequest, EmbeddingRequest)
 _REFERENCE = "#/components/schemas/{model}"
 _OFFICIAL = "openai.{model}"
 """The official client's own types, which describe the answers, stand under names apart from the bodies'."""
-_RESPONSE_ANSWER = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "object": {"const": "response"},
-        "created_at": {"type": "number"},
-        "status": {"enum": ["completed", "incomplete"]},
-        "model": {"type": "string"},
-        "output": {"type": "array", "items": {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}},
-        "usage": {"anyOf": [{"type": "object"}, {"type": "null"}]},
-    },
-    "required": ["id", "object", "created_at", "status", "model", "output"],
-}
-"""The outline of a response: the official type of it is ten times as long as all the rest."""
 _ABOUT = """OpenAI's API, answered by a small model where its answer can be proven, and by a larger one where not.
 
 `model` is a route, an alias, or `route/tier` to pin a tier. Bodies are checked strictly: a field that is not listed here is refused with
@@ -78,13 +65,15 @@ def _told(schema: dict[str, Any], description: str) -> dict[str, Any]:
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
-    """The request body of a handler that reads it by itself, and the two ways in which it answers."""
+    """The request body of a handler that reads it by itself, and the ways in which it answers."""
     schema = {"$ref": _REFERENCE.format(model=model.__name__)}
     headers = {name: {"description": told, "schema": {"type": "string"}} for name, told in TOLD.items()}
-    answers = {"application/json": {"schema": _ANSWERS[model.__name__]}, "text/event-stream": {}}
+    streams = "stream" in model.model_fields
+    answers = {"application/json": {"schema": _ANSWERS[model.__name__]}, **({"text/event-stream": {}} if streams else {})}
+    described = "the answer, whole or as a stream" if streams else "the answer"
     return {
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-        "responses": {"200": {"description": "the answer, whole or as a stream", "headers": headers, "content": answers}},
+        "responses": {"200": {"description": described, "headers": headers, "content": answers}},
     }
 
 
@@ -92,7 +81,7 @@ _ANSWERS = {
     "ChatRequest": _official("ChatCompletion"),
     "CompletionRequest": _official("Completion"),
     "EmbeddingRequest": _official("CreateEmbeddingResponse"),
-    "ResponsesRequest": _RESPONSE_ANSWER,
+    "ResponsesRequest": RESPONSE,
 }
 
 NAMED_MODEL = {
@@ -119,8 +108,11 @@ def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 _RESPONSE = {"name": "response_id", "in": "path", "required": True, "schema": {"type": "string"}}
-NAMED_RESPONSE: dict[str, Any] = {"parameters": [_RESPONSE]}
-"""The path of one stored response."""
+READ_RESPONSE: dict[str, Any] = {"parameters": [_RESPONSE], "responses": _told(RESPONSE, "the response as it was told")}
+"""One stored response, to be read."""
+
+FORGET_RESPONSE: dict[str, Any] = {"parameters": [_RESPONSE], "responses": _told(FORGOTTEN, "it is forgotten")}
+"""One stored response, to be forgotten."""
 
 LISTED_ITEMS: dict[str, Any] = {
     "parameters": [
@@ -128,6 +120,7 @@ LISTED_ITEMS: dict[str, Any] = {
         _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
         _query("order", {"type": "string", "enum": ["asc", "desc"], "default": "desc"}),
         _query("after", {"type": "string"}),
-    ]
+    ],
+    "responses": _told(ITEMS, "the items in order"),
 }
 """The page of one stored response's input."""

@@ -11,14 +11,14 @@ from router.errors import InvalidRequest, UnknownModel, UnsupportedParameter
 from server.api import errors
 from server.api.conversations import PREFIX, Json, Stored
 from server.api.exchange import owner_of
-from server.api.openapi import LISTED_ITEMS, NAMED_RESPONSE
+from server.api.openapi import FORGET_RESPONSE, LISTED_ITEMS, READ_RESPONSE
 from server.api.parts import parts
 
 router = APIRouter()
 MOST, USUAL = 100, 20
 
 
-@router.get("/v1/responses/{response_id}", responses=errors.documented(), openapi_extra=NAMED_RESPONSE)
+@router.get("/v1/responses/{response_id}", responses=errors.documented(), openapi_extra=READ_RESPONSE)
 async def retrieve(request: Request) -> Response:
     """The response as it was told; a finished stream is not told again."""
     if request.query_params.get("stream", "false").lower() not in ("false", "0", ""):
@@ -26,7 +26,7 @@ async def retrieve(request: Request) -> Response:
     return _json((await _found(request)).response)
 
 
-@router.delete("/v1/responses/{response_id}", responses=errors.documented(), openapi_extra=NAMED_RESPONSE)
+@router.delete("/v1/responses/{response_id}", responses=errors.documented(), openapi_extra=FORGET_RESPONSE)
 async def delete(request: Request) -> Response:
     """Forget it; conversations that went on from it keep what they took."""
     response_id = request.path_params["response_id"]
