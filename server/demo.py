@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -56,16 +56,32 @@ class Row:
     ms: float
 
 
+PATIENCE = 120.0
+"""Seconds that a server may take to get ready: loading models takes a few, a machine with much else to do many more."""
+_TOLD_EVERY = 10.0
+
+
+class NotReady(RuntimeError):
+    """The server that was started does not serve."""
+
+
+def _silent(line: str) -> None:
+    """Where nobody is told."""
+
+
 @contextlib.contextmanager
-def serving(settings: Path, *, patience: float = 30.0) -> Iterator[str]:
-    """The address of a server started with these settings on a free port; it is stopped at the end. `patience` is in seconds."""
+def serving(settings: Path, *, patience: float = PATIENCE, tell: Callable[[str], None] = _silent) -> Iterator[str]:
+    """The address of a server started with these settings on a free port; it is stopped at the end.
+
+    Raises NotReady where it ends, or is not ready after `patience` seconds; `tell` hears of a wait that is long.
+    """
     port = _free_port()
     command = [sys.executable, "-m", "server", "serve", "--config", str(settings), "--port", str(port)]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)  # noqa: S603  # our own command
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait(url, process, patience, said)
+            _wait(url, process, patience, said, tell)
             yield url
         finally:
             process.send_signal(signal.SIGTERM)
@@ -141,14 +157,23 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], patience: float, said: IO[bytes]) -> None:
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
+def _wait(url: str, process: subprocess.Popen[bytes], patience: float, said: IO[bytes], tell: Callable[[str], None]) -> None:
+    began, told, state = time.monotonic(), _TOLD_EVERY, "it does not answer yet"
+    while (passed := time.monotonic() - began) < patience:
         if process.poll() is not None:
-            said.seek(0)
-            raise RuntimeError(f"the server ended with exit code {process.returncode}: {said.read().decode(errors='replace').strip()}")
+            raise NotReady(f"the server ended with exit code {process.returncode}: {_read(said)}")
+        if passed > told:
+            told += _TOLD_EVERY
+            tell(f"waiting for the server since {passed:.0f} s, at most {patience:g} s: {state}")
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{url}/readyz", timeout=2).is_success:
+            answer = httpx.get(f"{url}/readyz", timeout=2)
+            if answer.is_success:
                 return
+            state = f"/readyz says {answer.text}"
         time.sleep(0.05)
-    raise RuntimeError(f"the server was not ready within {patience:g} s")
+    raise NotReady(" ".join(filter(None, (f"the server was not ready within {patience:g} s: {state}", _read(said)))))
+
+
+def _read(said: IO[bytes]) -> str:
+    said.seek(0)
+    return said.read().decode(errors="replace").strip()

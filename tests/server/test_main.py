@@ -183,6 +183,20 @@ def test_a_bad_configuration_is_one_line_and_exit_code_2(command: list[str], tmp
     assert capsys.readouterr().err == "smallfirst: acess: unknown key\n"
 
 
+def test_a_demonstration_whose_server_is_late_says_what_it_waited_for(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--config", str(settings), "--wait", "0.01"]) == 1
+    assert capsys.readouterr().err == "smallfirst: the server was not ready within 0.01 s: it does not answer yet\n"
+
+
+def test_a_demonstration_whose_server_cannot_start_says_why(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as one whose models are not there: the configuration is good, its engines are not."""
+    lost = settings.with_name("lost.yaml")
+    lost.write_text(SETTINGS.replace('{kind: scripted, replies: ["words of the large one"]}', "{kind: embedded, path: /nowhere}"))
+    assert main(["demo", "--config", str(lost)]) == 1
+    assert "the server ended with exit code" in (said := capsys.readouterr().err)
+    assert "/nowhere" in said
+
+
 def test_an_address_of_the_command_line_is_checked_like_the_files(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     closed = settings.with_name("closed.yaml")
     closed.write_text(SETTINGS.replace("access: {open: true}", ""))
