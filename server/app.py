@@ -6,6 +6,7 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -38,7 +39,15 @@ def create_app(
         for engine in parts.engines.values():
             await engine.close()
 
-    app = FastAPI(title="Smallfirst", version=_version(), lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="Smallfirst",
+        version=_version(),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_named,
+    )
     app.state.parts = parts
     app.openapi = lambda: openapi.document(app, parts.names.listed())  # type: ignore[method-assign]  # the framework's own way to replace it
     for module in (chat, completions, responses, stored, embeddings, models, health):
@@ -48,6 +57,11 @@ def create_app(
         _operate(app, parts)
     _guard(app, parts)
     return _told(app, parts)
+
+
+def _named(route: APIRoute) -> str:
+    """Operations are called as their handlers are."""
+    return route.name
 
 
 def internal(parts: Parts) -> FastAPI:

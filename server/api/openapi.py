@@ -73,7 +73,7 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
     described = "the answer, whole or as a stream" if streams else "the answer"
     return {
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-        "responses": {"200": {"description": described, "headers": headers, "content": answers}},
+        "responses": {"200": {"description": described, "headers": headers, "content": answers, "links": _LINKS[model.__name__]}},
     }
 
 
@@ -83,6 +83,17 @@ _ANSWERS = {
     "EmbeddingRequest": _official("CreateEmbeddingResponse"),
     "ResponsesRequest": RESPONSE,
 }
+
+_ID = "$response.body#/id"
+_LABEL: dict[str, Any] = {"label": {"operationId": "outcomes", "requestBody": {"response_id": _ID, "success": True}}}
+_STORED = {name: {"operationId": name, "parameters": {"path.response_id": _ID}} for name in ("retrieve", "input_items", "delete")}
+_LINKS: dict[str, dict[str, Any]] = {
+    "ChatRequest": _LABEL,
+    "CompletionRequest": _LABEL,
+    "EmbeddingRequest": {},
+    "ResponsesRequest": _LABEL | _STORED,
+}
+"""What can be done with an answer by its id."""
 
 NAMED_MODEL = {
     "parameters": [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}],
