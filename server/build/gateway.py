@@ -12,7 +12,7 @@ from typing import Protocol
 from fastapi import FastAPI
 
 from router.ports import Engine
-from server.admitting import admitting
+from server.admitting import Admitting, admitting
 from server.api.parts import Parts
 from server.api.wire import PASSED
 from server.app import create_app, internal
@@ -47,69 +47,6 @@ class Gateway:
     internal: FastAPI | None = None
 
 
-def gateway(
-    settings: Settings, folder: Path, *, engines: Mapping[str, Engine] | None = None, write: Callable[[str], object] | None = None
-) -> Gateway:
-    """Everything that serves.
-
-    `folder` is where relative paths of the settings start; `engines` stand in for those configured under the same names; `write` takes
-    the log lines. Raises ConfigError for what these settings ask and this version cannot do.
-    """
-    yardsticks = {name: Yardstick(route.tiers[-1].label, price_of(route.tiers[-1])) for name, route in settings.routes.items()}
-    metrics = Metrics(yardsticks)
-    written = write or _to_stdout
-    logs = Logs(written, time.time, request_id, settings.log.content)
-    given = {name: Running(engine, parameters=frozenset(PASSED)) for name, engine in (engines or {}).items()}
-    bare = {name: given.get(name) or running_engine(name, settings, folder) for name in settings.engines}
-    cpu = {name: found.cpu_seconds for name, found in bare.items() if found.cpu_seconds is not None}
-    told = Idled(metrics.idle_joules, metrics.idle_dollars, lambda sentence: written(json.dumps({"event": "energy", "message": sentence})))
-    meters = metering(settings, folder, cpu, told)
-    running = {name: replace(found, engine=meters.metered(found.engine)) for name, found in bare.items()}
-    watch = meters.watch()
-    pulse = Pulse({name: Beat(found.engine.healthy, found.available) for name, found in running.items()}, metrics.engine_up)
-    around = surroundings(settings, running, folder)
-    followed = built_recording(settings, around, metrics, lambda sentence: written(json.dumps({"event": "outcomes", "message": sentence})))
-    notes = _announced(settings, folder, written)
-    shown = metrics.promises.thresholds
-    for name, route in settings.routes.items():
-        shown(name, limits_of(name, route, folder))
-    spans = traces(settings)
-    followers = [metrics.observe, logs.observe, *([followed.observe] if followed else []), *([spans.observe] if spans else [])]
-    page = _page(settings, yardsticks) if settings.dashboard else None
-    followers += [page.observe] if page else []
-    door = admitting(settings, folder, metrics, lambda sentence: written(json.dumps({"event": "access", "message": sentence})))
-    followers += [door.ledger.observe] if door else []
-    parts = replace(
-        built_parts(settings, around, metrics, each_of(*followers), followed),
-        page=page,
-        watch=_details(notes, followed),
-        turned_away=Refusals(written, time.time, request_id),
-    )
-    if door is not None:
-        gauges = replace(parts.gauges, observe=each_of(metrics.observe, door.ledger.observe))
-        parts = replace(parts, keys=lambda: door.file.ring, ledger=door.ledger, gauges=gauges)
-    refitting = built_recalibrator(settings, around, Installed(settings, around, parts, notes, followed, shown)) if followed else None
-
-    living = _there(watch, pulse, door, followed, refitting)
-
-    async def close() -> None:
-        for part in reversed(living):
-            await part.close()
-        if parts.conversations is not None:
-            await parts.conversations.close()
-        if spans is not None:
-            await asyncio.to_thread(spans.close)
-        metrics.close()
-        await around.services.close()
-
-    def start() -> None:
-        for part in living:
-            part.start()
-
-    apart = settings.listen.internal is not None
-    return Gateway(create_app(parts, close, start, apart=apart), parts, metrics, refitting, internal(parts) if apart else None)
-
-
 class Living(Protocol):
     """What runs beside the requests, in the event loop that serves."""
 
@@ -118,8 +55,88 @@ class Living(Protocol):
     async def close(self) -> None: ...
 
 
-def _there(*parts: Living | None) -> list[Living]:
-    return [part for part in parts if part is not None]
+@dataclass(frozen=True, slots=True)
+class _Living:
+    """Several of them, ended in the opposite order."""
+
+    parts: Sequence[Living]
+
+    def start(self) -> None:
+        for part in self.parts:
+            part.start()
+
+    async def close(self) -> None:
+        for part in reversed(self.parts):
+            await part.close()
+
+
+def gateway(
+    settings: Settings, folder: Path, *, engines: Mapping[str, Engine] | None = None, write: Callable[[str], object] | None = None
+) -> Gateway:
+    """Everything that serves.
+
+    `folder` is where relative paths of the settings start; `engines` stand in for those configured under the same names; `write` takes
+    the log lines. Raises ConfigError for what these settings ask and this version cannot do.
+    """
+    written = write or _to_stdout
+    yardsticks = {name: Yardstick(route.tiers[-1].label, price_of(route.tiers[-1])) for name, route in settings.routes.items()}
+    metrics = Metrics(yardsticks)
+    running, watch = _metered(settings, folder, engines or {}, metrics, _saying(written, "energy"))
+    pulse = Pulse({name: Beat(found.engine.healthy, found.available) for name, found in running.items()}, metrics.engine_up)
+    around = surroundings(settings, running, folder)
+    followed = built_recording(settings, around, metrics, _saying(written, "outcomes"))
+    door = admitting(settings, folder, metrics, _saying(written, "access"))
+    spans, page = traces(settings), _page(settings, yardsticks) if settings.dashboard else None
+    notes, shown = _announced(settings, folder, written), metrics.promises.thresholds
+    for name, route in settings.routes.items():
+        shown(name, limits_of(name, route, folder))
+
+    followers = [Logs(written, time.time, request_id, settings.log.content), followed, spans, page, door.ledger if door else None]
+    observe = each_of(metrics.observe, *(follower.observe for follower in followers if follower is not None))
+    parts = replace(
+        _guarded(built_parts(settings, around, metrics, observe, followed), door, metrics),
+        page=page,
+        watch=_details(notes, followed),
+        turned_away=Refusals(written, time.time, request_id),
+    )
+    refitting = built_recalibrator(settings, around, Installed(settings, around, parts, notes, followed, shown)) if followed else None
+    living = _Living([part for part in (watch, pulse, door, followed, refitting) if part is not None])
+
+    async def close() -> None:
+        await living.close()
+        if parts.conversations is not None:
+            await parts.conversations.close()
+        if spans is not None:
+            await asyncio.to_thread(spans.close)
+        metrics.close()
+        await around.services.close()
+
+    apart = settings.listen.internal is not None
+    return Gateway(create_app(parts, close, living.start, apart=apart), parts, metrics, refitting, internal(parts) if apart else None)
+
+
+def _metered(
+    settings: Settings, folder: Path, given: Mapping[str, Engine], metrics: Metrics, say: Callable[[str], object]
+) -> tuple[dict[str, Running], Living | None]:
+    """The engines, with what their calls take of energy and money told; and what follows that while nothing runs."""
+    stand_ins = {name: Running(engine, parameters=frozenset(PASSED)) for name, engine in given.items()}
+    bare = {name: stand_ins.get(name) or running_engine(name, settings, folder) for name in settings.engines}
+    cpu = {name: found.cpu_seconds for name, found in bare.items() if found.cpu_seconds is not None}
+    meters = metering(settings, folder, cpu, Idled(metrics.idle_joules, metrics.idle_dollars, say))
+    return {name: replace(found, engine=meters.metered(found.engine)) for name, found in bare.items()}, meters.watch()
+
+
+def _guarded(parts: Parts, door: Admitting | None, metrics: Metrics) -> Parts:
+    """With the keys in force and what they used, where there are any."""
+    if door is None:
+        return parts
+    gauges = replace(parts.gauges, observe=each_of(metrics.observe, door.ledger.observe))
+    return replace(parts, keys=lambda: door.file.ring, ledger=door.ledger, gauges=gauges)
+
+
+def _saying(written: Callable[[str], object], event: str) -> Callable[[str], object]:
+    """Sentences as log lines of this event."""
+    return lambda sentence: written(json.dumps({"event": event, "message": sentence}))
 
 
 def _announced(settings: Settings, folder: Path, written: Callable[[str], object]) -> dict[str, tuple[str, ...]]:
