@@ -10,13 +10,16 @@ Location = tuple[str | int, ...]
 
 
 def foremost(error: ValidationError, document: object) -> tuple[ErrorDetails, Location]:
-    """The error that says most, and the keys and indices that lead to it: of a union's many complaints the one that got deepest."""
-    located = [(detail, locate(detail, document)) for detail in error.errors(include_url=False, include_context=False)]
-    return max(located, key=lambda pair: len(pair[1]))
+    """The error that says most, and the keys and indices that lead to it.
+
+    Of a union's many complaints that is the one that got deepest; of those equally deep not that the value is of another type altogether.
+    """
+    located = [(detail, locate(detail, document)) for detail in error.errors(include_url=False)]
+    return max(located, key=lambda pair: (len(pair[1]), not pair[0]["type"].endswith("_type")))
 
 
 def locate(detail: ErrorDetails, document: object) -> Location:
-    """The error's location without the names of union members, which stand in no document."""
+    """The error's location: without the names of union members, which stand in no document, with the field that tells them apart."""
     found: list[str | int] = []
     node: Any = document
     parts = detail["loc"]
@@ -26,7 +29,15 @@ def locate(detail: ErrorDetails, document: object) -> Location:
             found.append(part)
         elif detail["type"] == "missing" and index == len(parts) - 1:
             found.append(part)
-    return tuple(found)
+    return (*found, *_telling(detail))
+
+
+def _telling(detail: ErrorDetails) -> tuple[str, ...]:
+    """The field by which a union's members are known, where it is at fault; a function that looks for it reads `type`."""
+    if detail["type"] not in ("union_tag_invalid", "union_tag_not_found"):
+        return ()
+    name = str(detail.get("ctx", {}).get("discriminator", "")).strip("'")
+    return (name if name.isidentifier() else "type",)
 
 
 def _holds(node: object, part: str | int) -> bool:

@@ -70,11 +70,15 @@ async def _as_it_is(body: Body, _stored: Conversations | None, _owner: str) -> B
     return body
 
 
+def _unchanged(error: SmallfirstError) -> SmallfirstError:
+    return error
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect(Generic[Body]):
     """How an endpoint says what all of them do; `prefix` begins the answers' ids, `failed` is the event of a failure before the commit.
 
-    `recall` completes a body by what is stored for its caller.
+    `recall` completes a body by what is stored for its caller, `named` gives an error of the cascade the endpoint's own names of fields.
     """
 
     prefix: str
@@ -84,6 +88,7 @@ class Dialect(Generic[Body]):
     telling: Callable[[Asked[Body], Stamp], Telling]
     failed: Callable[[SmallfirstError], bytes]
     recall: Callable[[Body, Conversations | None, str], Awaitable[Body]] = _as_it_is
+    named: Callable[[SmallfirstError], SmallfirstError] = _unchanged
 
 
 async def answer(request: Request, dialect: Dialect[Body]) -> Response:
@@ -138,16 +143,16 @@ def _bounded(asked: GenerationRequest, known: Parts) -> None:
 async def _whole(finished: Finished, asked: Asked[Body], dialect: Dialect[Body]) -> Response:
     outcome, generation = finished.outcome, finished.generation
     if generation is None or outcome.kept is None:
-        return _failed(finished)
+        return _failed(finished, dialect)
     body = await dialect.whole(asked, generation, asked.stamp(outcome.kept.tier))
     if asked.explain:
         body["smallfirst"] = asked.account(outcome)
     return Response(to_json(body), headers=headers(outcome, outcome.kept.tier), media_type="application/json")
 
 
-def _failed(finished: Finished) -> Response:
+def _failed(finished: Finished, dialect: Dialect[Body]) -> Response:
     """The error as HTTP; a cascade that ends with neither an answer nor an error has a bug."""
-    error = finished.error or SmallfirstError("internal error")
+    error = dialect.named(finished.error or SmallfirstError("internal error"))
     return errors.response(error, headers(finished.outcome, None))
 
 
@@ -165,7 +170,7 @@ async def _stream(request: Request, known: Parts, asked: Asked[Body], dialect: D
         told = {"x-smallfirst-route": asked.request.route}
         return EventStream(_kept_alive(first, events, asked, dialect), held.pop_all(), told, known.stall)
     await events.aclose()
-    return _failed(first) if isinstance(first, Finished) else errors.internal()
+    return _failed(first, dialect) if isinstance(first, Finished) else errors.internal()
 
 
 async def _kept_alive(
@@ -180,7 +185,7 @@ async def _kept_alive(
                 async for block in told:
                     yield block
         elif isinstance(first, Finished):
-            yield dialect.failed(first.error or SmallfirstError("internal error"))
+            yield dialect.failed(dialect.named(first.error or SmallfirstError("internal error")))
 
 
 async def _events(

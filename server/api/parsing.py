@@ -67,9 +67,20 @@ def _refusal(detail: ErrorDetails, location: Location) -> InvalidRequest:
         return UnsupportedParameter(f"unknown parameter: {param}", param=param)
     if detail["type"] == "none_required":
         return UnsupportedParameter(f"{param} is not supported here", param=param)
-    if _is_known_elsewhere(detail, location):
+    if _is_known_elsewhere(detail, location) or _of_base_models(detail, location):
         return UnsupportedParameter(f"{param} is not supported here: {detail['msg']}", param=param)
     return InvalidRequest(f"{param}: {detail['msg'].removeprefix('Value error, ')}" if param else detail["msg"], param=param or None)
+
+
+def _of_base_models(detail: ErrorDetails, location: Location) -> bool:
+    """Whether it is about several prompts, or token ids in place of a text, which OpenAI's older endpoints take."""
+    ids = (
+        location[:1] in (("prompt",), ("input",))
+        and len(location) == 2
+        and detail["type"] == "string_type"
+        and isinstance(detail["input"], int)
+    )
+    return ids or (location == ("prompt",) and detail["type"] == "too_long")
 
 
 _OPTIONS = frozenset(

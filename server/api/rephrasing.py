@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from router.contract import Limits
-from router.errors import InvalidRequest
+from router.errors import InvalidRequest, SmallfirstError
 from router.types import GenerationRequest
 from server.api import translate as chat
 from server.api.messages import (
@@ -65,6 +65,7 @@ _RENAMED = (
     (r"reasoning_effort", "reasoning.effort"),
     (r"verbosity", "text.verbosity"),
     (r"^messages", "input"),
+    (r"^logprobs$", "include"),
 )
 
 
@@ -74,7 +75,14 @@ def translate(body: ResponsesRequest, target: Target, facts: RouteFacts, request
     try:
         return chat.translate(as_chat(body), target, facts, request_id, limits)
     except InvalidRequest as error:
-        raise type(error)(_renamed(error.message), param=error.param and _renamed(error.param)) from error
+        raise named(error) from error
+
+
+def named(error: SmallfirstError) -> SmallfirstError:
+    """An error in this endpoint's names of fields."""
+    if not isinstance(error, InvalidRequest):
+        return error
+    return type(error)(_renamed(error.message), param=error.param and _renamed(error.param))
 
 
 def as_chat(body: ResponsesRequest) -> ChatRequest:

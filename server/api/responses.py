@@ -15,7 +15,7 @@ from server.api.conversations import PREFIX, keep, recall
 from server.api.deltas import pieces, spoken
 from server.api.openapi import body_of
 from server.api.render import Json, Stamp, logprobs
-from server.api.rephrasing import translate, wants_logprobs
+from server.api.rephrasing import named, translate, wants_logprobs
 from server.api.responding import ResponsesRequest
 
 router = APIRouter()
@@ -228,4 +228,4 @@ def _framed(kind: str, payload: Mapping[str, object]) -> bytes:
     return b"event: " + kind.encode() + b"\ndata: " + to_json(payload) + b"\n\n"
 
 
-RESPONSES = Dialect(PREFIX, ResponsesRequest, translate, whole, Events, failed, recall)
+RESPONSES = Dialect(PREFIX, ResponsesRequest, translate, whole, Events, failed, recall, named)

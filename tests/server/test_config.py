@@ -77,7 +77,7 @@ def test_defaults_are_the_designs() -> None:
         ("messages: 10", "mesages: 10", "limits.mesages"),
         ("schema_depth: 20", "schema_depth: 1000", "limits.schema_depth"),
         ("functions: server.assistant:registry", "functions: server.assistant", "functions"),
-        ("kind: openai, base", "kind: opnai, base", "engines.slm"),
+        ("kind: openai, base", "kind: opnai, base", "engines.slm.kind"),
         ("model: Qwen/Qwen3-1.7B", "model: Qwen/Qwen3-1.7B, modle: x", "engines.slm.modle"),
         ('base_url: "http://vllm-slm:8000/v1"', "base_url: vllm-slm", "engines.slm.base_url"),
         ("api_key_env: SLM_KEY", "api_key: secret", "engines.slm.api_key"),

@@ -43,8 +43,8 @@ def schema(given: Any, **more: Any) -> dict[str, Any]:
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}, "messages[0].content[0].text"),
         ({"messages": [USER, {"role": "assistant"}]}, "messages[1]"),
         ({"messages": [USER, {"role": "assistant", "content": []}]}, "messages[1]"),
-        ({"messages": [{"role": "wizard", "content": "hi"}]}, "messages[0]"),
-        ({"messages": [{"content": "hi"}]}, "messages[0]"),
+        ({"messages": [{"role": "wizard", "content": "hi"}]}, "messages[0].role"),
+        ({"messages": [{"content": "hi"}]}, "messages[0].role"),
         ({"messages": [USER, {"role": "tool", "tool_call_id": "c", "content": "x"}]}, "messages[1].tool_call_id"),
         ({"messages": [USER] * 3000}, "messages"),
         ({"temperature": 3}, "temperature"),
@@ -66,7 +66,7 @@ def schema(given: Any, **more: Any) -> dict[str, Any]:
         ({"stream": "yes"}, "stream"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
         ({"metadata": {"a": 1}}, "metadata.a"),
-        ({"response_format": {"type": "yaml"}}, "response_format"),
+        ({"response_format": {"type": "yaml"}}, "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
         ({"response_format": schema({"type": "strange"})}, "response_format.json_schema.schema"),
         ({"response_format": schema(nested(80))}, "response_format.json_schema.schema"),
@@ -111,9 +111,9 @@ async def test_what_makes_no_sense_is_an_invalid_request_that_names_the_field(as
         ({"function_call": "auto"}, "function_call"),
         ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
         ({"web_search_options": {}}, "web_search_options"),
-        ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, "messages[0]"),
+        ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, "messages[0].role"),
         ({"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools[0].type"),
-        ({"tools": TOOLS, "tool_choice": {"type": "custom", "custom": {"name": "c"}}}, "tool_choice"),
+        ({"tools": TOOLS, "tool_choice": {"type": "custom", "custom": {"name": "c"}}}, "tool_choice.type"),
         ({"tools": TOOLS, "structured_outputs": {"json_object": True}}, "structured_outputs"),
         ({"tools": TOOLS, "logprobs": True}, "logprobs"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://a/b.png"}}]}]}, "messages"),
@@ -214,3 +214,25 @@ async def test_refusals_are_counted_by_their_code() -> None:
             for code in ("unsupported_parameter", "model_not_found", "invalid_request")
         ]
     assert counted == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit"),
+    [({"stop": ["a", "b", "c", "d", "e"]}, "at most 4 items"), ({"messages": [{"role": "user", "content": []}]}, "at least 1 item")],
+)
+async def test_a_list_that_is_too_long_or_empty_is_not_told_to_be_a_text(asked: dict[str, Any], limit: str) -> None:
+    async with running() as world:
+        assert limit in (await world.ask(**asked)).json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "param"),
+    [
+        ("completions", {"prompt": ["a", "b"]}, "prompt"),
+        ("completions", {"prompt": [5]}, "prompt[0]"),
+        ("embeddings", {"input": [5, 6]}, "input[0]"),
+    ],
+)
+async def test_several_prompts_and_token_ids_are_not_supported(path: str, asked: dict[str, Any], param: str) -> None:
+    async with running() as world:
+        assert error(await world.client.post(f"/v1/{path}", json={"model": "auto", **asked})) == (*UNSUPPORTED, param)

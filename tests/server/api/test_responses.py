@@ -136,3 +136,23 @@ async def test_what_is_not_served_is_named(body: dict[str, Any], code: str, para
     async with running() as world:
         found = error(await post(world, **body))
     assert (found[0], found[2], found[3]) == (400, code, param)
+
+
+IMAGE = [{"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;base64,AA=="}]}]
+FORMAT = {"format": {"type": "json_schema", "name": "a", "schema": {"const": "a long constant"}}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"input": IMAGE}, "input"),
+        ({"input": [{"type": "sculpture"}]}, "input[0].type"),
+        ({"text": FORMAT, "max_output_tokens": 1}, "max_output_tokens"),
+        ({"tools": FUNCTIONS, "include": ["message.output_text.logprobs"]}, "include"),
+    ],
+)
+async def test_what_only_the_cascade_can_refuse_is_named_in_this_endpoints_words_too(asked: Any, param: str, stream: bool) -> None:
+    async with running([Reply('"a', finish_reason="length")], [Reply('"a', finish_reason="length")]) as world:
+        found = error(await post(world, **asked, stream=stream))
+    assert (found[0], found[3]) == (400, param)
