@@ -92,6 +92,7 @@ def _chooses(driver: webdriver.Chrome) -> None:
     _rows(driver)[place].click()
     next(row for row in _rows(driver) if row.get_attribute("data-id") == chosen).click()
     _click(driver, "#pause")
+    assert _text(driver, "state") != "paused"  # noqa: S101
 
 
 def _pictures(driver: webdriver.Chrome, out: Path) -> None:

@@ -288,8 +288,8 @@ at("pause").addEventListener("click", () => {
   paused = !paused;
   at("pause").setAttribute("aria-pressed", String(paused));
   at("pause").textContent = paused ? "Go on" : "Pause";
-  if (paused) mark("", "paused");
-  else draw();
+  mark("", paused ? "paused" : "catching up");
+  if (!paused) draw();
 });
 
 follow();
