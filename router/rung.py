@@ -71,8 +71,9 @@ class Rung:
     async def judged(self, attempt: Attempt, generation: Generation, repairs: int, verdicts: list[Verdict]) -> Attempt:
         """The attempt with its verdicts, which are appended as they come; every choice must pass, the first that does not ends it."""
         shown = self.contract
+        asked = self.request if shown is self.request.contract else replace(self.request, contract=shown)
         for index, choice in enumerate(generation.choices):
-            draft = Draft(replace(self.request, contract=shown), self.tier.name, choice, generation.samples, repairs, self.last)
+            draft = Draft(asked, self.tier.name, choice, generation.samples, repairs, self.last)
             found = await verify(self.route.judges(self.request), draft, self.route.rules, verdicts.append)
             if found.deferral is not None or none_fits(self.request.contract, shown, choice):
                 return replace(attempt, verdicts=tuple(verdicts), deferral=found.deferral or "abstain", at_fault=index)

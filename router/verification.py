@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast, get_args
 
 from router.policy import Rules
@@ -43,7 +43,7 @@ async def verify(
 async def _judged(verifier: Verifier, draft: Draft, note: Callable[[Verdict], object]) -> Verdict:
     tab = Tab()
     try:
-        return await verifier.judge(replace(draft, tab=tab))
+        return await verifier.judge(draft.on(tab))
     except asyncio.CancelledError:
         if tab.cost or tab.energies:
             note(Verdict(verifier.kind, Ruling.NOT_APPLICABLE, CANCELLED, cost=tab.cost, usage=tab.usage, energy=together(tab.energies)))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from router.calibration.asked import request_features
@@ -120,7 +120,7 @@ class Artifact:
         group = family(draft.request)
         if signal == LEARNED:
             seen = look(draft, samples=self.certificate.samples)
-            return replace(self.rate(seen.found, seen.words, group), features=seen.found)
+            return self.rate(seen.found, seen.words, group)
         score = self.raw[signal].measure(draft)
         return None if score is None else self.place(score, group, signal)
 
@@ -128,12 +128,15 @@ class Artifact:
         """The learned judgement of named features; `words` are the `answered_grams` of the draft, empty where its text was not kept."""
         row = vector({**found, **self.heads.scores(found, words)}, self.stored.features)
         wrong = _mean(self.parts, row)
-        return self.place(wrong, group, order=by_gain(wrong, _mean(self.gain, row)) if self.gain else None)
+        order = by_gain(wrong, _mean(self.gain, row)) if self.gain else None
+        return self.place(wrong, group, order=order, features=found)
 
-    def place(self, score: float, group: str, signal: str = LEARNED, *, order: float | None = None) -> Judgement:
+    def place(
+        self, score: float, group: str, signal: str = LEARNED, *, order: float | None = None, features: Mapping[str, float] | None = None
+    ) -> Judgement:
         """A raw score as a judgement, ordered by itself unless `order` is given."""
         known = self.stored.signals[signal]
-        return Judgement(1.0 - known.error(score), score, score if order is None else order, *ruling(known, group))
+        return Judgement(1.0 - known.error(score), score, score if order is None else order, *ruling(known, group), features)
 
     def hopeless(self, request: GenerationRequest) -> bool:
         """Whether the first tier is not worth trying, judged before any generation."""

@@ -7,7 +7,9 @@ a known freedom only names, values and words, not the punctuation between them.
 import math
 import re
 from collections.abc import Iterable, Sequence
-from operator import mul
+
+import numpy as np
+from numpy.typing import NDArray
 
 from router.types import Alternative, Draft, Token
 
@@ -15,6 +17,8 @@ _FORMS = frozenset({"tools", "json_schema", "json_object"})
 _KEY = re.compile(r'"(?:[^"\\]|\\.)*"\s*:')
 _NAME = re.compile(r'\{"name":\s*"((?:[^"\\]|\\.)*)"')
 _CERTAIN = -1e-7
+_NEVER, _TINY = -1e9, 1e-300
+Floats = NDArray[np.float64]
 
 
 def meaningful(draft: Draft) -> tuple[Token, ...]:
@@ -71,31 +75,32 @@ def margins(tokens: Iterable[Token]) -> list[float]:
 def _margin(token: Token, top: Sequence[Alternative]) -> float:
     own = token.logprob if token.raw_logprob is None else token.raw_logprob
     text = token.text
-    best = max([alternative.logprob for alternative in top if alternative.text != text], default=-math.inf)
+    best = max([logprob for other, logprob, _ in top if other != text], default=-math.inf)
     return math.exp(top[0].logprob if own is None else own) - math.exp(best)
 
 
 def entropies(tokens: Iterable[Token]) -> list[float]:
     """Entropy in nats of the alternatives of each token, renormalised over the admissible ones that are known."""
-    found = [_admissible(token) for token in tokens]
-    return [_entropy(logprobs) for logprobs in found if len(logprobs) > 1]
+    rows = [row for token in tokens if len(row := _admissible(token)) > 1]
+    if not rows:
+        return []
+    widest = max(map(len, rows))
+    return _entropies(np.array([row + [_NEVER] * (widest - len(row)) for row in rows]))
 
 
 def _admissible(token: Token) -> list[float]:
     if token.masked_top:
-        return [other.logprob for other in token.masked_top]
-    return [other.logprob for other in token.top if other.admissible is not False]
+        return [logprob for _, logprob, _ in token.masked_top]
+    return [logprob for _, logprob, admissible in token.top if admissible is not False]
 
 
-def _entropy(logprobs: list[float]) -> float:
-    """With weights w: log(sum w) - sum(w log w) / sum w."""
-    weights = list(map(math.exp, logprobs))
-    total = sum(weights)
-    if total <= 0.0:
-        return 0.0
-    if -math.inf in logprobs:
-        logprobs = [max(logprob, -1e9) for logprob in logprobs]
-    return max(0.0, math.log(total) - math.fsum(map(mul, weights, logprobs)) / total)
+def _entropies(logprobs: Floats) -> list[float]:
+    """Of each row, with weights w: log(sum w) - sum(w log w) / sum w; 0 where no alternative is possible. All rows at once."""
+    logprobs = np.maximum(logprobs, _NEVER)
+    weights = np.exp(logprobs)
+    total = np.maximum(weights.sum(axis=1), _TINY)
+    found: list[float] = np.maximum(0.0, np.log(total) - (weights * logprobs).sum(axis=1) / total).tolist()
+    return found
 
 
 def removed(tokens: Iterable[Token]) -> tuple[float, float] | None:

@@ -68,9 +68,8 @@ class Alternative(NamedTuple):
     admissible: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One generated token.
+class Token(NamedTuple):
+    """One generated token; a tuple for the same reason.
 
     `logprob` is the natural-log probability under the distribution it was drawn from (after a grammar mask, if any), `raw_logprob`
     before the mask; `free` says whether the grammar admitted more than one token. Each is `None` where the engine does not say.

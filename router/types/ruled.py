@@ -54,6 +54,10 @@ class Draft:
     last: bool = False
     tab: Tab = field(default_factory=Tab, compare=False, repr=False)
 
+    def on(self, tab: Tab) -> Draft:
+        """The same draft for a verifier that writes on its own tab."""
+        return Draft(self.request, self.tier, self.choice, self.samples, self.repairs, self.last, tab)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -1,9 +1,10 @@
 """The shapes of what servers answer, checked while the JSON is parsed: complete answers and the chunks of a stream alike."""
 
-from typing import Annotated, Any, NotRequired
+import re
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, with_config
-from typing_extensions import TypedDict
+import msgspec
+from pydantic_core import from_json
 
 from router.errors import EngineProtocolError
 from router.types import FinishReason, Usage
@@ -16,43 +17,42 @@ FINISHES: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+_PLACE = re.compile(r" - at `(\$[^`]*)`$")
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+class _Shape(msgspec.Struct, frozen=True, gc=False):
+    """Fields that are not named are passed over without being made; nothing here can be part of a cycle."""
 
 
-@with_config(ConfigDict(strict=True, extra="ignore"))
-class Candidate(TypedDict):
-    """A token that could have stood at a position; a plain mapping, for an answer has hundreds of them."""
+class Candidate(_Shape, frozen=True):
+    """A token that could have stood at a position."""
 
     token: str
-    logprob: NotRequired[float | None]
+    logprob: float | None = None
 
 
-@with_config(ConfigDict(strict=True, extra="ignore"))
-class Position(TypedDict):
+class Position(_Shape, frozen=True):
     """A generated token with its alternatives."""
 
     token: str
-    logprob: NotRequired[float | None]
-    top_logprobs: NotRequired[list[Candidate] | None]
+    logprob: float | None = None
+    top_logprobs: list[Candidate] | None = None
 
 
-class Logprobs(_Shape):
+class Logprobs(_Shape, frozen=True):
     """The log-probabilities of a choice or a delta."""
 
     content: list[Position] | None = None
 
 
-class Function(_Shape):
+class Function(_Shape, frozen=True):
     """The function of a call, or a piece of it."""
 
     name: str | None = None
     arguments: str | None = None
 
 
-class Call(_Shape):
+class Call(_Shape, frozen=True):
     """A tool call, or a piece of one."""
 
     index: int | None = None
@@ -60,7 +60,7 @@ class Call(_Shape):
     function: Function = Function()
 
 
-class Said(_Shape):
+class Said(_Shape, frozen=True):
     """A message or a delta; servers name the reasoning either way."""
 
     content: str | None = None
@@ -74,17 +74,13 @@ class Said(_Shape):
         return self.reasoning_content or self.reasoning or ""
 
 
-def _finish(value: Any) -> Any:
-    return value or None
-
-
-class Part(_Shape):
+class Part(_Shape, frozen=True):
     """A choice of a complete answer (`message`) or of a chunk (`delta`)."""
 
     index: int = 0
     message: Said | None = None
     delta: Said | None = None
-    finish_reason: Annotated[str | None, BeforeValidator(_finish)] = None
+    finish_reason: str | None = None
     logprobs: Logprobs | None = None
 
     @property
@@ -98,26 +94,26 @@ class Part(_Shape):
     @property
     def finish(self) -> FinishReason | None:
         """The finish reason in the gateway's words; raises EngineProtocolError on one that stands for an abort or nothing known."""
-        if self.finish_reason is None:
+        if not self.finish_reason:
             return None
         if self.finish_reason not in FINISHES:
             raise EngineProtocolError(f"the engine ended its answer with {self.finish_reason[:40]!r}")
         return FINISHES[self.finish_reason]
 
 
-class PromptDetails(_Shape):
+class PromptDetails(_Shape, frozen=True):
     """What of the prompt came from a cache."""
 
     cached_tokens: int | None = None
 
 
-class CompletionDetails(_Shape):
+class CompletionDetails(_Shape, frozen=True):
     """What of the completion was thought."""
 
     reasoning_tokens: int | None = None
 
 
-class Counted(_Shape):
+class Counted(_Shape, frozen=True):
     """Tokens as the server counted them."""
 
     prompt_tokens: int = 0
@@ -133,13 +129,13 @@ class Counted(_Shape):
         return Usage(self.prompt_tokens, self.completion_tokens or 0, cached or 0, thought or 0)
 
 
-class Answer(_Shape):
+class Answer(_Shape, frozen=True):
     """A complete answer, a chunk of one, or an error in its place."""
 
     choices: list[Part] | None = None
     usage: Counted | None = None
     error: Any = None
-    kind: Any = Field(default=None, alias="object")
+    kind: Any = msgspec.field(default=None, name="object")
     message: Any = None
     detail: Any = None
     code: Any = None
@@ -155,18 +151,35 @@ class Answer(_Shape):
         return None
 
 
+_DECODER = msgspec.json.Decoder(Answer)
+
+
 def parse(body: str | bytes) -> Answer:
     """The answer in this JSON text; raises EngineProtocolError on invalid UTF-8, invalid JSON and wrong shapes."""
     try:
-        return Answer.model_validate_json(body)
-    except ValidationError as error:
-        raise EngineProtocolError(_wrong(body, error)) from None
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _patient(body)
 
 
-def _wrong(body: str | bytes, error: ValidationError) -> str:
-    first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-    if first["type"] != "json_invalid":
-        return f"the engine's answer has a wrong shape at {'.'.join(map(str, first['loc'])) or 'its root'}"
+def _patient(body: str | bytes) -> Answer:
+    """Servers in Python write NaN and Infinity, which are no JSON; whatever else is wrong is told, of the text before its shape."""
+    try:
+        return msgspec.convert(from_json(body), Answer)
+    except msgspec.ValidationError as error:
+        raise EngineProtocolError(_misshapen(str(error))) from None
+    except (ValueError, RecursionError):
+        raise EngineProtocolError(_wrong(body)) from None
+
+
+def _misshapen(message: str) -> str:
+    """The place is `choices.0.message` for the library's `$.choices[0].message`."""
+    found = _PLACE.search(message)
+    place = re.sub(r"\[(\d+|\.\.\.)\]", r".\1", found[1]).removeprefix("$").lstrip(".") if found else "its root"
+    return f"the engine's answer has a wrong shape at {place}"
+
+
+def _wrong(body: str | bytes) -> str:
     if isinstance(body, bytes) and not _is_text(body):
         return "the engine sent invalid UTF-8"
     start = body.lstrip()[:1]

@@ -6,7 +6,7 @@ alternatives would have meant shows only in the text that came, so that tokens a
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from router.types import Token
 
@@ -42,13 +42,15 @@ class Freedom:
             free = _free(token, came, at, loose=self.json and not within, final=final) if token.free else token.free
             if free is None and token.free:
                 break
-            given.append(token if free is token.free else replace(token, free=free))
+            given.append(token if free is token.free else token._replace(free=free))
             at += len(token.text)
         del self._held[: len(given)]
         return tuple(given)
 
     def _walk(self, text: str) -> None:
         """Keep in mind whether the next token stands within a string of JSON."""
+        if not self._escaped and _MARK not in text and _ESCAPE not in text:
+            return
         for letter in text:
             if self._escaped:
                 self._escaped = False

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router.types import Alternative, Token
-from server.engines.openai.answers import Candidate, Position
+from server.engines.openai.answers import Position
 from server.engines.openai.flavours import Mask
 
 MASKED = -9000.0
@@ -12,6 +12,10 @@ MASKED = -9000.0
 
 TOLERANCE = 1e-3
 """Above this a number is no log-probability: a server that is set up to report logits has told nothing that scores could use."""
+
+
+_made = tuple.__new__
+"""Makes a named tuple without a call in Python: an answer has hundreds of alternatives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +40,22 @@ class Reading:
         return tuple([self._token(position) for position in positions])
 
     def _token(self, position: Position) -> Token:
-        text, value, asked = position["token"], position.get("logprob"), position.get("top_logprobs") or ()
-        told = _told(asked)
-        if not self.told or max([value or 0.0, *[number for _, number in told]]) > TOLERANCE:
+        text, value, asked = position.token, position.logprob, position.top_logprobs or ()
+        sure = None if not self.constrained or self.mask == "before" else True
+        told = [
+            _made(Alternative, (other.token, number, sure)) for other in asked if (number := other.logprob) is not None and number > MASKED
+        ]
+        best = max([number for _, number, _ in told], default=-1.0)
+        if not self.told or best > TOLERANCE or (value or 0.0) > TOLERANCE:
             return Token(text)
+        top = tuple(told if best <= 0.0 else map(_clamped, told))
         value = _number(value)
         if not self.constrained:
-            top = _alternatives(told, None)
             return Token(text, value, value, True, top, top)
         if self.mask == "before":
-            return Token(text, None, value, None, _alternatives(told, None))
+            return Token(text, None, value, None, top)
         free = _free(len(asked), len(told)) if self.mask == "after" else None
-        return Token(text, value, None, free, (), _alternatives(told, True))
+        return Token(text, value, None, free, (), top)
 
 
 def _free(asked: int, admitted: int) -> bool | None:
@@ -62,13 +70,9 @@ def _number(value: float | None) -> float | None:
     return min(value, 0.0) if value is not None and value > MASKED else None
 
 
-def _told(candidates: Sequence[Candidate]) -> list[tuple[str, float]]:
-    """Those whose number the server tells; an answer has hundreds, so that a call for each would cost more than the rest of the reading."""
-    return [(candidate["token"], value) for candidate in candidates if (value := candidate.get("logprob")) is not None and value > MASKED]
-
-
-def _alternatives(told: Sequence[tuple[str, float]], admissible: bool | None) -> tuple[Alternative, ...]:
-    return tuple([Alternative(text, min(0.0, value), admissible) for text, value in told])
+def _clamped(other: Alternative) -> Alternative:
+    """A probability that was rounded up beyond 1 is 1."""
+    return Alternative(other.text, min(0.0, other.logprob), other.admissible)
 
 
 def within(tokens: tuple[Token, ...], text: str) -> tuple[Token, ...]:

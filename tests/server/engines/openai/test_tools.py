@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from server.engines.openai.tools import Writer, canonical, is_json
 
 
 def said(content: str | None = None, *calls: dict[str, Any]) -> Said:
-    return Said.model_validate({"content": content, "tool_calls": list(calls) or None})
+    return msgspec.convert({"content": content, "tool_calls": list(calls) or None}, Said)
 
 
 def piece(arguments: str | None, name: str | None = None, **more: Any) -> dict[str, Any]:
