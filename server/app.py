@@ -19,6 +19,7 @@ from server.api.door import Door
 from server.api.exchange import accepted_id
 from server.api.origins import Origins
 from server.api.parts import Parts
+from server.lane import Lane, endpoints
 
 ID_HEADER = "x-request-id"
 
@@ -55,6 +56,7 @@ def create_app(
     app.include_router(outcomes.routes(parts.take))
     if not apart:
         _operate(app, parts)
+    app.add_middleware(Lane, handlers=endpoints(module.router for module in (chat, completions, responses, embeddings)))
     _guard(app, parts)
     return _told(app, parts)
 
