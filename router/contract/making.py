@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from pydantic_core import to_json
+
 from router.contract import grammars, patterns, toolcalls
-from router.contract.schema import Limits, admit
+from router.contract.schema import Limits, admit, remembered
 from router.errors import InvalidRequest
 from router.types import Contract, Schema, Tool, ToolChoice
 
 _SCHEMA = "response_format.json_schema.schema"
 _MOST_CHOICES = 1_000
+_PROSE = Contract()
 
 
 def text() -> Contract:
     """Prose: anything but nothing."""
-    return Contract()
+    return _PROSE
 
 
 def json_object() -> Contract:
@@ -26,7 +29,21 @@ def json_object() -> Contract:
 
 def json_schema(schema: Schema, name: str = "", strict: bool = False, *, param: str = _SCHEMA, limits: Limits | None = None) -> Contract:
     """JSON that the schema accepts, drafts 4 to 2020-12; InvalidRequest where the schema is broken, too large, or falsely strict."""
-    canonical = admit(schema, param, limits or Limits())
+    try:
+        key = to_json(schema).decode()
+    except ValueError:  # no plain JSON, which is told below
+        return _of_schema(schema, name, strict, param, limits or Limits())
+    return _remade(key, name, strict, param, limits or Limits())
+
+
+@remembered
+def _remade(text: str, name: str, strict: bool, param: str, limits: Limits) -> Contract:
+    """Clients send the same schema again and again."""
+    return _of_schema(json.loads(text), name, strict, param, limits)
+
+
+def _of_schema(schema: Schema, name: str, strict: bool, param: str, limits: Limits) -> Contract:
+    canonical = admit(schema, param, limits)
     if strict:
         owner = f"response_format {name!r}"
         if schema.get("type") != "object":

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from pydantic_core import to_json
+
 from router.contract.schema import DATA, NAMED, Limits, admit, canonical, clip, every, remembered, shown, violations
 from router.errors import InvalidRequest
 from router.types import Contract, Schema, Tool, ToolChoice, Violation
@@ -30,8 +32,8 @@ MESSAGE: Schema = {
 def compiled(tools: tuple[Tool, ...], choice: ToolChoice, parallel: bool, limits: Limits, form: Contract | None = None) -> Contract:
     """The contract of a request's tools; kind `none` where they may not be called. Clients send the same tools again and again."""
     try:
-        text = json.dumps([[tool.name, tool.parameters, tool.description, tool.strict] for tool in tools], allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
+        text = to_json([[tool.name, tool.parameters, tool.description, tool.strict] for tool in tools]).decode()
+    except ValueError:
         return _made(tools, choice, parallel, limits, form)
     return _remade(text, choice, parallel, limits, form)
 

@@ -25,7 +25,7 @@ async def while_present(receive: Receive, work: Coroutine[Any, Any, Result]) -> 
             raise ClientGone("the client closed the connection")
         return task.result()
     finally:
-        await _stop(watch)
+        watch.cancel()
         await _stop(task)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from server.build.running import Surroundings
 from server.config import BudgetSettings, RouteSettings, Settings, StoredResponses
 from server.conversations.database import InDatabase
 from server.conversations.memory import InMemory
+from server.ids import Ids
 from server.observers.metrics import MULTIPROCESS, Metrics
 from server.observers.outcomes.address import engine as reached
 from server.recording import Recording
@@ -61,7 +61,7 @@ def built_parts(settings: Settings, around: Surroundings, metrics: Metrics, obse
         ),
         clock=time.monotonic,
         wall=time.time,
-        new_id=lambda: uuid.uuid4().hex,
+        new_id=Ids().new,
         limits=BodyLimits(
             limits.body_bytes,
             limits.body_seconds,

@@ -5,14 +5,13 @@ answer, as in the store: of a route in shadow mode every line that structure can
 model is in it; features of labelled drafts stand in place of their text.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from router.calibration.family import family
 from router.types import GenerationRequest, Outcome
 from server.observers.outcomes.content import kept
-from server.observers.outcomes.encoding import told
+from server.observers.outcomes.encoding import dumped, told
 from server.observers.outcomes.export import recorded
 from server.observers.outcomes.labelling import escalated
 
@@ -32,7 +31,7 @@ class Logs:
         """One line for one outcome."""
         at = round(self.wall(), 3)
         found = {"event": "request", "time": at, "request_id": self.client_id(), **line(request, outcome, content=self.content)}
-        self.write(json.dumps(found))
+        self.write(dumped(found))
 
 
 def line(request: GenerationRequest, outcome: Outcome, *, content: bool = False) -> Json:

@@ -5,8 +5,7 @@ many maintainers and its years. No proxy and no credentials from the environment
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from time import time
@@ -103,26 +102,37 @@ class AiohttpExchange:
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes."""
-        if self.response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise Interrupted("protocol")
+        self._readable()
         while piece := await _within(self.response.content.readany(), self.deadline, self.silence):
-            self.received += len(piece)
-            if self.received > self.limit:
-                raise Interrupted("too_long")
-            yield piece
+            yield self._counted(piece)
 
     async def body(self, limit: int | None = None) -> bytes:
         """The whole body, or its first `limit` bytes where that is enough."""
-        found = bytearray()
-        async with aclosing(self.pieces()) as pieces:
-            async for piece in pieces:
-                found += piece
-                if limit is not None and len(found) >= limit:
-                    break
-        return bytes(found if limit is None else found[:limit])
+        self._readable()
+        if self.silence is None:
+            return await _within(self._read(self.response.content.readany, limit), self.deadline, None)
+        return await self._read(lambda: _within(self.response.content.readany(), self.deadline, self.silence), limit)
+
+    async def _read(self, more: Callable[[], Awaitable[bytes]], limit: int | None) -> bytes:
+        found: list[bytes] = []
+        while (limit is None or self.received < limit) and (piece := await more()):
+            found.append(self._counted(piece))
+        return b"".join(found)[:limit]
+
+    def _readable(self) -> None:
+        if self.response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise Interrupted("protocol")
+
+    def _counted(self, piece: bytes) -> bytes:
+        self.received += len(piece)
+        if self.received > self.limit:
+            raise Interrupted("too_long")
+        return piece
 
     async def finish(self, seconds: float) -> None:
         """Wait a moment for the end of an answer that is complete, so that its connection can serve again."""
+        if self.response.content.at_eof():
+            return
         until = asyncio.get_running_loop().time() + seconds
         try:
             while await _within(self.response.content.readany(), until, None):

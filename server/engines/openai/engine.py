@@ -24,6 +24,7 @@ from server.engines.openai.wire import Dialect
 HEALTH_SECONDS = 5.0
 LEFTOVER_SECONDS = 0.25
 OK = 200
+EVENTS = "text/event-stream"
 BUSY: frozenset[Trouble] = frozenset({"connect_timeout", "total_timeout"})
 """What a check may meet at a server that has much to do."""
 Trace = Callable[[], Mapping[str, str]]
@@ -74,10 +75,14 @@ class OpenAIEngine:
         leased = await self.opener.open(order)
         health: bool | None = None
         try:
-            async with aclosing(_bodies(leased.exchange)) as bodies:
-                async for body in bodies:
-                    for chunk in reader.read(body):
-                        yield chunk
+            if leased.exchange.content_type != EVENTS:  # which a server may give to a request for a stream too
+                for chunk in reader.read(await leased.exchange.body()):
+                    yield chunk
+            else:
+                async with aclosing(_events(leased.exchange)) as events:
+                    async for event in events:
+                        for chunk in reader.read(event):
+                            yield chunk
             yield reader.end()
             health = True
             await leased.exchange.finish(LEFTOVER_SECONDS)
@@ -162,11 +167,8 @@ class OpenAIEngine:
         return replica.up
 
 
-async def _bodies(exchange: Exchange) -> AsyncGenerator[str | bytes, None]:
-    """The JSON texts of an answer: one an event, or the whole body, which a server may give to a request for a stream too."""
-    if exchange.content_type != "text/event-stream":
-        yield await exchange.body()
-        return
+async def _events(exchange: Exchange) -> AsyncGenerator[str, None]:
+    """The JSON texts of a stream, one an event."""
     decoder = Decoder()
     async with aclosing(exchange.pieces()) as pieces:
         async for piece in pieces:

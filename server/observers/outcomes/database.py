@@ -28,7 +28,7 @@ class Database:
 
     def write(self, entries: Sequence[Entry]) -> Written:
         """Rows first, for a label may speak of a row beside it."""
-        rows = [asdict(entry) for entry in entries if isinstance(entry, Row)]
+        rows = [{name: getattr(entry, name) for name in _ROW} for entry in entries if isinstance(entry, Row)]
         changed, unknown = [], []
         with self._transaction() as connection:
             if rows:

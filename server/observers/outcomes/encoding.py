@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from router.calibration.family import family
 from router.calibration.features import features
 from router.types import Attempt, Draft, Generation, GenerationRequest, Outcome, Ruling, Usage, Verdict
@@ -100,8 +102,12 @@ def usage(counted: Usage) -> Json:
 
 
 def dumped(value: Json) -> str:
-    """Compact JSON in ASCII: no database minds it."""
-    return json.dumps(value, separators=(",", ":"))
+    """Compact JSON in ASCII: no database minds it. What is not ASCII takes the long way."""
+    try:
+        made = to_json(value)
+    except PydanticSerializationError:  # half a character, which a model may have said
+        made = b"\xff"
+    return made.decode() if made.isascii() else json.dumps(value, separators=(",", ":"))
 
 
 def _features(request: GenerationRequest, outcome: Outcome, attempt: Attempt, earlier: Sequence[Attempt]) -> Json | None:
