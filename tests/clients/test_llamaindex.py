@@ -17,9 +17,9 @@ class Timer(BaseModel):
     minutes: int
 
 
-def set_timer(minutes: int) -> str:
+def set_timer(minutes: int) -> str:  # noqa: ARG001  # the model sees its name
     """Start a countdown."""
-    return f"started for {minutes} minutes"
+    return "done"  # a result that repeats the request is a new request to models as tiny as the bundled ones
 
 
 TOOL = FunctionTool.from_defaults(set_timer)
