@@ -52,11 +52,12 @@ RUN install -d -o 10001 -g 10001 -m 700 /var/lib/smallfirst /var/lib/smallfirst-
 COPY --from=dependencies /opt/python /opt/python
 COPY --from=inventory /opt/smallfirst /opt/smallfirst
 COPY deploy/config /etc/smallfirst
+COPY deploy/ready.py /opt/ready.py
 COPY --from=inventory /sbom /usr/share/doc/smallfirst
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=180s --retries=3 \
-    CMD ["python", "-c", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8080, timeout=4); c.request('GET', '/readyz'); raise SystemExit(c.getresponse().status != 200)"]
+    CMD ["python", "/opt/ready.py"]
 ENTRYPOINT ["smallfirst"]
 CMD ["serve", "--config", "/etc/smallfirst/demo.yaml", "--host", "0.0.0.0", "--port", "8080"]

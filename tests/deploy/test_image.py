@@ -1,9 +1,18 @@
 """What the Dockerfile promises, without building it."""
 
+import http.server
 import re
+import ssl
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -59,7 +68,51 @@ def test_the_gateway_runs_without_what_the_image_leaves_out() -> None:
 
 def test_it_does_not_run_as_root_and_is_ready_only_when_the_gateway_is() -> None:
     assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", FINAL, re.MULTILINE)
-    assert "/readyz" in FINAL.partition("HEALTHCHECK")[2].partition("ENTRYPOINT")[0]
+    assert "/opt/ready.py" in FINAL.partition("HEALTHCHECK")[2].partition("ENTRYPOINT")[0]
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Says on `/readyz` what it was told to."""
+
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status if self.path == "/readyz" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Be quiet."""
+
+
+@contextmanager
+def answering(status: int, *, tls: bool) -> Iterator[int]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Told", (Answering,), {"status": status}))
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        trustme.CA().issue_cert("gateway.example").configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
+def test_the_health_check_asks_a_gateway_with_and_without_tls(status: int, code: int, tls: bool) -> None:
+    with answering(status, tls=tls) as port:
+        found = subprocess.run([sys.executable, str(ROOT / "deploy" / "ready.py"), str(port)], check=False, timeout=30)
+    assert found.returncode == code
+
+
+def test_the_health_check_of_a_gateway_that_is_not_there_fails() -> None:
+    with answering(200, tls=False) as port:
+        pass
+    assert subprocess.run([sys.executable, str(ROOT / "deploy" / "ready.py"), str(port)], check=False, timeout=30).returncode == 1
 
 
 def test_no_library_reports_to_its_maker() -> None:
