@@ -9,7 +9,8 @@
 #   run.sh containers  brings the shipped compose file up, with keys and Valkey too, loads it, asks for every panel's data, kills Valkey and the gateway
 #                      that is another one's engine, sees the alerts fire, comes down
 #   run.sh carried     the images as an archive into an empty engine without any network, the shipped compose file up from it; root and dockerd needed
-#   run.sh vllm        real vLLM, started by the gateway itself: needs it installed, on the search path or under the Python VLLM_PYTHON
+#   run.sh vllm        real vLLM, started by the gateway itself: needs it installed, on the search path or under the Python VLLM_PYTHON;
+#                      VLLM_N greedy answers are compared (25 of each size), VLLM_CASCADE requests sent through the cascade (40)
 # Image and containers need a Docker engine, DOCKER_HOST says which.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -168,12 +169,12 @@ carried() {
 
 vllm() {
   say "vLLM: equal to the embedded engine, held to every form, killed and back"
-  "$PYTHON" deploy/verify/vllm.py ${VLLM_PYTHON:+--cpu-build "$VLLM_PYTHON"}
+  "$PYTHON" deploy/verify/vllm --n "${VLLM_N:-25}" --cascade "${VLLM_CASCADE:-40}" ${VLLM_PYTHON:+--cpu-build "$VLLM_PYTHON"}
 }
 
 for part in "${@:-static}"; do
   case $part in
     static | chart | live | image | containers | carried | vllm) "$part" ;;
-    *) sed -n 2,14p "$0" >&2; exit 2 ;;
+    *) sed -n 2,15p "$0" >&2; exit 2 ;;
   esac
 done
