@@ -24,6 +24,9 @@ from router.types import (
 )
 from router.verification import Verification
 
+_REASONS: dict[str, Reason] = {"timeout": "timeout", "context_length_exceeded": "context"}
+"""Why a draft that failed with this code was not kept; any other is an error of the engine."""
+
 
 @dataclass(slots=True)
 class _Pieces:
@@ -134,4 +137,4 @@ class Running:
     def _deferral(self) -> Reason | None:
         if self.error is None:
             return self.early.deferral if self.early else None
-        return "timeout" if self.error.code == "timeout" else "engine_error"
+        return _REASONS.get(self.error.code, "engine_error")

@@ -6,6 +6,7 @@ from typing import Literal
 
 from router.errors import (
     CascadeExhausted,
+    ContextTooLong,
     DeadlineExceeded,
     EngineFailure,
     EngineOverloaded,
@@ -19,6 +20,7 @@ from router.types import Attempt, Budget, Decision, GenerationRequest
 REFUSED = "refused"
 """The reason of a guard's verdict that no other tier may answer either."""
 _FAILURES: dict[str, type[EngineFailure]] = {"timeout": EngineTimeout, "overloaded": EngineOverloaded}
+_TOO_LONG = "context_length_exceeded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,5 +181,7 @@ def _reason(request: GenerationRequest, attempts: Sequence[Attempt], elapsed: fl
     failure = attempts[-1].failure
     if failure is None:
         return CascadeExhausted("no tier gave an answer of the required form")
+    if failure.code == _TOO_LONG:
+        return ContextTooLong(failure.message, param="messages")
     kind = _FAILURES.get(failure.code, EngineFailure if failure.retryable else EngineRejected)
     return kind(failure.message)

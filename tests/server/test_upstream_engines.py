@@ -68,3 +68,14 @@ async def test_an_adapter_is_asked_by_its_name_and_listed_as_a_model() -> None:
             await found.close()
     assert "auto/sql" in [model["id"] for model in listed]
     assert [request["model"] for request in upstream.requests] == ["base", "sql-lora"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_conversation_that_the_last_server_finds_too_long_is_the_clients_matter(stream: bool) -> None:
+    """What is sent is measured before, but a server's own template may add to it, and not every tier says how long its context is."""
+    said = {"error": {"message": "This model's maximum context length is 10 tokens. However, you requested 20.", "code": 400}}
+    async with behind(json_play(said, 400)) as (client, _):
+        found = await client.post("/v1/chat/completions", json=BODY | {"stream": stream})
+    told = found.json()["error"]
+    assert (found.status_code, told["code"], told["param"]) == (400, "context_length_exceeded", "messages")
+    assert found.headers["x-smallfirst-deferrals"] == "context"

@@ -1,7 +1,7 @@
 """The shapes of what servers answer, checked while the JSON is parsed: complete answers and the chunks of a stream alike."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from pydantic_core import from_json
@@ -17,6 +17,7 @@ FINISHES: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+Count = Annotated[int, msgspec.Meta(ge=0)]
 _PLACE = re.compile(r" - at `(\$[^`]*)`$")
 
 
@@ -104,23 +105,23 @@ class Part(_Shape, frozen=True):
 class PromptDetails(_Shape, frozen=True):
     """What of the prompt came from a cache."""
 
-    cached_tokens: int | None = None
+    cached_tokens: Count | None = None
 
 
 class CompletionDetails(_Shape, frozen=True):
     """What of the completion was thought."""
 
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Count | None = None
 
 
 class Counted(_Shape, frozen=True):
     """Tokens as the server counted them."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int | None = None
+    prompt_tokens: Count = 0
+    completion_tokens: Count | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Count | None = None
 
     @property
     def usage(self) -> Usage:

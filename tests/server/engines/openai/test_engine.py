@@ -111,6 +111,7 @@ FAULTS: list[tuple[str, Play, type[EngineFailure], str]] = [
     ("deep nesting", Play((b'{"choices": ' + b"[" * 5000,)), EngineProtocolError, "JSON"),
     ("wrong shape", json_play({"choices": [{"message": {"content": 7}}]}), EngineProtocolError, "choices.0.message.content"),
     ("no choices", json_play({"id": "x"}), EngineProtocolError, "no choices"),
+    ("fewer tokens than none", json_play(completion() | {"usage": {"prompt_tokens": -1}}), EngineProtocolError, "usage.prompt_tokens"),
     ("a list", json_play([1]), EngineProtocolError, "wrong shape"),
     ("empty body", Play(), EngineProtocolError, "JSON"),
     ("unknown finish", json_play(completion(finish="error")), EngineProtocolError, "'error'"),
