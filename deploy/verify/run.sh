@@ -147,6 +147,10 @@ containers() {
   kill $load $keyed 2>/dev/null || true
   test "$(status /v1/models -H "Authorization: Bearer $key")" = 200
   wait $keyed
+  say "a gateway that is found by its name is missed when it is gone"
+  compose kill --signal SIGKILL gateway-keyed
+  "$PYTHON" deploy/verify/observe.py data --prometheus "http://127.0.0.1:$PROMETHEUS_PORT" --patience 240 \
+    'ALERTS{alertname="SmallfirstDown",alertstate="firing",instance="gateway-keyed"}'
   say "it stops within its time"
   compose stop --timeout 45 chained
   compose ps --all --format '{{.Service}} {{.State}} {{.ExitCode}}' chained
