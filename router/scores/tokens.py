@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from router.types import Alternative, Draft, Token
+from router.types import Draft, Token
 
 _FORMS = frozenset({"tools", "json_schema", "json_object"})
 _KEY = re.compile(r'"(?:[^"\\]|\\.)*"\s*:')
@@ -69,14 +69,14 @@ def margins(tokens: Iterable[Token]) -> list[float]:
 
     Before the grammar mask where that is known, else among those that it admitted.
     """
-    return [_margin(token, top) for token in tokens if len(top := token.top or token.masked_top) > 1]
-
-
-def _margin(token: Token, top: Sequence[Alternative]) -> float:
-    own = token.logprob if token.raw_logprob is None else token.raw_logprob
-    text = token.text
-    best = max([logprob for other, logprob, _ in top if other != text], default=-math.inf)
-    return math.exp(top[0].logprob if own is None else own) - math.exp(best)
+    found = []
+    for text, logprob, raw, _, top, masked_top in tokens:
+        others = top or masked_top
+        if len(others) > 1:
+            own = logprob if raw is None else raw
+            best = max([value for other, value, _ in others if other != text], default=-math.inf)
+            found.append(math.exp(others[0].logprob if own is None else own) - math.exp(best))
+    return found
 
 
 def entropies(tokens: Iterable[Token]) -> list[float]:

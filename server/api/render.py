@@ -1,6 +1,6 @@
 """From the domain's words back to OpenAI's: pure functions that make plain JSON objects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router import contract as form
@@ -81,9 +81,10 @@ def _choice(request: GenerationRequest, index: int, choice: Choice, stamp: Stamp
 
 
 def _token(token: Token, top: int) -> Json:
-    alternatives = (token.masked_top or token.top)[:top]
-    return {**_entry(token.text, token.logprob), "top_logprobs": [_entry(one.text, one.logprob) for one in alternatives]}
+    found = _entry(token.text, token.logprob)
+    found["top_logprobs"] = [_entry(one.text, one.logprob) for one in (token.masked_top or token.top)[:top]] if top else []
+    return found
 
 
-def _entry(text: str, logprob: float | None) -> Mapping[str, object]:
-    return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+def _entry(text: str, logprob: float | None) -> Json:
+    return {"token": text, "logprob": logprob, "bytes": [*text.encode()]}

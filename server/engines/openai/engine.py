@@ -147,7 +147,9 @@ class OpenAIEngine:
         return Reader(reading, call.sampling.n, self.dialect.native(call), call.contract.form is not None, self.key)
 
     def _headers(self, call: EngineCall) -> dict[str, str]:
-        sane = "".join(letter for letter in call.request_id if letter.isascii() and letter.isprintable())
+        sane = call.request_id
+        if not (sane.isascii() and sane.isprintable()):
+            sane = "".join(letter for letter in sane if letter.isascii() and letter.isprintable())
         trace = self.trace() if self.dialect.flavour.traced else {}
         return {**trace, **self._authorization(), "x-request-id": sane[:128]}
 

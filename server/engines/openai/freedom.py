@@ -69,7 +69,11 @@ def _free(token: Token, came: str, at: int, *, loose: bool, final: bool) -> bool
     if loose:
         ahead = came[at : at + AHEAD]
         at += len(ahead) - len(ahead.lstrip())
-    for other in (alternative.text.lstrip() if loose else alternative.text for alternative in token.masked_top):
+    first = came[at : at + 1]
+    for alternative in token.masked_top:
+        other = alternative.text.lstrip() if loose else alternative.text
+        if first and other and other[0] != first:  # most of them end here
+            return True
         if came.startswith(other, at):
             continue
         if final or not other.startswith(came[at : at + len(other)]) or len(came) - at >= len(other):

@@ -49,7 +49,8 @@ class Reading:
         if not self.told or best > TOLERANCE or (value or 0.0) > TOLERANCE:
             return Token(text)
         top = tuple(told if best <= 0.0 else map(_clamped, told))
-        value = _number(value)
+        if value is not None and not MASKED < value <= 0.0:
+            value = _number(value)
         if not self.constrained:
             return Token(text, value, value, True, top, top)
         if self.mask == "before":
