@@ -6,6 +6,7 @@ The gateway must have answered something, and go on answering. Screenshots, ligh
 """
 
 import argparse
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -73,6 +74,7 @@ def _lives(driver: webdriver.Chrome) -> None:
     tiles = {name: _text(driver, name) for name in ("saved", "share", "cps", "time", "requests")}
     assert all(text.strip("\u2013") for text in tiles.values()), tiles  # noqa: S101
     assert driver.find_elements(By.CSS_SELECTOR, "#reasons .bar")  # noqa: S101
+    assert not re.search(r"\de[+-]\d", driver.find_element(By.TAG_NAME, "body").text)  # noqa: S101  # a number for people
     print(f"page: {tiles}; {_text(driver, 'promises')!r}")
 
 

@@ -36,9 +36,12 @@ function seconds(value) {
 }
 
 function joules(value) {
-  if (value < 1) return (value * 1000).toPrecision(2) + " mJ";
-  return value < 1000 ? value.toPrecision(3) + " J" : (value / 1000).toPrecision(3) + " kJ";
+  if (value < 1) return rounded(1000 * value) + " mJ";
+  return value < 1000 ? rounded(value) + " J" : rounded(value / 1000) + " kJ";
 }
+
+// Three digits that count, never written as a power of ten.
+const rounded = (value) => Number(value.toPrecision(3));
 
 const percent = (part, whole) => (whole ? Math.round((100 * part) / whole) + "\u00a0%" : "–");
 
