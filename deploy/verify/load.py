@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from openai import APIConnectionError, APIStatusError, OpenAI
@@ -39,11 +40,11 @@ def tools(client: OpenAI, text: str, registry: Registry) -> str:
     return ask(client, MODEL, text, registry).tier
 
 
-def form(client: OpenAI, text: str, registry: Registry) -> str:  # noqa: ARG001  # all kinds are called alike
+def form(client: OpenAI, text: str, registry: Registry, *, model: str = MODEL) -> str:  # noqa: ARG001  # all kinds are called alike
     """A request for JSON of a given form."""
     wanted: Any = {"type": "json_schema", "json_schema": {"name": "weather", "schema": FORM, "strict": True}}
     found = client.chat.completions.with_raw_response.create(
-        model=MODEL,
+        model=model,
         messages=[{"role": "user", "content": text}],
         response_format=wanted,
         max_tokens=64,
@@ -83,7 +84,7 @@ def route(name: str) -> Kind:
 
 
 KINDS = (tools, tools, form, tools, stream, tools, tools, mistake)
-EVERYTHING = (*KINDS, judged, route("flaky"), judged, route("rented"))
+EVERYTHING = (*KINDS, judged, route("flaky"), judged, route("rented"), partial(form, model="clumsy"))
 """With the routes of live.yaml."""
 
 
