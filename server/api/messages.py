@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -95,10 +95,11 @@ AssistantPart = Annotated[TextPart | RefusalPart, Field(discriminator="type")]
 
 
 class CalledFunction(Wire):
-    """A function call the assistant made earlier."""
+    """A function call the assistant made earlier; what OpenAI's client made of the arguments may come back with them."""
 
     name: str = Field(min_length=1)
     arguments: str
+    parsed_arguments: JSON | None = None
 
 
 class Call(Wire):
@@ -129,8 +130,8 @@ class UserMessage(Wire):
 class AssistantMessage(Wire):
     """What the assistant said earlier.
 
-    Clients send back what they were given, so the output-only `annotations` and reasoning are accepted; no model is shown them. Beside
-    calls they leave the content out, or send null, an empty text or an empty list.
+    Clients send back what they were given, so the output-only `annotations`, reasoning, and what OpenAI's client `parsed` are accepted; no
+    model is shown them. Beside calls they leave the content out, or send null, an empty text or an empty list.
     """
 
     role: Literal["assistant"]
@@ -141,6 +142,7 @@ class AssistantMessage(Wire):
     audio: None = None
     function_call: None = None
     annotations: list[JSON] | None = None
+    parsed: Any = None
     reasoning: str | None = None
     reasoning_content: str | None = None
 

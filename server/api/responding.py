@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -17,6 +17,7 @@ class InputText(Wire):
     text: str
     annotations: list[JSON] | None = None
     logprobs: list[JSON] | None = None
+    parsed: Any = None
     prompt_cache_breakpoint: None = None
 
 
@@ -71,6 +72,7 @@ class InputCall(Wire):
     call_id: str = Field(min_length=1)
     name: str = Field(min_length=1)
     arguments: str
+    parsed_arguments: JSON | None = None
     id: str | None = None
     status: Status | None = None
     namespace: None = None

@@ -8,7 +8,8 @@ from typing import Literal
 from router.types import Contract, EngineCall, Message, Part, Tool
 
 Form = Literal["names", "full"]
-"""`names`: the offered function names on one line, as the bundled models learnt it; `full`: instructions, descriptions and schemas."""
+"""`names`: the offered function names on one line, as the bundled models learnt it, a form beside them untold; `full`: instructions,
+descriptions and schemas."""
 
 INSTRUCTIONS = "You can call these functions. Answer with JSON only."
 CALL_FORM = 'To call functions: {"tool_calls":[{"name":"<function>","arguments":{...}}]}'
@@ -35,8 +36,7 @@ def offered(contract: Contract) -> tuple[Tool, ...]:
 
 def _names(contract: Contract) -> str:
     if contract.kind == "tools":
-        form = () if contract.form is None else (_names(contract.form),)
-        return " ".join((*(tool.name for tool in offered(contract)), *form))
+        return " ".join(tool.name for tool in offered(contract))
     if contract.kind in ("json_schema", "json_object"):
         return " ".join(("JSON", *_properties(contract)))
     return ""

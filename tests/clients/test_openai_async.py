@@ -54,6 +54,16 @@ async def test_structured_output_streams_into_its_model(client: AsyncOpenAI) -> 
     assert isinstance(final.choices[0].message.parsed, SetTimer)
 
 
+async def test_a_loop_ends_in_structured_output(client: AsyncOpenAI) -> None:
+    asked = {"model": "auto", "tools": [TOOL], "response_format": SetTimer}
+    first = (await client.chat.completions.parse(messages=ASKED, **asked)).choices[0]
+    assert first.message.tool_calls[0].function.parsed_arguments == SetTimer(minutes=5)
+    results = [{"role": "tool", "tool_call_id": call.id, "content": "started"} for call in first.message.tool_calls]
+    async with client.chat.completions.stream(messages=[*ASKED, first.message, *results], **asked) as stream:
+        second = (await stream.get_final_completion()).choices[0]
+    assert isinstance(second.message.parsed, SetTimer)
+
+
 async def test_a_chat_loop_goes_round(client: AsyncOpenAI) -> None:
     first = (await client.chat.completions.create(model="auto", messages=ASKED, tools=[TOOL])).choices[0]
     assert first.finish_reason == "tool_calls"

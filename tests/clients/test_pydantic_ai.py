@@ -57,3 +57,18 @@ async def test_a_tool_is_called_and_the_loop_ends_in_text(model: Model) -> None:
     found = await agent.run("Set a timer for 5 minutes", usage_limits=UsageLimits(request_limit=4))
     assert started == [5]
     assert found.output
+
+
+async def test_a_tool_loop_ends_in_the_model_asked_for(model: Model) -> None:
+    agent = Agent(model, output_type=NativeOutput(Timer))
+    started: list[int] = []
+
+    @agent.tool_plain
+    def set_timer(minutes: int) -> str:
+        """Start a countdown."""
+        started.append(minutes)
+        return "started"
+
+    found = await agent.run("Set a timer for 5 minutes", usage_limits=UsageLimits(request_limit=4))
+    assert started == [5]
+    assert isinstance(found.output, Timer)

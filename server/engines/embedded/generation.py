@@ -17,6 +17,9 @@ from server.engines.embedded.tokens import TextStream, Vocabulary
 BATCH = 16
 """Tokens in a chunk when nobody waits for each: evidence is cheaper by the dozen, and a cancelled call still knows what it spent."""
 
+_MESSAGE = '{"message":'
+"""How the contract's form of a message begins."""
+
 
 @dataclass(frozen=True, slots=True)
 class Brain:
@@ -82,6 +85,7 @@ class Choosing:
         self._text, self._stops = TextStream(), Stops(job.call.sampling.stop)
         self._size = 1 if job.call.live else BATCH
         self._left = job.limit
+        self._either = job.call.contract.form is not None
 
     def chunks(self, *, last: bool) -> Iterator[Chunk]:
         """The choice's chunks; the final one has the finish reason, and the usage of the whole call where this is its last choice."""
@@ -116,16 +120,39 @@ class Choosing:
             return self._drawn(self._plain)
         if self._guide.done:
             return []
+        if self._either:
+            self._either = False
+            return self._arm(self._guide.allowed())
         if forced := self._guide.forced():
             return self._forced(forced[: self._left])
         allowed = self._guide.allowed()
         only = np.flatnonzero(allowed) if np.count_nonzero(allowed) == 1 else None
         return self._drawn(allowed) if only is None else self._forced([int(only[0])])
 
+    def _arm(self, allowed: Mask) -> list[Drawn]:
+        """The first token, where a message must be JSON.
+
+        A single token may begin a message of words, as the models learnt it; the mask does not admit it, and without it they would hardly
+        ever choose this arm, so that it stands for the arm's own beginning.
+        """
+        words = self._job.brain.vocabulary.beginning(f'{_MESSAGE}"')
+        logits = self._context.logits()
+        adjusted = self._sampler.adjust(logits)
+        token = self._sampler.draw(adjusted, allowed | words)
+        if not words[token]:
+            return self._pushed(token, logits, adjusted, allowed)
+        first, *rest = self._job.brain.vocabulary.encode(_MESSAGE)
+        self._context.push([first])
+        self._advance([first])
+        begun = self._certain(first, logits if self._top else None)
+        return [begun, *(self._forced(rest[: self._left]) if self._left else ())]
+
     def _drawn(self, allowed: Mask) -> list[Drawn]:
         logits = self._context.logits()
         adjusted = self._sampler.adjust(logits)
-        token = self._sampler.draw(adjusted, allowed)
+        return self._pushed(self._sampler.draw(adjusted, allowed), logits, adjusted, allowed)
+
+    def _pushed(self, token: int, logits: Logits, adjusted: Logits, allowed: Mask) -> list[Drawn]:
         if token == self._job.brain.vocabulary.end:
             return []
         self._context.push([token])

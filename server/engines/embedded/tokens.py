@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from llguidance import LLTokenizer
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from router.errors import ConfigError
@@ -37,6 +38,11 @@ class Vocabulary:
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; special tokens spelt out in it stay text."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def beginning(self, text: str) -> NDArray[np.bool_]:
+        """[size], which tokens begin with this text."""
+        start = text.encode()
+        return np.array([piece.startswith(start) for piece in self.bytes])
 
     def prompt(self, messages: Iterable[Message]) -> list[int]:
         """Ids of a conversation that the assistant is to continue; roles must be system, user or assistant."""

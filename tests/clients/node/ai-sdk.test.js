@@ -35,6 +35,16 @@ for (const [name, model] of Object.entries(models)) {
     assert.ok(Number.isInteger(found.output.minutes));
   });
 
+  test(`${name}: a tool loop ends in the object asked for`, async () => {
+    const started = [];
+    const execute = async ({ minutes }) => { started.push(minutes); return "started"; };
+    const set_timer = tool({ description: "Start a countdown.", inputSchema: schema, execute });
+    const output = Output.object({ schema });
+    const found = await generateText({ model, prompt, tools: { set_timer }, output, stopWhen: stepCountIs(4), maxRetries: 0 });
+    assert.deepEqual(started, [5]);
+    assert.ok(Number.isInteger(found.output.minutes));
+  });
+
   for (const [way, run] of Object.entries({ whole: generateText, streamed: streamText })) {
     test(`${name}: a tool loop goes round, ${way}`, async () => {
       const started = [];

@@ -50,6 +50,17 @@ test("structured output is parsed", async () => {
   assert.ok(Number.isInteger(found.choices[0].message.parsed.minutes));
 });
 
+test("a call or structured output, whichever the model gives", async () => {
+  const tools = [{ type: "function", function: { ...named, strict: true } }];
+  const response_format = zodResponseFormat(Timer, "timer");
+  for (const tool_choice of ["auto", "none", "required"]) {
+    const { message } = (await client.chat.completions.parse({ model, messages: asked, tools, tool_choice, response_format })).choices[0];
+    const called = message.tool_calls?.length > 0;
+    assert.notEqual(called, Number.isInteger(message.parsed?.minutes));
+    if (tool_choice !== "auto") assert.equal(called, tool_choice === "required");
+  }
+});
+
 test("runTools goes round", async () => {
   const started = [];
   const tool = { ...named, function: ({ minutes }) => { started.push(minutes); return "started"; }, parse: JSON.parse };

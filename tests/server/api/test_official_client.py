@@ -96,6 +96,20 @@ def test_a_tool_loop_goes_round(client: OpenAI) -> None:
     assert second.choices[0].message.role == "assistant"
 
 
+def test_a_loop_of_tools_beside_a_model_ends_in_the_model(client: OpenAI) -> None:
+    """What the client made of the first answer goes back with it."""
+    tools: Any = [{"type": "function", "function": {**TOOLS[0]["function"], "strict": True}}]  # type: ignore[dict-item]
+    said, asked = ask("set a timer of 5 minutes"), {"model": "auto", "tools": tools, "response_format": Timer, "max_tokens": 96}
+    first = client.chat.completions.parse(messages=said, **asked).choices[0].message
+    results = [{"role": "tool", "tool_call_id": call.id, "content": "started"} for call in first.tool_calls or ()]
+    second = client.chat.completions.parse(messages=[*said, first, *results], **asked).choices[0].message
+    assert [call.function.parsed_arguments for call in first.tool_calls or ()] == [{"minutes": 5}]
+    assert isinstance(second.parsed, Timer)
+    parsed: Any = {"role": "assistant", "content": second.content, "parsed": second.parsed.model_dump()}
+    third = client.chat.completions.parse(messages=[*said, first, *results, parsed, *ask("thanks")], **asked).choices[0].message
+    assert bool(third.tool_calls) != isinstance(third.parsed, Timer)
+
+
 def test_a_response_streams(client: OpenAI) -> None:
     with client.responses.stream(model="auto", input="Hello", max_output_tokens=8) as events:
         kinds = [event.type for event in events]
