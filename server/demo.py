@@ -75,7 +75,7 @@ def serving(settings: Path, *, patience: float = PATIENCE, tell: Callable[[str],
 
     Raises NotReady where it ends, or is not ready after `patience` seconds; `tell` hears of a wait that is long.
     """
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "server", "serve", "--config", str(settings), "--port", str(port)]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)  # noqa: S603  # our own command
@@ -151,7 +151,8 @@ def _arguments(text: str) -> str:
     return ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in json.loads(text).items())
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody has."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

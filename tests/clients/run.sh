@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Other people's clients against a running gateway with the bundled models, each in an environment of its own under build/clients.
 #   run.sh            installs what is missing, serves, runs everything, stops the server
-#   PORT              where to serve (default 18090)
+#   PORT              where to serve (default: a port that nobody has)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-.venv/bin/python}
-PORT=${PORT:-18090}
+PORT=${PORT:-$("$PYTHON" -c 'from server.demo import free_port; print(free_port())')}
 HERE=tests/clients
 AT=build/clients
 
