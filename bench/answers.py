@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.load import MARK
+
 Json = dict[str, Any]
 ALTERNATIVES = 5
 PROSE = (
@@ -39,13 +41,13 @@ def asked(text: str, **more: Any) -> Json:
     return {"model": "bench", "messages": [{"role": "system", "content": "You are brief."}, {"role": "user", "content": text}], **more}
 
 
-QUESTION = "Book the Hotel Miramar in Porto for Ana Sousa and Rui Sousa, three nights, half board with breakfast."
+QUESTION = f"Request {MARK}: book the Hotel Miramar in Porto for Ana Sousa and Rui Sousa, three nights, half board with breakfast."
 REQUESTS: dict[str, Json] = {
-    "chat": asked("What can one see from the lighthouse of the old town?"),
+    "chat": asked(f"Request {MARK}: what can one see from the lighthouse of the old town?"),
     "json": asked(QUESTION, response_format=FORM, logprobs=True),
     "tool": asked(QUESTION, tools=[TOOL], tool_choice="required"),
     "escalated": asked(QUESTION, response_format=FORM, logprobs=True),
-    "stream": asked("Tell me of the island.", stream=True),
+    "stream": asked(f"Request {MARK}: tell me of the island.", stream=True),
 }
 
 

@@ -7,9 +7,11 @@ of several rounds, in each of which every gateway has its turn. Needs nginx and 
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import product
@@ -21,7 +23,7 @@ import httpx
 from bench.answers import CASES, REQUESTS, Case, records
 from bench.load import Load, middle, paced, wrk
 from bench.machine import cpu_seconds, memory, missing, named
-from bench.peers import Started, cascadeflow, litellm, passthrough, settings, sglang, smallfirst, started
+from bench.peers import Launch, Started, cascadeflow, litellm, passthrough, settings, sglang, smallfirst, started
 from bench.upstream import Body, constant
 
 Json = dict[str, Any]
@@ -37,6 +39,7 @@ def main() -> int:
     if absent := missing("nginx", "wrk", "taskset"):
         sys.stderr.write(f"bench: not installed: {', '.join(absent)} (Debian's nginx-light, wrk, util-linux)\n")
         return 1
+    os.sched_setaffinity(0, {OTHER_CORE})  # or the bench's own work would be done on the gateway's core, now and then
     with tempfile.TemporaryDirectory(prefix="smallfirst-bench-") as scratch:
         folder = Path(scratch)
         calibration = options.calibration or fitted(folder)
@@ -55,9 +58,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", help="only these gateways")
     parser.add_argument("--cases", nargs="*", default=[case.name for case in CASES])
     parser.add_argument("--connections", type=int, nargs="*", default=[1, 16, 64])
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each turn")
+    parser.add_argument("--seconds", type=int, default=4, help="of each turn")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--calibration", type=Path, help="instead of one fitted for the run")
+    parser.add_argument("--workers", action="store_true", help="also the CPU a request of one worker and of two, on all cores")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -87,14 +91,15 @@ def run(case: Case, options: argparse.Namespace, folder: Path, calibration: Path
     bodies = {"answer": Body(case.answer, case.kind), "small": Body(case.small, case.kind)}
     with ExitStack() as stack:
         upstream = stack.enter_context(constant(bodies, place, OTHER_CORE))
-        running, absent = gateways(case, upstream, place, calibration, options, stack)
+        config = settings(upstream["small"], upstream["answer"], place, calibration, gated=case.name == "stream")
+        running, absent = gateways(config, upstream["answer"], place, options, stack)
 
         def load(name: str, connections: int, seconds: float) -> Load:
             return wrk(running[name].url + PATH, request, place, connections=connections, seconds=seconds, core=OTHER_CORE)
 
         loads: dict[str, dict[int, list[Load]]] = {name: {count: [] for count in options.connections} for name in running}
         for name in running:
-            load(name, 4, 1)  # the first requests pay for connections and caches
+            load(name, 4, 2)  # the first requests pay for connections and caches
         spent: dict[str, list[float]] = {name: [] for name in running}
         for _, count, name in product(range(options.rounds), options.connections, running):
             before = used(running[name])
@@ -103,22 +108,23 @@ def run(case: Case, options: argparse.Namespace, folder: Path, calibration: Path
         figures = {name: {count: middle(found) for count, found in by.items()} for name, by in loads.items()}
         megabytes = {name: memory(one.process.pid) for name, one in running.items() if one.process is not None}
         climbs = attempts(running[OURS].url, request) if OURS in running else None
-        own = half(running, figures, request) if OURS in running and case.name != "stream" else None
+        own = half(running, figures, request, options.rounds) if OURS in running and case.name != "stream" else None
+        workers = {n: shared(smallfirst(config, n), request, place, options) for n in (1, 2)} if OURS in running and options.workers else {}
     return {"figures": {name: {n: asdict(one) for n, one in by.items()} for name, by in figures.items()}} | {
         "memory_mb": megabytes,
         "cpu_seconds_a_request": {name: statistics.median(found) for name, found in spent.items() if running[name].process is not None},
         "own_seconds_at_half_capacity": own,
+        "cpu_seconds_a_request_by_workers": workers,
+        "seconds_to_ready": {name: one.seconds for name, one in running.items() if one.process is not None},
         "attempts": climbs,
         "absent": absent,
     }
 
 
 def gateways(
-    case: Case, upstream: dict[str, str], place: Path, calibration: Path, options: argparse.Namespace, stack: ExitStack
+    config: Path, answer: str, place: Path, options: argparse.Namespace, stack: ExitStack
 ) -> tuple[dict[str, Started], dict[str, str]]:
     """Those that start, and why the others do not."""
-    answer, small = upstream["answer"], upstream["small"]
-    config = settings(small, answer, place, calibration, gated=case.name == "stream")
     launches = {
         OURS: smallfirst(config),
         "fastapi passthrough": passthrough(options.peers, answer),
@@ -142,16 +148,27 @@ def used(one: Started) -> float:
     return 0.0 if one.process is None else cpu_seconds(one.process.pid)
 
 
+def shared(launch: Callable[[int], Launch], request: bytes, place: Path, options: argparse.Namespace) -> float:
+    """CPU seconds a request of a gateway that may have every core; the median of the rounds."""
+    with started(launch, None) as one:
+        found = []
+        for _ in range(options.rounds + 1):  # the first pays for connections and caches
+            before = used(one)
+            rate = wrk(one.url + PATH, request, place, connections=16, seconds=options.seconds, core=OTHER_CORE).rate
+            found.append((used(one) - before) / (rate * options.seconds))
+    return statistics.median(found[1:])
+
+
 def attempts(url: str, request: bytes) -> int:
     """How many tiers the request takes after all that load."""
     return int(httpx.post(url + PATH, content=request, headers={"content-type": "application/json"}).headers["x-smallfirst-attempts"])
 
 
-def half(running: dict[str, Started], figures: dict[str, dict[int, Load]], request: bytes) -> Json:
-    """What we add to the upstream's own time at half of our capacity, in seconds."""
+def half(running: dict[str, Started], figures: dict[str, dict[int, Load]], request: bytes, rounds: int) -> Json:
+    """What we add to the upstream's own time at half of our capacity, in seconds; medians of the rounds."""
     rate = max(one.rate for one in figures[OURS].values()) / 2
-    ours = asyncio.run(paced(running[OURS].url + PATH, request, rate, 8))
-    direct = asyncio.run(paced(running[DIRECT].url + PATH, request, rate, 4))
+    ours = middle([asyncio.run(paced(running[OURS].url + PATH, request, rate, 8)) for _ in range(rounds)])
+    direct = middle([asyncio.run(paced(running[DIRECT].url + PATH, request, rate, 4)) for _ in range(rounds)])
     return {"rate": rate, "p50": ours.p50 - direct.p50, "p99": ours.p99 - direct.p99, "failed": ours.failed}
 
 
@@ -171,6 +188,9 @@ def told(report: Json) -> str:
         lines += [f"attempts of a request after the load: {found['attempts']}"]
         lines += ["CPU a request: " + ", ".join(f"{name} {cpu * 1e6:,.0f} µs" for name, cpu in found["cpu_seconds_a_request"].items())]
         lines += ["memory: " + ", ".join(f"{name} {size:.0f} MB" for name, size in found["memory_mb"].items())]
+        lines += ["ready after: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in found["seconds_to_ready"].items())]
+        told = found["cpu_seconds_a_request_by_workers"]
+        lines += [f"CPU a request with {count} workers: {cpu * 1e6:,.0f} µs" for count, cpu in told.items()]
         lines += [f"not there: {name} ({why})" for name, why in found["absent"].items()]
     return "\n".join(lines) + "\n"
 

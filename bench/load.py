@@ -12,13 +12,20 @@ from urllib.parse import urlsplit
 
 from bench.machine import pinned
 
+MARK = "00000000"
 SCRIPT = """
 wrk.method = "POST"
 wrk.headers["content-type"] = "application/json"
 wrk.headers["authorization"] = "Bearer sk-bench"
 local file = io.open("{body}", "rb")
-wrk.body = file:read("*all")
+local body = file:read("*all")
 file:close()
+local head, tail = body:match("^(.-){mark}(.*)$")
+local turn = 0
+function request()
+  turn = turn + 1
+  return wrk.format(nil, nil, nil, head .. string.format("%0{digits}d", turn % 10 ^ {digits}) .. tail)
+end
 function done(summary, latency, requests)
   local failed = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout + summary.errors.status
   io.write(string.format('\\nRESULT {{"requests": %d, "seconds": %f, "failed": %d, "p50": %f, "p99": %f, "mean": %f}}\\n',
@@ -38,12 +45,17 @@ class Load:
 
 
 def wrk(url: str, request: bytes, folder: Path, *, connections: int, seconds: float, core: int) -> Load:
-    """As fast as it goes over so many connections, each of which waits for its answer."""
+    """As fast as it goes over so many connections, each of which waits for its answer; `seconds` are whole ones.
+
+    Each request has another number in place of MARK, so that nothing which remembers a request helps. Raises RuntimeError with wrk's words.
+    """
     body, script = folder / "request.json", folder / "load.lua"
     body.write_bytes(request)
-    script.write_text(SCRIPT.format(body=body))
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s", "-s", str(script), url]
-    done = subprocess.run(pinned(core, command), capture_output=True, text=True, check=True)  # noqa: S603  # wrk
+    script.write_text(SCRIPT.format(body=body, mark=MARK, digits=len(MARK)))
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "30s", "-s", str(script), url]
+    done = subprocess.run(pinned(core, command), capture_output=True, text=True, check=False)  # noqa: S603  # wrk
+    if done.returncode:
+        raise RuntimeError(f"wrk {url}: {done.stdout.strip()} {done.stderr.strip()}")
     found = json.loads(done.stdout.rpartition("RESULT ")[2])
     return Load(found["requests"] / found["seconds"], found["failed"], found["p50"], found["p99"])
 
