@@ -140,7 +140,7 @@ async def test_a_machine_paid_by_the_hour_costs_the_seconds_that_its_calls_took(
         ({"energy": [{"kind": "rapl", "engines": ["nobody"]}]}, "energy.0.engines"),
         ({"energy": [{"kind": "rapl", "engines": []}]}, "energy.0.engines"),
         ({"energy": [{"kind": "estimated", "engines": ["slm"]}]}, "energy.0.watts"),
-        ({"energy": [{"kind": "sunlight", "engines": ["slm"]}]}, "energy.0"),
+        ({"energy": [{"kind": "sunlight", "engines": ["slm"]}]}, "energy.0.kind"),
         ({"route": {"tiers": [{"engine": "slm", "price": {"hour": -1}}]}}, "routes.auto.tiers.0.price.hour"),
         ({"route": {"tiers": [{"engine": "slm", "price": {"hour": 1, "prompt": 2}}]}}, "routes.auto.tiers.0.price.prompt"),
         (
