@@ -10,7 +10,6 @@ from router.errors import ConfigError
 from router.ports import Engine
 from server.config import HourPrice, Settings
 from server.observers.energy.crowd import Crowd
-from server.observers.energy.gpus import Dcgm, Nvml, nvml_library
 from server.observers.energy.ledger import Crew, Lane, Ledger
 from server.observers.energy.metered import Joules, Meter, MeteredEngine, Rent
 from server.observers.energy.options import CpuCounter, DcgmCounter, EnergyCounter, NvmlCounter, RaplCounter
@@ -105,8 +104,12 @@ def _count(found: Metering, where: str, counter: EnergyCounter, folder: Path, cp
         case RaplCounter(root=root, domains=domains):
             found.count(name, counter, Rapl(folder / root, domains), counter.weights)
         case DcgmCounter(url=url, gpus=gpus):
+            from server.observers.energy.gpus import Dcgm  # late: an HTTP library that little else needs
+
             found.count(name, counter, Dcgm(str(url), frozenset(gpus)), counter.weights)
         case NvmlCounter(devices=devices):
+            from server.observers.energy.gpus import Nvml, nvml_library
+
             found.count(name, counter, Nvml(nvml_library(), devices), counter.weights)
 
 

@@ -4,10 +4,13 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from router.errors import ConfigError
 from router.ports import Engine
-from server.posting import HttpPost
+
+if TYPE_CHECKING:
+    from server.posting import HttpPost
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,10 @@ class ProcessServices:
     environment: Mapping[str, str] = field(repr=False)
 
     @cached_property
-    def post(self) -> HttpPost:
-        """Made when first asked for: most configurations post nothing."""
+    def post(self) -> "HttpPost":
+        """Made when first asked for: most configurations post nothing, and its library takes long to import."""
+        from server.posting import HttpPost
+
         return HttpPost()
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import os
 import ssl
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,8 @@ IDLE = 75
 """Seconds that a connection may idle: longer than clients (httpx 5) and balancers (mostly 60) let it, or a request meets a closing end."""
 YOUNG = 20_000
 """Objects made before the garbage collector looks at them: an answer with log-probabilities has thousands, most of them gone with it."""
+TURN = 0.0005
+"""Seconds that the thread of the outcome store, or of a dry run, may go on while a request waits for it to let go of the interpreter."""
 STARVED = 60
 """Seconds that a worker may not answer its supervisor: one that gets no CPU for a while is not killed with what it has under way."""
 
@@ -54,6 +57,7 @@ def _settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 10, 10)
+    sys.setswitchinterval(TURN)
 
 
 def serve(path: Path, settings: Settings, workers: int) -> None:

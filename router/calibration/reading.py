@@ -88,7 +88,9 @@ def _calls(found: list[Json]) -> Iterator[Call]:
 
 def leaves(value: Json) -> Iterator[Json]:
     """All scalars inside a JSON value, depth first."""
-    if isinstance(value, Mapping):
+    if value is None or isinstance(value, str | int | float):  # first, for most are scalars, and a Mapping is asked for slowly
+        yield value
+    elif isinstance(value, Mapping):
         for inner in value.values():
             yield from leaves(inner)
     elif isinstance(value, list | tuple):

@@ -11,7 +11,7 @@ from router.functions import load as load_registry
 from router.ports import Embedder, Engine
 from server.api.wire import PASSED
 from server.config import AdapterEngine, EmbeddedEngine, EngineSettings, OpenAIEngine, ScriptedEngine, Settings, VLLMEngine
-from server.engines import embedded, openai, scripted
+from server.engines import openai, scripted
 from server.engines.openai.flavours import FLAVOURS
 from server.engines.vllm.options import KEY
 from server.languages import identifier
@@ -38,6 +38,8 @@ def running_engine(name: str, settings: Settings, folder: Path) -> Running:
     """The engine of that name, not yet metered; raises ConfigError."""
     match settings.engines[name]:
         case EmbeddedEngine(path=path, threads=threads, queue=queue, tools_prompt=form):
+            from server.engines import embedded  # late: a gateway of servers elsewhere needs no runtime for models
+
             beside = folder / path
             bundled = embedded.EmbeddedEngine(name, beside if beside.is_dir() else path, threads, queue, form)
             return Running(bundled, context=bundled.context, cpu_seconds=lambda: bundled.cpu_seconds)
