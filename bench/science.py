@@ -4,7 +4,7 @@
 not part of this project. Every split is fitted by ``smallfirst fit`` and judged as ``smallfirst replay`` does, on questions that the fit
 never saw. Splits of a few hundred records differ much, so each mean stands with its standard error over the splits; ``--markdown`` prints
 the rows of docs/calibration.md. Where the large tier errs nearly as often as the small one, the order is by gain. ``--promise`` counts how
-often the certified bound breaks over 200 random splits, and how often a merely tuned threshold does.
+often the certified bound breaks over 200 random splits, in both readings, and how often a merely tuned threshold does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import NDArray
 
 if __name__ == "__main__":  # Run as a script, the repository's root is not on the path.
     sys.path.insert(0, str(Path(__file__).absolute().parents[1]))
@@ -183,42 +184,47 @@ def line_of(aim: Aim, found: Sequence[Found], *, markdown: bool) -> str:
     return "  ".join([head, *map(str, cells(aim, found)), f"{np.mean([one.seconds for one in found]):.0f} s a fit"])
 
 
-def promise(lines: Sequence[str], keys: Sequence[str], runs: int, max_error: float, confidence: float) -> dict[str, float]:
-    """How often thresholds set on samples of the held-out records break the promise, certified ones and merely tuned ones.
+def promises(lines: Sequence[str], keys: Sequence[str], runs: int, max_error: float, confidence: float) -> dict[str, dict[str, float]]:
+    """How often thresholds break their promise over random splits: certified for the next requests, for the rate, and merely tuned ones.
 
-    The model is fitted once, on 40 % of the questions. Each run draws half as many records as are held out, with replacement, so that all
-    that are held out are the truth. `other_half` counts instead how often the error on the other half of a split in two is over the
-    target: that half is a sample too, and by its noise alone nearly twice as often as the promise is broken. `certified` are the walks
-    that passed at all.
+    The model is fitted once, on 40 % of the questions; the rest are judged. `halves`: each run splits them in two by question, sets the
+    threshold on one half, and it breaks if the error among the kept of the other half is over the target. `truth`: each run draws half as
+    many labels from all of them, with replacement, and it breaks if the error among the kept of all of them is over the target. `kept` is
+    the mean share of those thresholds that were certified at all.
     """
     options = ["--max-error", str(max_error), "--confidence", str(confidence)]
     with TemporaryDirectory() as name:
         fit_on, rest = next(splits(lines, keys, 1, share=0.6))
         artifact = fitted(Path(name), fit_on, options)
         result = judged(Path(name), rest, artifact, Tiers())
-    counts = {"broken": 0, "tuned": 0, "other_half": 0, "certified": 0}
-    kept, size = 0.0, len(result.order)
+    return {kind: _broken(result, runs, _setter(kind, max_error, confidence), max_error) for kind in ("next", "rate", "tuned")}
+
+
+Setter = Callable[[NDArray[np.float64], NDArray[np.bool_]], float | None]
+
+
+def _setter(kind: str, max_error: float, confidence: float) -> Setter:
+    def certified(order: NDArray[np.float64], wrong: NDArray[np.bool_]) -> float | None:
+        found = fixed_sequence(order, wrong, max_error, confidence, "next" if kind == "next" else "rate")
+        return None if found is None else found.limit
+
+    return (lambda order, wrong: naive(order, wrong, max_error)) if kind == "tuned" else certified
+
+
+def _broken(result: Replay, runs: int, setter: Setter, max_error: float) -> dict[str, float]:
+    size, everything = len(result.order), np.ones(len(result.order), dtype=np.bool_)
+    _, question = np.unique(result.keys, return_inverse=True)
+    halves, truth, kept = 0, 0, []
     for seed in range(runs):
         generator = np.random.default_rng(seed)
-        ours = generator.integers(size, size=size // 2)
-        found = fixed_sequence(result.order[ours], result.wrong[ours], max_error, confidence)
-        limit = naive(result.order[ours], result.wrong[ours], max_error)
-        counts["tuned"] += limit is not None and _error(result, np.ones(size, dtype=np.bool_), limit) > max_error
-        counts["other_half"] += _half(result, generator, max_error, confidence)
-        if found is not None:
-            counts["certified"] += 1
-            kept += float((result.order <= found.limit).mean())
-            counts["broken"] += _error(result, np.ones(size, dtype=np.bool_), found.limit) > max_error
-    return {name: count / runs for name, count in counts.items()} | {"kept": kept / max(counts["certified"], 1)}
-
-
-def _half(result: Replay, generator: np.random.Generator, max_error: float, confidence: float) -> bool:
-    """Whether a threshold certified on one half of the questions has an error over the target on the other half."""
-    questions = np.array(sorted(set(result.keys.tolist())), dtype=object)
-    half = set(generator.permutation(questions)[: len(questions) // 2].tolist())
-    ours = np.array([key in half for key in result.keys])
-    found = fixed_sequence(result.order[ours], result.wrong[ours], max_error, confidence)
-    return found is not None and _error(result, ~ours, found.limit) > max_error
+        drawn = generator.integers(size, size=size // 2)
+        limit = setter(result.order[drawn], result.wrong[drawn])
+        truth += limit is not None and _error(result, everything, limit) > max_error
+        kept += [] if limit is None else [float((result.order <= limit).mean())]
+        ours = (generator.permutation(int(question.max()) + 1) % 2 == 0)[question]
+        limit = setter(result.order[ours], result.wrong[ours])
+        halves += limit is not None and _error(result, ~ours, limit) > max_error
+    return {"halves": halves / runs, "truth": truth / runs, "certified": len(kept) / runs, "kept": float(np.mean(kept)) if kept else 0.0}
 
 
 def _error(result: Replay, members: np.ndarray, limit: float) -> float:
@@ -247,8 +253,10 @@ def main() -> None:
         raise SystemExit(f"{options.data}: none of {', '.join(sorted({aim.pair for aim in AIMS}))} is there")
     if options.promise:
         for pair in dict.fromkeys(aim.pair for aim in aims):
-            found = promise(*load(options.data, pair), 200, options.max_error, options.confidence)
-            print(f"{pair:16} {json.dumps({name: round(value, 3) for name, value in found.items()})}", flush=True)
+            found = promises(*load(options.data, pair), 200, options.max_error, options.confidence)
+            for kind, counted in found.items():
+                told = json.dumps({name: round(value, 3) for name, value in counted.items()})
+                print(f"{pair:16} {kind:5} {told}", flush=True)
         return
     for aim in aims:
         if options.agreement is None or options.agreement == ("--agreement" in aim.options):

@@ -23,7 +23,7 @@ from router.calibration.heads import Heads, fit_heads
 from router.calibration.linear import HEAD_FEATURES
 from router.calibration.maps import Map, Platt, fit_map, logit, sigmoid
 from router.calibration.stored import Certificate, Ensemble, Signal, Stored
-from router.calibration.thresholds import Paid, Threshold, fixed_sequence, thinned, upper_bound, within_cost
+from router.calibration.thresholds import Paid, Promise, Threshold, fixed_sequence, thinned, upper_bound, within_cost
 from router.calibration.trees import MOST_LEAVES, Forest
 from router.errors import InvalidRequest
 
@@ -43,7 +43,8 @@ IN_VAIN = 0.10
 class Options:
     """At most `max_error` of `loss` among the kept, with probability `confidence`; `objective` says what is deferred first.
 
-    With `max_cost` the best quality instead, at a mean cost of at most so many dollars a request.
+    With `max_cost` the best quality instead, at a mean cost of at most so many dollars a request. `promise` says what the share is
+    counted over: the next requests, as many as there are labels, or all there will ever be.
     """
 
     objective: Literal["error", "gain"] = "error"
@@ -54,6 +55,7 @@ class Options:
     large: str | None = "large"
     seed: int = 0
     max_cost: float | None = None
+    promise: Promise = "next"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,7 @@ def _signal(examples: Sequence[Example], places: Places, scores: Floats, order: 
 
     def certify(members: Bools) -> Threshold | None:
         tested = members & plain
-        return fixed_sequence(order[tested], loss[tested], options.max_error, options.confidence)
+        return fixed_sequence(order[tested], loss[tested], options.max_error, options.confidence, options.promise)
 
     counts = Counter(groups[plain].tolist())
     own = {group: certify(groups == group) for group, count in sorted(counts.items()) if count >= OWN_THRESHOLD and len(counts) > 1}
@@ -297,6 +299,7 @@ def _certificate(examples: Sequence[Example], options: Options, warnings: tuple[
         sum(one.samples for one in examples) > len(examples) / 2,
         warnings,
         options.max_cost,
+        options.promise,
     )
 
 

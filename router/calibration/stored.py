@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 from router.calibration.drift import Reference
 from router.calibration.linear import Head
 from router.calibration.maps import Map
-from router.calibration.thresholds import Threshold
+from router.calibration.thresholds import Promise, Threshold
 from router.calibration.trees import Tree
 from router.errors import ConfigError
 
@@ -55,7 +55,8 @@ class Signal:
 class Certificate:
     """What is promised: under every threshold at most `max_error` wrong (or, by `loss` regret, wrong where large is right) among the kept,
     with probability `confidence`. `method` says how the labels were kept apart from the fit. With a `max_cost` the promise is another one:
-    a request costs at most so many dollars in the mean, with probability `confidence`; of errors nothing is promised then.
+    a request costs at most so many dollars in the mean, with probability `confidence`; of errors nothing is promised then. `promise` says
+    what the share is counted over: the `next` requests, as many as there were labels, or all there will be, the `rate`.
     """
 
     objective: Literal["error", "gain"]
@@ -77,6 +78,7 @@ class Certificate:
     samples: bool
     warnings: tuple[str, ...]
     max_cost: float | None = None
+    promise: Promise = "rate"
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)

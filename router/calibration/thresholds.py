@@ -1,8 +1,14 @@
-"""Thresholds that keep a promise: fixed-sequence testing with exact binomial tails (Learn then Test, arXiv 2110.01052)."""
+"""Thresholds that keep a promise: fixed-sequence testing with exact tails (Learn then Test, arXiv 2110.01052).
+
+A promise of the `rate` speaks of the share of wrong answers among all that will ever be kept, and is tested by a binomial tail. What an
+operator counts is a finite run of requests, whose share varies around the rate: a promise of the `next` requests, as many as there were
+labels, allows for that by a hypergeometric tail.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +16,8 @@ from pydantic import ConfigDict, with_config
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+Promise = Literal["next", "rate"]
 
 START, STEP = 0.30, 0.01
 
@@ -32,12 +40,15 @@ class Threshold:
     cost_bound: float | None = None
 
 
-def fixed_sequence(scores: Floats, wrong: Bools, max_error: float, confidence: float, start: float = START) -> Threshold | None:
+def fixed_sequence(
+    scores: Floats, wrong: Bools, max_error: float, confidence: float, promise: Promise = "next", start: float = START
+) -> Threshold | None:
     """The highest threshold whose kept error is at most `max_error` with probability `confidence`; `None` where nothing passes.
 
     `scores` (higher is less sure) and `wrong` are labelled outcomes that the score was not fitted on. The walk is fixed beforehand:
     quantiles of the score from the most confident `start` upwards in steps of one percent; it stops at the first that fails.
     """
+    tail = TAILS[promise]
     ordered = np.sort(scores)
     errors = np.concatenate([[0], np.cumsum(wrong[np.argsort(scores, kind="stable")])])
     passed: tuple[float, int, int] | None = None
@@ -47,7 +58,7 @@ def fixed_sequence(scores: Floats, wrong: Bools, max_error: float, confidence: f
         limit = float(ordered[min(len(ordered), max(1, math.ceil(share * len(ordered) - 1e-9))) - 1])
         kept = int(np.searchsorted(ordered, limit, side="right"))
         bad = int(errors[kept])
-        if binomial_tail(bad, kept, max_error) > 1 - confidence:
+        if tail(bad, kept, max_error) > 1 - confidence:
             break
         passed = limit, kept, bad
     if passed is None:
@@ -119,6 +130,22 @@ def binomial_tail(k: int, n: int, p: float) -> float:
     logs = [_log_choose(n, i) + i * math.log(p) + (n - i) * math.log1p(-p) for i in range(k + 1)]
     top = max(logs)
     return min(1.0, math.exp(top) * math.fsum(math.exp(value - top) for value in logs))
+
+
+def next_tail(k: int, n: int, p: float) -> float:
+    """P(at most k wrong among n kept), where of the next n kept more than a share p are wrong: the largest it can be.
+
+    Of the 2n kept, in whatever order they come, k and one more than p n are wrong, and which n come first is drawn: a hypergeometric tail.
+    """
+    if not n:
+        return 1.0
+    wrong = k + math.floor(p * n + 1e-9) + 1
+    logs = [_log_choose(wrong, i) + _log_choose(2 * n - wrong, n - i) for i in range(max(0, wrong - n), k + 1)]
+    return min(1.0, math.fsum(math.exp(value - _log_choose(2 * n, n)) for value in logs))
+
+
+TAILS: Mapping[Promise, Callable[[int, int, float], float]] = {"rate": binomial_tail, "next": next_tail}
+"""The largest probability of seeing at most k wrong among n kept where the promise of at most a share p does not hold."""
 
 
 def _log_choose(n: int, k: int) -> float:

@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from router.calibration.thresholds import START, STEP, binomial_tail
+from router.calibration.thresholds import START, STEP, TAILS, Promise
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def coverage_with(order: Floats, wrong: Bools, more: int, max_error: float, confidence: float) -> float:
+def coverage_with(order: Floats, wrong: Bools, more: int, max_error: float, confidence: float, promise: Promise) -> float:
     """The share that the fixed-sequence test would keep if `more` labels came in at the same rates; 0.0 where nothing passes."""
     count = len(order)
     if not count:
@@ -18,7 +18,7 @@ def coverage_with(order: Floats, wrong: Bools, more: int, max_error: float, conf
     growth, found = (count + more) / count, 0.0
     for share in np.arange(START, 1.0 + STEP / 2, STEP):
         kept = round(share * count)
-        if binomial_tail(round(growth * float(errors[kept])), round(growth * kept), max_error) > 1 - confidence:
+        if TAILS[promise](round(growth * float(errors[kept])), round(growth * kept), max_error) > 1 - confidence:
             break
         found = float(share)
     return min(found, 1.0)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router.calibration.stored import Certificate
-from router.calibration.thresholds import upper_bound
+from router.calibration.thresholds import Promise, upper_bound
 from router.evaluation.labels import coverage_with
 from router.evaluation.measures import apgr, calls_for, ece_of_perfect, quality_curve, reliability, risk_coverage
 from router.evaluation.plots import Line, Plot
@@ -50,7 +50,7 @@ def page(title: str, result: Replay, report: Report, orders: Mapping[str, Floats
         "<h2>Groups</h2>",
         _groups(report),
         "<h2>What the next labels would buy</h2>",
-        _next_labels(result),
+        _next_labels(result, certificate.promise),
     ]
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
@@ -58,12 +58,13 @@ def page(title: str, result: Replay, report: Report, orders: Mapping[str, Floats
 
 def _promise(certificate: Certificate, report: Report) -> str:
     target = f"at most {certificate.max_error:.1%} {certificate.loss} among the kept, with {certificate.confidence:.0%} confidence"
+    ahead = ", counted over the next requests, as many as were labelled" if certificate.promise == "next" else ""
     sources = ", ".join(f"{count} {source}" for source, count in certificate.sources.items())
     error = report["kept_error"]
     kept = "nothing is kept" if error is None else f"{report['coverage']:.1%} kept, {error:.2%} of them wrong"
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     lines = [
-        f"<p>Promise: {target}; order by {certificate.objective}. Here, over {report['n']} records: {kept}.</p>",
+        f"<p>Promise: {target}{ahead}; order by {certificate.objective}. Here, over {report['n']} records: {kept}.</p>",
         f"<p>Fitted {escape(certificate.created)} on {certificate.records} records ({escape(sources)}), {escape(certificate.method)}, ",
         f"data <code>{escape(certificate.fingerprint[:23])}</code>. Page of {today}.</p>",
     ]
@@ -162,12 +163,12 @@ def _cells(summary: Summary | Report) -> list[str]:
     return [_rate(known[name]) if name in _RATES else _shown(known[name]) for name in _COLUMNS]
 
 
-def _next_labels(result: Replay) -> str:
+def _next_labels(result: Replay, promise: Promise) -> str:
     known = result.order < 1e8
     order, wrong, target = result.order[known], result.wrong[known], result.target
     rows = []
     for more in (0, 100, 200, 300, 1000):
-        share = coverage_with(order, wrong, more, target["max_error"], target["confidence"])
+        share = coverage_with(order, wrong, more, target["max_error"], target["confidence"], promise)
         rows.append([f"{more} more" if more else f"the {len(order)} of this page", _rate(share)])
     note = "<p>What the test would certify on these records, all groups pooled, if further labels showed the same error rates.</p>"
     return note + _table(["labels", "share kept that would be certified"], rows)

@@ -24,7 +24,9 @@ def plan(name: str, route: RouteSettings, folder: Path) -> Plan | None:
         return None
     known, window, names = found.certificate, route.recalibrate, [tier.label for tier in route.tiers]
     aim = route.target
-    options = Options(known.objective, known.loss, aim.max_error, aim.confidence, names[0], names[-1], max_cost=aim.max_cost)
+    options = Options(
+        known.objective, known.loss, aim.max_error, aim.confidence, names[0], names[-1], max_cost=aim.max_cost, promise=known.promise
+    )
     return Plan(
         name,
         known.fingerprint,

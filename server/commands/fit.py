@@ -28,6 +28,13 @@ def add(commands: Commands) -> None:
         "--confidence", type=share, default=0.95, metavar="C", help="probability that the promise holds; default: %(default)s"
     )
     parser.add_argument(
+        "--promise",
+        choices=("next", "rate"),
+        default="next",
+        help="what the share is counted over: the next requests, as many as there are labels, or all there will ever be, which keeps a "
+        "little more; default: %(default)s",
+    )
+    parser.add_argument(
         "--max-cost",
         type=dollars,
         metavar="DOLLARS",
@@ -68,7 +75,15 @@ def run(options: argparse.Namespace) -> int:
     found = records(options)
     say(f"{len(found)} records")
     chosen = Options(
-        options.objective, options.loss, options.max_error, options.confidence, options.small, options.large, options.seed, options.max_cost
+        options.objective,
+        options.loss,
+        options.max_error,
+        options.confidence,
+        options.small,
+        options.large,
+        options.seed,
+        options.max_cost,
+        options.promise,
     )
     with refusals():
         raw = {kind: scores.build({"kind": kind}, "scores") for kind in scores.kinds()}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from router.calibration.thresholds import Paid, binomial_tail, fixed_sequence, naive, thinned, upper_bound, within_cost
+from router.calibration.thresholds import Paid, binomial_tail, fixed_sequence, naive, next_tail, thinned, upper_bound, within_cost
 
 RUNS, LABELS, MAX_ERROR, CONFIDENCE = 200, 600, 0.10, 0.90
 
@@ -35,6 +35,26 @@ def test_the_certified_promise_breaks_in_at_most_delta_of_the_runs() -> None:
     assert broken(limits) <= 1 - CONFIDENCE
 
 
+def test_the_error_of_the_next_requests_is_over_the_target_in_at_most_delta_of_the_runs() -> None:
+    counted = {}
+    for promise in ("next", "rate"):
+        generator, over = np.random.default_rng(3), 0
+        for _ in range(RUNS):
+            (ours, wrong), (theirs, bad) = labelled(generator, LABELS), labelled(generator, LABELS)
+            found = fixed_sequence(ours, wrong, MAX_ERROR, CONFIDENCE, promise)
+            over += found is not None and bad[theirs <= found.limit].mean() > MAX_ERROR
+        counted[promise] = over / RUNS
+    assert counted["next"] <= 1 - CONFIDENCE < counted["rate"], "a promise of the rate is not one of a finite run"
+
+
+def test_a_promise_of_the_next_requests_keeps_a_little_less_than_one_of_the_rate() -> None:
+    scores, wrong = labelled(np.random.default_rng(4), 2000)
+    coming, ever = (fixed_sequence(scores, wrong, MAX_ERROR, CONFIDENCE, promise) for promise in ("next", "rate"))
+    assert coming is not None
+    assert ever is not None
+    assert 0.9 * ever.kept < coming.kept < ever.kept
+
+
 def test_a_tuned_threshold_breaks_the_promise_about_half_of_the_time() -> None:
     generator = np.random.default_rng(0)
     found = [naive(*labelled(generator, LABELS), MAX_ERROR) for _ in range(RUNS)]
@@ -59,6 +79,15 @@ def test_the_binomial_tail_is_the_sum_of_its_terms(n: int, p: float, data: st.Da
     k = data.draw(st.integers(0, n))
     expected = sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
     assert binomial_tail(k, n, p) == pytest.approx(expected, rel=1e-9)
+
+
+@given(st.integers(1, 60), st.floats(0.01, 0.99), st.data())
+def test_the_tail_of_the_next_is_the_share_of_drawings_that_see_so_few(n: int, p: float, data: st.DataObject) -> None:
+    k = data.draw(st.integers(0, n))
+    wrong = k + math.floor(p * n + 1e-9) + 1
+    expected = sum(math.comb(wrong, i) * math.comb(2 * n - wrong, n - i) for i in range(k + 1) if n - i >= 0) / math.comb(2 * n, n)
+    assert next_tail(k, n, p) == pytest.approx(min(expected, 1.0), rel=1e-9)
+    assert next_tail(k, n, p) >= 0.0
 
 
 @given(st.integers(0, 40), st.integers(0, 400))

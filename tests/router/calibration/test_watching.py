@@ -3,7 +3,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.calibration.betting import Bets
@@ -44,6 +44,7 @@ def test_labels_outside_their_range_are_refused() -> None:
             Bets().add(value, share)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 1)), min_size=1, max_size=30), st.floats(0.01, 0.2))
 def test_the_bounds_enclose_the_weighted_mean_and_are_monotone(labels: list[tuple[float, float]], delta: float) -> None:
     found = Bets()
