@@ -56,6 +56,7 @@ RESPONSE = _object(
     incomplete_details=_or_null(_object(reason={"enum": ["max_output_tokens", "content_filter"]})),
     instructions=_or_null(TEXT),
     max_output_tokens=_or_null(COUNT),
+    max_tool_calls={"type": "null"},
     metadata={"type": "object", "additionalProperties": TEXT},
     model=TEXT,
     output=_list({"anyOf": [_MESSAGE, _CALL]}),
