@@ -24,6 +24,8 @@ def _boolean(given: object) -> object:
     return given
 
 
+MediaURL = Annotated[str, Field(pattern=r"^(?i:https?://|data:)")]
+"""Where a server may look for an image: the web, or the text itself; never its own files."""
 No = Annotated[Literal[False], BeforeValidator(_boolean)]
 Yes = Annotated[Literal[True], BeforeValidator(_boolean)]
 
@@ -46,7 +48,7 @@ class RefusalPart(Wire):
 class ImageURL(Wire):
     """An image by address or as a data URL."""
 
-    url: str
+    url: MediaURL
     detail: Literal["auto", "low", "high", "original"] | None = None
 
 

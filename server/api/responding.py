@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from server.api.messages import JSON, No, Wire
+from server.api.messages import JSON, MediaURL, No, Wire
 from server.api.wire import Generating, MetadataKey, MetadataValue, ObjectFormat, StreamOptions, TextFormat, TokenLimit
 
 
@@ -32,7 +32,7 @@ class InputImage(Wire):
     """An image by address or as a data URL; uploaded files are not known here."""
 
     type: Literal["input_image"]
-    image_url: str
+    image_url: MediaURL
     detail: Literal["auto", "low", "high", "original"] | None = None
     file_id: None = None
     prompt_cache_breakpoint: None = None

@@ -86,3 +86,11 @@ def test_a_narrowed_contract_is_shorter() -> None:
 def test_the_users_words_rank_the_tools() -> None:
     request = GenerationRequest("r1", "auto", (say("be nice", "system"), say("hello"), say("yes?", "assistant"), say("a timer")))
     assert asked_text(request) == "hello\na timer"
+
+
+def test_a_form_beside_the_tools_stays_when_they_are_narrowed() -> None:
+    full = contracts.tools(OFFERED, form=contracts.json_object())
+    narrowed = narrow(full, "set a timer", 2)
+    assert names(narrowed) != names(full)
+    assert narrowed.form == full.form
+    assert none_fits(full, narrowed, Choice('{"message":{"a":1}}', "stop"))

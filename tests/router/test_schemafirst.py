@@ -174,3 +174,8 @@ def test_limits_of_schemas_hold_for_what_is_sketched() -> None:
     for _ in range(Limits().depth - 2):
         deep = {"type": "array", "items": deep}
     assert sketch(deep).count("[") == Limits().depth - 2
+
+
+def test_a_form_beside_the_tools_is_sketched_in_the_place_of_the_message() -> None:
+    form = contracts.json_schema({"type": "object", "properties": {"minutes": {"type": "integer"}}, "required": ["minutes"]})
+    assert 'or {"message":{minutes: integer}}' in guide(contracts.tools(REGISTRY.tools(), form=form))

@@ -43,6 +43,10 @@ def schema(given: Any, **more: Any) -> dict[str, Any]:
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}, "messages[0].content[0].text"),
         ({"messages": [USER, {"role": "assistant"}]}, "messages[1]"),
         ({"messages": [USER, {"role": "assistant", "content": []}]}, "messages[1]"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}]}]},
+            "messages[0].content[0].image_url.url",
+        ),
         ({"messages": [{"role": "wizard", "content": "hi"}]}, "messages[0].role"),
         ({"messages": [{"content": "hi"}]}, "messages[0].role"),
         ({"messages": [USER, {"role": "tool", "tool_call_id": "c", "content": "x"}]}, "messages[1].tool_call_id"),
