@@ -7,26 +7,25 @@ The bundled pair learnt one kind of prompt, the functions' names; every other ki
 prompt costs such a model. Recorded characters are of names, descriptions and schemas, written out as JSON and as a sketch.
 """
 
-import argparse
 import asyncio
 import json
 import statistics
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 if __name__ == "__main__":  # run as a script, the repository's root is not on the path
     sys.path.insert(0, str(Path(__file__).absolute().parents[1]))
 
+from drafting import arguments, cases, drafted, printed, size
+
 from models.generate import same_answer
-from models.recording import Case, asked, generated, handwritten
-from router.attempting import Running
+from models.recording import Case, asked
 from router.contract.sketch import signature
 from router.evaluation.records import read
 from router.schemafirst import Taught, guide
-from router.types import EngineCall, GenerationRequest, Tier, Tool
+from router.types import EngineCall, GenerationRequest
 from server.assistant import registry
 from server.engines.embedded import EmbeddedEngine
 from server.engines.prompt import Form
@@ -62,58 +61,35 @@ async def _prompted(name: str, form: Form, made: Guide, cases: Sequence[Case]) -
         for place, case in enumerate(cases):
             request = asked(case, place)
             call = EngineCall(request.id, request.messages, request.contract, guide=made(request))
-            text = await _answer(engine, call)
+            choice = await drafted(engine, call)
             tokens.append(engine.prompt_tokens(call))
-            failed.append(text is None)
-            rights.append(text is not None and same_answer(text, case.answer))
+            failed.append(choice is None)
+            rights.append(choice is not None and same_answer(choice.text, case.answer))
     finally:
         await engine.close()
     print(f"{name}: {sum(rights)} of {len(cases)} right", file=sys.stderr)
     return Prompted(name, statistics.mean(rights), statistics.mean(failed), statistics.mean(tokens))
 
 
-async def _answer(engine: EmbeddedEngine, call: EngineCall) -> str | None:
-    running = Running(Tier("small", "small"), "try", engine, call, lambda: 0.0)
-    async with aclosing(running.chunks()) as chunks:
-        async for _ in chunks:
-            pass
-    generation = running.attempt().generation
-    return generation.choices[0].text if generation else None
-
-
 def recorded(paths: Sequence[Path]) -> dict[str, float]:
     """Characters of the offered tools, in the mean over requests that have any."""
     offers = [record.request.contract.tools for record in read(paths) if record.request.contract.tools]
-    whole = [sum(map(_size, tools)) for tools in offers]
+    whole = [sum(map(size, tools)) for tools in offers]
     short = [sum(len(signature(tool)) + 1 for tool in tools) for tools in offers]
     shares = [less / more for less, more in zip(short, whole, strict=True)]
     return {"n": len(offers), "json": statistics.mean(whole), "sketch": statistics.mean(short), "share": statistics.median(shares)}
 
 
-def _size(tool: Tool) -> int:
-    return len(json.dumps({"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}, separators=(",", ":")))
-
-
 def main() -> None:
     """Print a table, or one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, 300)
     parser.add_argument("--data", type=Path, nargs="+", metavar="F", help="replay records instead of the pair")
-    parser.add_argument("--n", type=int, default=300, help="generated requests for the pair; default: %(default)s")
-    parser.add_argument("--handwritten", action="store_true", help="the hand-written requests instead")
-    parser.add_argument("--seed", type=int, default=2024)
-    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.data:
         print(json.dumps(recorded(options.data)))
         return
-    cases = handwritten() if options.handwritten else generated("test", options.n, options.seed)
-    rows = [asdict(row) for row in pair(cases)]
-    if options.json:
-        print(json.dumps({"n": len(cases), "rows": rows}))
-        return
-    print(f"{'prompt':10}{'accuracy':>10}{'failed':>10}{'tokens':>10}")
-    for row in rows:
-        print(f"{row['prompt']:10}{row['accuracy']:10.3f}{row['failed']:10.3f}{row['tokens']:10.1f}")
+    chosen = cases(options)
+    printed(len(chosen), [asdict(row) for row in pair(chosen)], as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ that only what a gate rejects climbs. Rows: no repair, one, two. `tried` request
 and what can be mended is what the semantic checks find.
 """
 
-import argparse
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -20,8 +18,10 @@ from pathlib import Path
 if __name__ == "__main__":  # run as a script, the repository's root is not on the path
     sys.path.insert(0, str(Path(__file__).absolute().parents[1]))
 
+from drafting import arguments, cases, printed
+
 from models.generate import same_answer
-from models.recording import Case, asked, generated, handwritten
+from models.recording import Case, asked
 from router.cascade import Cascade
 from router.policy import Rules
 from router.route import Route
@@ -85,24 +85,9 @@ def _price(price: object) -> Price:
 
 def main() -> None:
     """Print a table, or one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n", type=int, default=500, help="generated requests; default: %(default)s")
-    parser.add_argument("--handwritten", action="store_true", help="the hand-written requests instead")
-    parser.add_argument("--seed", type=int, default=2024)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    cases = handwritten() if options.handwritten else generated("test", options.n, options.seed)
-    rows = [asdict(row) for row in asyncio.run(compared(cases))]
-    if options.json:
-        print(json.dumps({"n": len(cases), "rows": rows}))
-        return
-    print("".join(f"{name:>18}" for name in rows[0]))
-    for row in rows:
-        print("".join(f"{_told(value):>18}" for value in row.values()))
-
-
-def _told(value: object) -> str:
-    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    options = arguments(__doc__, 500).parse_args()
+    chosen = cases(options)
+    printed(len(chosen), [asdict(row) for row in asyncio.run(compared(chosen))], as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -9,27 +9,25 @@ is the share in which every tool that the answer calls is still there. With `--c
 others of the same data, drawn with a fixed seed. Characters are those of names, descriptions and schemas as JSON.
 """
 
-import argparse
 import asyncio
-import json
 import random
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 if __name__ == "__main__":  # run as a script, the repository's root is not on the path
     sys.path.insert(0, str(Path(__file__).absolute().parents[1]))
 
+from drafting import arguments, cases, drafted, printed, size
+
 from models.generate import same_answer
-from models.recording import Case, asked, generated, handwritten
-from router.attempting import Running
+from models.recording import Case, asked
 from router.calibration.reading import read as taken_apart
 from router.evaluation.records import Record, read
 from router.retrieval import asked_text, likeliest, narrow, none_fits
-from router.types import Choice, EngineCall, GenerationRequest, Tier, Tool
+from router.types import EngineCall, GenerationRequest, Tool
 from server.assistant import registry
 from server.engines.embedded import EmbeddedEngine
 
@@ -72,7 +70,7 @@ async def _shown(engine: EmbeddedEngine, cases: Sequence[Case], keep: int) -> Sh
         request = asked(replace(case, functions=tuple(registry.functions)), place)
         shown = narrow(request.contract, asked_text(request), keep) if keep else request.contract
         call = EngineCall(request.id, request.messages, shown)
-        choice = await _answer(engine, call)
+        choice = await drafted(engine, call)
         tokens.append(engine.prompt_tokens(call))
         deferred.append(choice is None or none_fits(request.contract, shown, choice))
         rights.append(choice is not None and same_answer(choice.text, case.answer))
@@ -80,15 +78,6 @@ async def _shown(engine: EmbeddedEngine, cases: Sequence[Case], keep: int) -> Sh
     answered = [right for right, left in zip(rights, deferred, strict=True) if not left]
     kept = statistics.mean(answered) if answered else None
     return Shown(keep, statistics.mean(rights), kept, statistics.mean(deferred), statistics.mean(tokens))
-
-
-async def _answer(engine: EmbeddedEngine, call: EngineCall) -> Choice | None:
-    running = Running(Tier("small", "small"), "try", engine, call, lambda: 0.0)
-    async with aclosing(running.chunks()) as chunks:
-        async for _ in chunks:
-            pass
-    generation = running.attempt().generation
-    return generation.choices[0] if generation else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +115,7 @@ def _found(needs: Sequence[Need], keep: int) -> Found:
     for need in needs:
         tools, needed, named = need.tools, need.needed, set(likeliest(need.tools, asked_text(need.request))[:keep])
         kept.append(needed <= named)
-        left.append(sum(_size(tool) for tool in tools if tool.name in named) / sum(map(_size, tools)))
+        left.append(sum(size(tool) for tool in tools if tool.name in named) / sum(map(size, tools)))
     return Found(keep, statistics.mean(kept), statistics.mean(left))
 
 
@@ -141,36 +130,19 @@ def _called(record: Record) -> Iterator[frozenset[str]]:
             yield frozenset(call.name for call in taken_apart(record.request.contract, answer.choice).calls)
 
 
-def _size(tool: Tool) -> int:
-    return len(json.dumps({"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}, separators=(",", ":")))
-
-
 def main() -> None:
     """Print a table, or one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, 300)
     parser.add_argument("--data", type=Path, nargs="+", metavar="F", help="replay records instead of the pair")
     parser.add_argument("--crowd", type=int, default=0, metavar="N", help="offer each recorded request N tools")
-    parser.add_argument("--n", type=int, default=300, help="generated requests for the pair; default: %(default)s")
-    parser.add_argument("--handwritten", action="store_true", help="the hand-written requests instead")
-    parser.add_argument("--seed", type=int, default=2024)
-    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    rows: Sequence[Found | Shown]
     if options.data:
         count, rows = recorded(options.data, options.crowd, options.seed)
     else:
-        cases = handwritten() if options.handwritten else generated("test", options.n, options.seed)
-        count, rows = len(cases), asyncio.run(pair(cases))  # type: ignore[assignment]
-    told = [asdict(row) for row in rows]
-    if options.json:
-        print(json.dumps({"n": count, "rows": told}))
-        return
-    print(f"n {count}\n" + "  ".join(f"{name:>10}" for name in told[0]))
-    for row in told:
-        print("  ".join(f"{_told(value):>10}" for value in row.values()))
-
-
-def _told(value: object) -> str:
-    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+        chosen = cases(options)
+        count, rows = len(chosen), asyncio.run(pair(chosen))
+    printed(count, [asdict(row) for row in rows], as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ MUTANTS = (
     _verifier("guard", 'REFUSED if self.policy == "refuse" else found.reason', "found.reason", "never refuses"),
     _verifier("judge", 'Ruling.ACCEPT if ruled["ruling"] == "accept" else Ruling.DEFER', "Ruling.ACCEPT"),
     _verifier(
-        "judge", "return self._unable(_failure(said), cost, said.usage)", "return Verdict(self.kind, Ruling.ACCEPT)", "its failure accepts"
+        "judge", "return self._unable(_failure(said), cost, said)", "return Verdict(self.kind, Ruling.ACCEPT)", "its failure accepts"
     ),
     _verifier("judge", "if draft.request.inside_only and", "if False and", "ignores residency", [f"tests/{RESIDENCY}.py"]),
     _verifier("webhook", "Ruling(said.ruling)", "Ruling.ACCEPT"),
