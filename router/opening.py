@@ -62,24 +62,31 @@ class Opening:
             self.ranked = tuple(await ranker.rank(self.request, contract.tools, self.asked) or ())
 
     def _state(self, tier: Tier, language: str | None) -> TierState:
-        engine, tokens = self.engines[tier.engine], self._tokens(tier)
+        engine = self.engines[tier.engine]
+        rung, tokens = lasting(self.route, tier, self.request, engine)
+        if rung.tight:
+            self.tight.add(tier.name)
         available = self.available(tier.engine)
         late = too_late(self.request.budget, self.route.rules, self.usual(tier.name), self.elapsed())
         foreign = language is not None and tier.languages is not None and language not in tier.languages
         return TierState(tokens, available, engine.supports(self.request.contract), tier.name in self._guarded, late, foreign)
 
-    def _tokens(self, tier: Tier) -> int:
-        """Of the prompt with every tool, for the tier may become the last; where that is too long, with those that it would be shown."""
-        if tier.context is None:
-            return 0
-        whole = Rung(self.route, tier, self.request, last=True)
-        tokens = self._counted(whole)
-        smaller = tier is not self.route.tiers[-1] and narrows(self.request.contract, tier.keep_tools or 0)
-        if not smaller or fits(self.request, tier, tokens):
-            return tokens
-        self.tight.add(tier.name)
-        return self._counted(replace(whole, last=False))
 
-    def _counted(self, rung: Rung) -> int:
-        call = rung.call(self.request.messages, guide=rung.guide)
-        return self.engines[rung.tier.engine].prompt_tokens(call)
+def lasting(route: Route, tier: Tier, request: GenerationRequest, engine: Engine) -> tuple[Rung, int]:
+    """The tier as it answers where there is nothing to defer to, and the tokens of its prompt, 0 where it has no bound.
+
+    It is shown every tool, or where that is too long and it is a smaller one those that it would be shown at any place.
+    """
+    whole = Rung(route, tier, request, last=True)
+    if tier.context is None:
+        return whole, 0
+    tokens = _counted(whole, engine)
+    smaller = tier is not route.tiers[-1] and narrows(request.contract, tier.keep_tools or 0)
+    if not smaller or fits(request, tier, tokens):
+        return whole, tokens
+    tight = replace(whole, tight=True)
+    return tight, _counted(tight, engine)
+
+
+def _counted(rung: Rung, engine: Engine) -> int:
+    return engine.prompt_tokens(rung.call(rung.request.messages, guide=rung.guide))

@@ -15,7 +15,9 @@ from typing import Protocol
 
 from router.attempting import Running
 from router.calibration.comparing import same
+from router.opening import lasting
 from router.ports import Engine
+from router.route import Route
 from router.types import Attempt, Choice, Energy, EngineCall, GenerationRequest, Outcome, Tab, Tier, Usage
 from server.observers.outcomes.content import said
 from server.observers.outcomes.encoding import dumped, usage
@@ -42,20 +44,22 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """A route under audit: `rate` is the share of its kept answers."""
+    """A route under audit, as it is when asked: `rate` is the share of its kept answers."""
 
-    tiers: tuple[Tier, ...]
+    route: Callable[[], Route]
     rate: float
     judge: Judge | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An answer that waits for its audit; `at` is when it was given, in seconds since the epoch."""
+    """An answer that waits for its audit; `call` is what `tier` is asked, `at` when the answer was given, in seconds since the epoch."""
 
     request: GenerationRequest
     outcome: Outcome
     kept: Attempt
+    tier: Tier
+    call: EngineCall
     at: float
 
 
@@ -90,7 +94,8 @@ class Auditor:
         if len(self._waiting) >= self.queue:
             self.heard.missed(outcome.route, "queue_full")
             return
-        task = asyncio.get_running_loop().create_task(self._audit(under, Chosen(request, outcome, kept, self.wall())))
+        chosen = Chosen(request, outcome, kept, *self._asked(under.route(), request, outcome), self.wall())
+        task = asyncio.get_running_loop().create_task(self._audit(under, chosen))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
@@ -112,7 +117,7 @@ class Auditor:
         self._slots = self._slots or asyncio.Semaphore(self.concurrency)
         await asyncio.sleep(self.delay)
         async with self._slots:
-            second = await self._second(under, chosen)
+            second = await self._second(chosen)
         self._spent(chosen.outcome.route, second)
         if second.generation is None:
             self.heard.missed(chosen.outcome.route, second.failure.code if second.failure else "engine_error")
@@ -127,13 +132,15 @@ class Auditor:
             return
         self.heard.label(self._label(under, chosen, second, correct, tab.cost))
 
-    async def _second(self, under: Audited, chosen: Chosen) -> Attempt:
-        """The same call that the cascade would have made of the last tier."""
-        request, last = chosen.request, chosen.outcome.decision.permitted[-1]
-        tier = next(tier for tier in under.tiers if tier.name == last)
-        sampling = replace(request.sampling, logprobs=False, top_logprobs=0)
-        call = EngineCall(f"{request.id}-audit", request.messages, request.contract, sampling, seconds=self.seconds)
-        running = Running(tier, "try", self.engines[tier.engine], call, self.clock, self.clock())
+    def _asked(self, route: Route, request: GenerationRequest, outcome: Outcome) -> tuple[Tier, EngineCall]:
+        """The last tier and the very call that the cascade would have made of it; made before this answer is an example to any."""
+        tier = route.tier(outcome.decision.permitted[-1])
+        rung, _ = lasting(route, tier, replace(request, stream=False), self.engines[tier.engine])
+        call = rung.call(request.messages, self.seconds, rung.guide)
+        return tier, replace(call, request_id=f"{request.id}-audit")
+
+    async def _second(self, chosen: Chosen) -> Attempt:
+        running = Running(chosen.tier, "try", self.engines[chosen.tier.engine], chosen.call, self.clock, self.clock())
         try:
             async with aclosing(running.chunks()) as chunks:
                 async for _ in chunks:

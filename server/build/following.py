@@ -1,13 +1,15 @@
 """What follows the outcomes: the store, the watch, the audits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from router.asking import Rate
 from router.calibration.artifact import LEARNED, Artifact
 from router.calibration.watching import Target as Promise
+from router.cascade import Cascade
+from router.route import Route
 from server.auditing import Audited
 from server.build.calibrated import calibrated
-from server.build.routes import built_tier
 from server.build.running import Surroundings
 from server.config import RouteSettings, Settings, refuse
 from server.judging import AgreementJudge
@@ -20,8 +22,10 @@ EVALUATION_RATE = 0.05
 """The share of kept answers that is audited while a route is evaluated and says no other."""
 
 
-def built_recording(settings: Settings, around: Surroundings, metrics: Metrics, log: Callable[[str], object]) -> Recording | None:
-    """What follows the outcomes; `None` where no store is configured."""
+def built_recording(
+    settings: Settings, around: Surroundings, metrics: Metrics, log: Callable[[str], object], cascades: Mapping[str, Cascade]
+) -> Recording | None:
+    """What follows the outcomes of these cascades, which need not be there yet; `None` where no store is configured."""
     given = settings.outcomes
     if given is None:
         return None
@@ -31,11 +35,16 @@ def built_recording(settings: Settings, around: Surroundings, metrics: Metrics, 
     watched = {name: watched_route(name, route, around) for name, route in settings.routes.items() if len(route.tiers) > 1}
     rates = {name: audit_rate(route) for name, route in settings.routes.items()}
     audited = {
-        name: Audited(tuple(built_tier(tier, around) for tier in route.tiers), rates[name], _audit_judge(name, route, around))
+        name: Audited(partial(_at_work, cascades, name), rates[name], _audit_judge(name, route, around))
         for name, route in settings.routes.items()
         if rates[name]
     }
     return recording(kept, {name: found.engine for name, found in around.engines.items()}, watched, audited, meters)
+
+
+def _at_work(cascades: Mapping[str, Cascade], name: str) -> Route:
+    """With the calibration that it has by now."""
+    return cascades[name].route
 
 
 def _audit_judge(name: str, route: RouteSettings, around: Surroundings) -> AgreementJudge | None:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from fastapi import FastAPI
 
+from router.cascade import Cascade
 from router.ports import Engine
 from server.admitting import Admitting, admitting
 from server.api.parts import Parts
@@ -84,7 +85,8 @@ def gateway(
     running, watch = _metered(settings, folder, engines or {}, metrics, _saying(written, "energy"))
     pulse = Pulse({name: Beat(found.engine.healthy, found.available) for name, found in running.items()}, metrics.engine_up)
     around = surroundings(settings, running, folder)
-    followed = built_recording(settings, around, metrics, _saying(written, "outcomes"))
+    cascades: dict[str, Cascade] = {}
+    followed = built_recording(settings, around, metrics, _saying(written, "outcomes"), cascades)
     door = admitting(settings, folder, metrics, _saying(written, "access"))
     spans, page = traces(settings), _page(settings, yardsticks) if settings.dashboard else None
     notes, shown = _announced(settings, folder, written), metrics.promises.thresholds
@@ -94,7 +96,7 @@ def gateway(
     followers = [Logs(written, time.time, request_id, settings.log.content), followed, spans, page, door.ledger if door else None]
     observe = each_of(metrics.observe, *(follower.observe for follower in followers if follower is not None))
     parts = replace(
-        _guarded(built_parts(settings, around, metrics, observe, followed), door, metrics),
+        _guarded(built_parts(settings, around, metrics, observe, followed, cascades), door, metrics),
         page=page,
         watch=_details(notes, followed),
         turned_away=Refusals(written, time.time, request_id),

@@ -41,14 +41,22 @@ def each_of(*observers: Observe) -> Observe:
     return observe
 
 
-def built_parts(settings: Settings, around: Surroundings, metrics: Metrics, observe: Observe, followed: Recording | None) -> Parts:
-    """What the handlers work with; raises ConfigError."""
+def built_parts(
+    settings: Settings,
+    around: Surroundings,
+    metrics: Metrics,
+    observe: Observe,
+    followed: Recording | None,
+    cascades: dict[str, Cascade],
+) -> Parts:
+    """What the handlers work with, the `cascades` among it, which are filled in; raises ConfigError."""
     engines = {name: found.engine for name, found in around.engines.items()}
     floors = {name: followed.floor(name) if followed else None for name in settings.routes}
     routes = {name: built_route(name, route, around, floors[name]) for name, route in settings.routes.items()}
+    cascades.update((name, _cascade(route, engines, around, observe)) for name, route in routes.items())
     limits = settings.limits
     return Parts(
-        cascades={name: _cascade(route, engines, around, observe) for name, route in routes.items()},
+        cascades=cascades,
         engines=engines,
         names=Names({name: _facts(route, around) for name, route in settings.routes.items()}, settings.aliases, settings.default_route),
         admission=_admission(settings),

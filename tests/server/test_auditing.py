@@ -17,6 +17,7 @@ from router.types import Choice, Decision, GenerationRequest, Outcome, Price, Ta
 from server.auditing import Audited, Auditor, Heard, drawn, eligible
 from server.engines.scripted import Reply, ScriptedEngine
 from server.observers.outcomes.ports import Label
+from tests.server.harness import CALL, TOOLS, WRONG, alive, running
 from tests.server.observers.outcomes.made import call, climbed, database, kept_small, outcome, recorder, request, stored
 
 ROUTE = Route("auto", (Tier("small", "slm"), Tier("large", "llm", Price(10, 10))), (), Rules())
@@ -38,11 +39,13 @@ class Ears:
         )
 
 
-def auditor(ears: Ears, reply: Any, rate: float = 1.0, judge: Any = None, **given: Any) -> tuple[Auditor, ScriptedEngine]:
+def auditor(
+    ears: Ears, reply: Any, rate: float = 1.0, judge: Any = None, route: Route = ROUTE, **given: Any
+) -> tuple[Auditor, ScriptedEngine]:
     engine = ScriptedEngine("llm", reply if callable(reply) else [reply])
     engines = {"slm": ScriptedEngine("slm"), "llm": engine}
     return Auditor(
-        {"auto": Audited(ROUTE.tiers, rate, judge)}, engines, ears.heard(), wall=lambda: 1000.0, **{"delay": 0.0} | given
+        {"auto": Audited(lambda: route, rate, judge)}, engines, ears.heard(), wall=lambda: 1000.0, **{"delay": 0.0} | given
     ), engine
 
 
@@ -189,3 +192,25 @@ async def test_with_content_the_second_answer_is_kept_with_the_label() -> None:
     made.observe(*kept_small("a"))
     await made.idle()
     assert json.loads(ears.labels[0].detail or "")["message"]["tool_calls"][0]["function"]["name"] == "set_timer"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
+async def test_an_audit_asks_what_a_request_that_climbs_would_ask(tmp_path: Path, stream: bool) -> None:
+    """Its prompt begins schema-first where the last tier's does, with the log-probabilities that the client wants."""
+    tiers = [
+        {"name": name, "engine": engine, "price": {"prompt": 1, "completion": 1}} for name, engine in (("small", "slm"), ("large", "llm"))
+    ]
+    tiers[1]["schema_first"] = {"examples": 0, "proven": 2}
+    kept = {"outcomes": {"url": f"sqlite:///{tmp_path}/o.db", "content": True}}
+    body = {"tools": TOOLS, "tool_choice": "required", "stream": stream, "temperature": 0.3, "seed": 7}
+    async with running([CALL, CALL, WRONG], [CALL], route={"tiers": tiers, "audit": 1.0}, **kept) as world, alive(world):
+        await world.ask("four minutes", **body)
+        await world.ask("five minutes", **body)
+        while len(world.large.calls) < 2:
+            await asyncio.sleep(0.02)
+        await world.ask("five minutes", **body)
+    audited, climbed_ = world.large.calls[1:]
+    assert "set_timer(minutes: integer 1..)" in audited.guide
+    assert audited.guide.count(" => ") == 1
+    same = {"request_id": "", "live": False, "seconds": None}
+    assert replace(audited, **same) == replace(climbed_, **same)  # type: ignore[arg-type]

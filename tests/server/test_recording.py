@@ -25,7 +25,7 @@ def gateway(folder: Path, small: str, large: str, labels: list[tuple[str, str, b
     watched = {"auto": Watched(Target(0.2, 0.9), limits=Limits(window=100))}
     meters = Meters(labelled=lambda *label: labels.append(label))
     kept = Kept("sqlite:///state/outcomes.db", folder)
-    made = recording(kept, engines, watched, {"auto": Audited(TIERS, 1.0)}, meters)
+    made = recording(kept, engines, watched, {"auto": Audited(lambda: Route("auto", TIERS, ()), 1.0)}, meters)
     made.auditor.delay, made.watcher.every = 0.0, 0.02
     route = Route("auto", TIERS, tightened((verifiers.build({"kind": "contract"}, "v"),), made.floor("auto")))
     return made, Cascade(route, engines, time.monotonic, made.observe)
