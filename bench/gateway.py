@@ -29,6 +29,8 @@ from bench.upstream import Body, constant
 Json = dict[str, Any]
 GATEWAY_CORE, OTHER_CORE = 0, 1
 PATH = "/v1/chat/completions"
+HEADERS = {"content-type": "application/json", "authorization": "Bearer sk-bench"}
+OK = 200
 DIRECT = "upstream itself"
 OURS = "smallfirst"
 
@@ -92,7 +94,7 @@ def run(case: Case, options: argparse.Namespace, folder: Path, calibration: Path
     with ExitStack() as stack:
         upstream = stack.enter_context(constant(bodies, place, OTHER_CORE))
         config = settings(upstream["small"], upstream["answer"], place, calibration, gated=case.name == "stream")
-        running, absent = gateways(config, upstream["answer"], place, options, stack)
+        running, absent = gateways(config, upstream["answer"], place, request, options, stack)
 
         def load(name: str, connections: int, seconds: float) -> Load:
             return wrk(running[name].url + PATH, request, place, connections=connections, seconds=seconds, core=OTHER_CORE)
@@ -122,7 +124,7 @@ def run(case: Case, options: argparse.Namespace, folder: Path, calibration: Path
 
 
 def gateways(
-    config: Path, answer: str, place: Path, options: argparse.Namespace, stack: ExitStack
+    config: Path, answer: str, place: Path, request: bytes, options: argparse.Namespace, stack: ExitStack
 ) -> tuple[dict[str, Started], dict[str, str]]:
     """Those that start, and why the others do not."""
     launches = {
@@ -137,10 +139,26 @@ def gateways(
         if options.only is not None and name not in options.only:
             continue
         try:
-            running[name] = stack.enter_context(started(launch, GATEWAY_CORE))
-        except (RuntimeError, OSError) as error:
+            candidate = stack.enter_context(started(launch, GATEWAY_CORE))
+            said(candidate.url, request)
+            running[name] = candidate
+        except (RuntimeError, OSError, httpx.TransportError) as error:
             absent[name] = str(error)
     return running, absent
+
+
+def said(url: str, request: bytes) -> None:
+    """Raises RuntimeError where a gateway gives back nothing of what the upstream says: then its figures say nothing either."""
+    told = httpx.post(url + PATH, content=request, headers=HEADERS, timeout=60)
+    if told.status_code != OK:
+        raise RuntimeError(f"it answers with {told.status_code}: {told.text[:200]}")
+    if "stream" in json.loads(request):
+        found = any('"content"' in line and '"content": ""' not in line for line in told.text.splitlines())
+    else:
+        message = told.json()["choices"][0]["message"]
+        found = bool(message.get("content") or message.get("tool_calls"))
+    if not found:
+        raise RuntimeError("it answers with an empty message")
 
 
 def used(one: Started) -> float:
@@ -161,7 +179,7 @@ def shared(launch: Callable[[int], Launch], request: bytes, place: Path, options
 
 def attempts(url: str, request: bytes) -> int:
     """How many tiers the request takes after all that load."""
-    return int(httpx.post(url + PATH, content=request, headers={"content-type": "application/json"}).headers["x-smallfirst-attempts"])
+    return int(httpx.post(url + PATH, content=request, headers=HEADERS).headers["x-smallfirst-attempts"])
 
 
 def half(running: dict[str, Started], figures: dict[str, dict[int, Load]], request: bytes, rounds: int) -> Json:

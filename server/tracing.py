@@ -24,11 +24,12 @@ def traceparent() -> str:
 
 def onward() -> dict[str, str]:
     """The headers that let whoever is asked next go on with the client's trace; none where it sent no valid one."""
-    if not _TRACEPARENT.fullmatch(traceparent()):
+    given = traceparent()
+    if not _TRACEPARENT.fullmatch(given):
         return {}
     state = next((value.decode("latin-1") for name, value in _headers.get() if name == b"tracestate"), "")
     kept = {"tracestate": state} if state and state.isascii() and state.isprintable() else {}
-    return {"traceparent": traceparent(), **kept}
+    return {"traceparent": given, **kept}
 
 
 def enter(found: str, headers: Headers = ()) -> None:
