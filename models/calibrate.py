@@ -23,7 +23,8 @@ if __name__ == "__main__":  # Run as a script, the repository's root is not on t
 from models.recording import Answered, Case, answers, generated, handwritten, labelled
 from router.calibration.artifact import LEARNED, Artifact
 from router.calibration.examples import Example
-from router.calibration.fit import Options, fit
+from router.calibration.fit import fit
+from router.calibration.options import Options
 from router.evaluation.measures import auroc
 from server.engines.embedded import EmbeddedEngine
 

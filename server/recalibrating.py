@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from router.calibration.artifact import LEARNED, Artifact
-from router.calibration.fit import Options, fit
+from router.calibration.fit import fit
+from router.calibration.options import Options
 from router.calibration.stored import dump, parse
 from router.errors import ConfigError, InvalidRequest
 from router.evaluation.drafts import Tiers, examples

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from router.calibration.artifact import LEARNED, Artifact
-from router.calibration.fit import Options
+from router.calibration.options import Options
 from router.evaluation.drafts import Tiers
 from server.api.parts import Parts
 from server.build.calibrated import calibrated, limits_of

@@ -68,7 +68,8 @@ def dollars(text: str) -> float:
 
 def run(options: argparse.Namespace) -> int:
     """Fit and write the artifact; what it promises and every warning go to stderr."""
-    from router.calibration.fit import Options, fit
+    from router.calibration.fit import fit
+    from router.calibration.options import Options
     from router.evaluation.drafts import examples
     from router.registry import scores
 

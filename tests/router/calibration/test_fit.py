@@ -13,7 +13,8 @@ from router.calibration.asked import request_features
 from router.calibration.drift import drift
 from router.calibration.examples import Example, Label, example
 from router.calibration.features import grams
-from router.calibration.fit import Options, fit
+from router.calibration.fit import fit
+from router.calibration.options import Options
 from router.calibration.stored import dump
 from router.contract import tools
 from router.errors import ConfigError, InvalidRequest
