@@ -20,11 +20,16 @@ class Limits:
     budget: Budget = Budget()
 
 
+_NONE = Limits()
+
+
 def within(request: GenerationRequest, limits: Limits, targets: Sequence[str] = ()) -> GenerationRequest:
     """The request under these limits besides its own: of two the tighter rules.
 
     `targets` are the route's stricter ones, from loose to strict; AccessDenied where the limits demand one that the route does not have.
     """
+    if request.target is None and limits == _NONE:
+        return request
     return replace(
         request,
         tiers=_both(request.tiers, limits.tiers),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
@@ -11,20 +11,31 @@ from router.errors import InvalidRequest, UnsupportedParameter
 from server.locating import Location, foremost
 
 Body = TypeVar("Body", bound=BaseModel)
+_NO_JSON = (b"NaN", b"Infinity")
+"""What Python's parsers take and JSON does not know."""
 
 
 def parse(body: bytes, model: type[Body]) -> Body:
     """The body as `model`; raises InvalidRequest or UnsupportedParameter."""
+    if any(word in body for word in _NO_JSON):
+        _document(body)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise _refusal(*foremost(error, _document(body))) from error
+    except RecursionError as error:
+        raise _malformed("recursion limit", body) from error
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    """The body as plain JSON, where something is wrong with it or may be; raises InvalidRequest where it is none."""
     try:
         document = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise _malformed(str(error), body) from error
     if not isinstance(document, dict):
         raise InvalidRequest("the body must be a JSON object")
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        raise _refusal(*foremost(error, document)) from error
+    return document
 
 
 def path(location: Location) -> str:

@@ -134,6 +134,8 @@ def _tool(tool: OfferedTool) -> Tool:
 
 
 def _calls(body: ChatRequest, offered: tuple[Tool, ...], form_: Contract | None, limits: Limits) -> Contract:
+    if not offered and body.tool_choice is None:
+        return form.text()
     choice, allowed = _choice(body, {tool.name for tool in offered})
     chosen = offered if allowed is None else tuple(tool for tool in offered if tool.name in allowed)
     if not chosen and choice.mode == "auto":
@@ -171,6 +173,8 @@ def _format(body: ChatRequest, limits: Limits) -> Contract:
 def structured(given: StructuredOutputs | None, limits: Limits) -> Contract:
     """The contract of vLLM's own field."""
     match given:
+        case None:
+            return form.text()
         case StructuredOutputs(regex=str(pattern)):
             return form.regex(pattern)
         case StructuredOutputs(choice=list(choices)):
