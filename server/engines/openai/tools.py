@@ -39,8 +39,8 @@ class Writer:
 
     def add(self, said: Said) -> str:
         """The text that this message or delta completes."""
-        if said.content:
-            self._words.append(said.content)
+        if words := said.content or said.refusal:
+            self._words.append(words)
         for position, call in enumerate(said.tool_calls or ()):
             self._take(position, call)
         return self._write(len(self._calls) - 1)

@@ -37,6 +37,10 @@ def test_words_are_a_message() -> None:
     assert canonical(said(None)) == '{"message":""}'
 
 
+def test_a_refusal_is_said_in_words() -> None:
+    assert canonical(Said(refusal="I will not.")) == '{"message":"I will not."}'
+
+
 def test_words_that_must_be_json_are_its_value() -> None:
     assert Writer(formed=True).add(said(None)) == ""
     for words, written in ((' {"a": 1}\n', '{"message":{"a": 1}}'), ("5", '{"message":5}')):
