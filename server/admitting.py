@@ -10,7 +10,7 @@ from typing import Protocol
 
 from router.errors import ConfigError
 from server.access.database import InTable
-from server.access.keyfile import Entries, KeyFile
+from server.access.keyfile import Entries, KeyEntry, KeyFile
 from server.access.ledger import Exchange, Ledger, Told
 from server.config import Settings
 from server.observers.metrics import MULTIPROCESS
@@ -119,3 +119,15 @@ def _fitting(entries: Entries, settings: Settings, *, alone: bool) -> None:
         for kind, given, known in (("routes", entry.routes, settings.routes.keys()), ("tiers", entry.tiers, tiers)):
             if unknown := sorted((given or frozenset()) - known):
                 raise ConfigError(f"keys.{name}.{kind}: there is no {kind[:-1]} {unknown[0]!r}", param=f"keys.{name}.{kind}")
+        _kept_by_its_routes(name, entry, settings)
+
+
+def _kept_by_its_routes(name: str, entry: KeyEntry, settings: Settings) -> None:
+    """A route without the calibration could only refuse every request of the key."""
+    if entry.target is None:
+        return
+    for route in sorted(settings.routes.keys() if entry.routes is None else entry.routes):
+        if entry.target not in settings.routes[route].targets:
+            missing = f"routes.{route}.targets.{entry.target}"
+            told = f"route {route!r} has no calibration for it: set {missing}, or name the key's other routes"
+            raise ConfigError(f"keys.{name}.target: {told}", param=f"keys.{name}.target")

@@ -39,7 +39,8 @@ _DAY = 86_400.0
 class Plan:
     """How a route is fitted again: first and last tier, prices, the score that it judges by, `days` of labels, `least` of them.
 
-    `source` is where labels must come from (`None`: anywhere); `base` is the fingerprint of the configured calibration.
+    `source` is where labels must come from (`None`: anywhere); `base` is the fingerprint of the configured calibration. A plan of a
+    stricter `target` fits that one's calibration, to what it promises.
     """
 
     route: str
@@ -51,6 +52,12 @@ class Plan:
     days: float = 30.0
     least: int = 500
     source: Source | None = "audit"
+    target: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the calibration, among all; a route's name has no slash."""
+        return self.route if self.target is None else f"{self.route}/{self.target}"
 
 
 def refit(store: Store, plan: Plan, now: float, progress: Callable[[str], None] = lambda line: None) -> Artifact:
@@ -62,8 +69,8 @@ def refit(store: Store, plan: Plan, now: float, progress: Callable[[str], None] 
                 out.write(json.dumps(record) + "\n")
                 count += 1
         if count < plan.least:
-            raise InvalidRequest(f"route {plan.route}: {count} labelled outcomes in {plan.days:g} days, {plan.least} are needed")
-        progress(f"route {plan.route}: {count} labelled outcomes")
+            raise InvalidRequest(f"route {plan.name}: {count} labelled outcomes in {plan.days:g} days, {plan.least} are needed")
+        progress(f"route {plan.name}: {count} labelled outcomes")
         raw = {kind: scores.build({"kind": kind}, "scores") for kind in scores.kinds()}
         found = examples(list(read([path])), plan.tiers, raw, plan.prices)
     artifact = fit(found, plan.options, progress)
@@ -82,7 +89,7 @@ def _usable(store: Store, plan: Plan, now: float) -> Iterator[Mapping[str, Any]]
 
 def adopt(store: Store, plan: Plan, artifact: Artifact, now: float) -> None:
     """Let every worker follow."""
-    store.adopt(Refitted(plan.route, plan.base, artifact.certificate.fingerprint, now, dump(artifact.stored)))
+    store.adopt(Refitted(plan.name, plan.base, artifact.certificate.fingerprint, now, dump(artifact.stored)))
 
 
 def refit_apart(url: str, folder: Path, plan: Plan, now: float) -> str:
@@ -110,7 +117,9 @@ class Scheduled:
 
 @dataclass(slots=True)
 class Recalibrator:
-    """Follows what was fitted again, and fits on schedule; `install` puts a new calibration to work on a route, raises ConfigError if not.
+    """Follows what was fitted again, and fits on schedule; `install` puts a plan's new calibration to work, raises ConfigError if not.
+
+    `routes` are plans by their names.
 
     A lease that lasts from one run to the next is the schedule: whichever worker gets it does the work.
     """
@@ -119,7 +128,7 @@ class Recalibrator:
     url: str
     folder: Path
     routes: Mapping[str, Scheduled]
-    install: Callable[[str, Artifact], None]
+    install: Callable[[Plan, Artifact], None]
     log: Callable[[str], object] = lambda sentence: None
     wall: Callable[[], float] = time.time
     poll_every: float = 10.0
@@ -148,22 +157,22 @@ class Recalibrator:
             except (StoreLost, Unfit):
                 due = []  # the watcher tells of a lost store
             for scheduled in due:
-                self.log(f"route {scheduled.plan.route}: {await self._apart(scheduled.plan)}")
+                self.log(f"route {scheduled.plan.name}: {await self._apart(scheduled.plan)}")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), self.poll_every)
 
     def poll(self) -> list[Scheduled]:
         """Install what is new; returns what is due and now this worker's to do."""
-        for route, scheduled in self.routes.items():
-            found = self.store.adopted(route, scheduled.plan.base)
-            if found is not None and self._known.get(route) != found.fingerprint:
-                self._known[route] = found.fingerprint
-                self._install(found)
-        return [each for each in self.routes.values() if each.every is not None and self._mine(each.plan.route, each.every)]
+        for name, scheduled in self.routes.items():
+            found = self.store.adopted(name, scheduled.plan.base)
+            if found is not None and self._known.get(name) != found.fingerprint:
+                self._known[name] = found.fingerprint
+                self._install(scheduled.plan, found)
+        return [each for each in self.routes.values() if each.every is not None and self._mine(each.plan.name, each.every)]
 
-    def _install(self, found: Refitted) -> None:
+    def _install(self, plan: Plan, found: Refitted) -> None:
         try:
-            self.install(found.route, Artifact.of(parse(found.body, f"the store's calibration of {found.route}")))
+            self.install(plan, Artifact.of(parse(found.body, f"the store's calibration of {found.route}")))
         except (ConfigError, ValueError) as refusal:
             self.log(f"route {found.route}: a calibration that was fitted again is not used: {refusal}")
         else:

@@ -2,6 +2,6 @@
 
 from server.build.calibrated import notices
 from server.build.gateway import Gateway, gateway
-from server.build.refitting import plan
+from server.build.refitting import plans
 
-__all__ = ["Gateway", "gateway", "notices", "plan"]
+__all__ = ["Gateway", "gateway", "notices", "plans"]

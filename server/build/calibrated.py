@@ -5,7 +5,7 @@ from pathlib import Path
 
 from router.calibration.artifact import LEARNED, Artifact
 from router.errors import ConfigError
-from server.config import RouteSettings, Settings, Target, refuse
+from server.config import RouteSettings, Settings, StricterTarget, Target, refuse
 
 
 def artifact_of(where: str, options: Mapping[str, object], folder: Path) -> Artifact | None:
@@ -60,5 +60,20 @@ def notices(settings: Settings, folder: Path) -> dict[str, tuple[str, ...]]:
 def _notices(name: str, route: RouteSettings, folder: Path) -> Iterator[str]:
     for at, given in enumerate(route.verifiers):
         artifact = artifact_of(f"routes.{name}.verifiers.{at}", given.options, folder)
-        if artifact is not None and given.kind == "confidence":
-            yield from artifact.notices(str(given.options.get("score", LEARNED)))
+        if artifact is None or given.kind != "confidence":
+            continue
+        score = str(given.options.get("score", LEARNED))
+        yield from artifact.notices(score)
+        for label, target in route.stricter:
+            found = stricter_of(name, label, target, folder)
+            yield from (f"target {label}: {sentence}" for sentence in found.notices(score))
+
+
+def stricter_of(name: str, label: str, target: StricterTarget, folder: Path) -> Artifact:
+    """The calibration of a stricter target; raises ConfigError where there is none, or one of a looser promise."""
+    key = f"routes.{name}.targets.{label}"
+    found = artifact_of(key, {"calibration": target.calibration}, folder)
+    if found is None:
+        raise ConfigError(f"{key}.calibration: a path is needed", param=f"{key}.calibration")
+    hold_to_target(key, Target(max_error=target.max_error, confidence=target.confidence), found)
+    return found

@@ -1,6 +1,7 @@
 """Routes: their tiers, verifiers and guards."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from router.asking import Rate
 from router.calibration.artifact import Artifact
@@ -15,19 +16,21 @@ from router.route import Route
 from router.schemafirst import Taught
 from router.types import Price, SchemaFirst, Tier
 from router.verifiers.contract import ContractVerifier
-from server.build.calibrated import artifact_of, hold_to_target
+from server.build.calibrated import artifact_of, hold_to_target, stricter_of
 from server.build.running import Surroundings
-from server.config import HourPrice, RouteSettings, Target, TierSettings, refuse
+from server.config import HourPrice, RouteSettings, StricterTarget, Target, TierSettings, refuse
+
+_NONE: Mapping[str | None, Artifact] = MappingProxyType({})
 
 
 def built_route(
-    name: str, route: RouteSettings, around: Surroundings, floor: Callable[[], float] | None, newer: Artifact | None = None
+    name: str, route: RouteSettings, around: Surroundings, floor: Callable[[], float] | None, newer: Mapping[str | None, Artifact] = _NONE
 ) -> Route:
-    """The route; `newer` stands in place of the configured calibration."""
+    """The route; `newer` stand in place of the configured calibrations: of the stricter targets by name, of its own under `None`."""
     key = f"routes.{name}"
     artifacts = [artifact_of(f"{key}.verifiers.{index}", given.options, around.folder) for index, given in enumerate(route.verifiers)]
     first = next(filter(None, artifacts), None)
-    artifacts = [newer if newer is not None and artifact is not None and _same(artifact, first) else artifact for artifact in artifacts]
+    artifacts = [newer.get(None, artifact) if artifact is not None and _same(artifact, first) else artifact for artifact in artifacts]
     for artifact in filter(None, artifacts):
         hold_to_target(f"{key}.target", route.target, artifact)
     held = _judges(key, route, artifacts, around, floor)
@@ -40,7 +43,8 @@ def built_route(
     gate = Gated(route.gate_tokens, route.gate_limit) if route.commit == "gated" else None
     hopeless = route.hopeless
     early = Early(hopeless.limit, hopeless.after, hopeless.tokens) if hopeless is not None else None
-    targets = {label: _judges(key, route, _stricter(key, route, label, artifacts, around), around, floor) for label, _ in route.stricter}
+    strict = {label: _strict(name, label, given, around, newer.get(label)) for label, given in route.stricter}
+    targets = {label: _judges(key, route, _under(artifact, route, artifacts), around, floor) for label, artifact in strict.items()}
     taught = None if around.registry is None else Taught(around.registry)
     ranker = _ranker(name, route, around)
     return Route(name, tiers, held, rules, learned, route.mode, before, early, gate, targets, taught, ranker=ranker)
@@ -67,16 +71,17 @@ def _judges(
     return built if floor is None or len(route.tiers) == 1 else tightened(built, floor)
 
 
-def _stricter(
-    key: str, route: RouteSettings, label: str, artifacts: Sequence[Artifact | None], around: Surroundings
-) -> list[Artifact | None]:
+def _strict(name: str, label: str, given: StricterTarget, around: Surroundings, newer: Artifact | None) -> Artifact:
+    """The configured calibration of a stricter target, or what was fitted in its place, which must keep the same promise."""
+    if newer is None:
+        return stricter_of(name, label, given, around.folder)
+    hold_to_target(f"routes.{name}.targets.{label}", Target(max_error=given.max_error, confidence=given.confidence), newer)
+    return newer
+
+
+def _under(stricter: Artifact, route: RouteSettings, artifacts: Sequence[Artifact | None]) -> list[Artifact | None]:
     """The calibrations with that of a stricter target in place of the confidence verifier's."""
-    given, where = route.targets[label], f"{key}.targets.{label}"
-    artifact = artifact_of(where, {"calibration": given.calibration}, around.folder)
-    if artifact is not None:
-        hold_to_target(where, Target(max_error=given.max_error, confidence=given.confidence), artifact)
-    pairs = zip(route.verifiers, artifacts, strict=True)
-    return [artifact if verifier.kind == "confidence" else own for verifier, own in pairs]
+    return [stricter if verifier.kind == "confidence" else own for verifier, own in zip(route.verifiers, artifacts, strict=True)]
 
 
 def _same(one: Artifact, other: Artifact | None) -> bool:

@@ -24,6 +24,7 @@ def add(commands: Commands) -> None:
     parser = add_command(commands, "recalibrate", purpose, example, run)
     parser.add_argument("--config", type=Path, required=True, metavar="F", help="the YAML configuration, with an outcome store")
     parser.add_argument("--route", help="this route only; default: every one that has a calibration")
+    parser.add_argument("--target", metavar="T", help="this stricter target of the route only; default: its own and every stricter one")
     parser.add_argument(
         "--days", type=float, metavar="D", help="use the labels of so many last days; default: the route's recalibrate.days"
     )
@@ -34,7 +35,7 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fit each route; raises ConfigError where the configuration or the labels do not allow it."""
-    from server.build import plan
+    from server.build import plans
     from server.observers.outcomes.address import engine
     from server.observers.outcomes.database import Database
     from server.observers.outcomes.ports import StoreLost
@@ -45,15 +46,17 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"{options.config}: outcomes: no store is configured", param="outcomes")
     if options.route is not None and options.route not in settings.routes:
         raise ConfigError(f"{options.config}: there is no route {options.route!r}", param="routes")
-    made = {name: plan(name, route, folder) for name, route in settings.routes.items() if options.route in (None, name)}
-    plans = [_changed(each, options) for each in made.values() if each is not None]
-    if not plans or (options.out is not None and len(plans) > 1):
+    found = [each for name, route in settings.routes.items() if options.route in (None, name) for each in plans(name, route, folder)]
+    if options.target is not None and not any(each.target == options.target for each in found):
+        raise ConfigError(f"{options.config}: no such route has a target {options.target!r}", param="targets")
+    chosen = [_changed(each, options) for each in found if _meant(each, options)]
+    if not chosen or (options.out is not None and len(chosen) > 1):
         raise ConfigError(
-            "--out takes one route, name it by --route" if plans else "no such route has a confidence verifier with a calibration"
+            "--out takes one route, name it by --route" if chosen else "no such route has a confidence verifier with a calibration"
         )
     store, now = Database(engine(settings.outcomes.url, folder)), time.time()
     try:
-        for each in plans:
+        for each in chosen:
             with refusals():
                 artifact = refit(store, each, now, say)
                 tell(artifact)
@@ -61,12 +64,17 @@ def run(options: argparse.Namespace) -> int:
                     adopt(store, each, artifact, now)
                 else:
                     artifact.save(options.out)
-            say(f"{options.out}: written" if options.out else f"route {each.route}: in the store, workers follow within seconds")
+            say(f"{options.out}: written" if options.out else f"route {each.name}: in the store, workers follow within seconds")
     except StoreLost as error:
         raise ConfigError(f"recalibrate: {error}") from error
     finally:
         store.close()
     return 0
+
+
+def _meant(each: "Plan", options: argparse.Namespace) -> bool:
+    """A file holds one calibration: the route's own where no target is named."""
+    return each.target == options.target if options.target is not None or options.out is not None else True
 
 
 def _changed(each: "Plan", options: argparse.Namespace) -> "Plan":

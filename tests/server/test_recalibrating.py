@@ -168,3 +168,42 @@ async def test_replicas_on_postgresql_carry_out_one_schedule_and_all_follow(fold
         assert worker.poll() == []
         assert made.parts.cascades["auto"].route.difficulty is not old
         worker.store.close()
+
+
+def strict(folder: Path) -> None:
+    """A calibration of the same labels for half of the error."""
+    aim = ["--max-error", "0.05", "--confidence", "0.9"]
+    assert main(["fit", "--data", str(folder / "first.jsonl"), "--out", str(folder / "strict.json"), *aim]) == 0
+
+
+async def test_the_stricter_targets_are_fitted_again_too_and_put_to_work(folder: Path) -> None:
+    """By the command, each under its own name; a running gateway follows each of them."""
+    strict(folder)
+    targets = {"strict": {"max_error": 0.05, "confidence": 0.9, "calibration": "strict.json"}}
+    document = configured(folder, targets=targets, recalibrate={"least": 100, "source": "all"})
+    made = gateway(checked(document), folder, write=lambda line: None)
+    before = made.parts.cascades["auto"].route
+    with closing(database(folder)) as store:
+        outcomes(store, 200, start=1000)
+    assert main(["recalibrate", "--config", str(folder / "g.yaml")]) == 0
+    assert made.recalibrator is not None
+    made.recalibrator.poll()
+    after = made.parts.cascades["auto"].route
+
+    def promise(judges: Any) -> tuple[float, str]:
+        certificate = next(each for each in judges if each.kind == "confidence").inner.calibration.certificate
+        return certificate.max_error, certificate.fingerprint
+
+    assert [promise(after.verifiers)[0], promise(after.targets["strict"])[0]] == [0.1, 0.05]
+    assert promise(after.verifiers) != promise(before.verifiers)
+    assert promise(after.targets["strict"]) != promise(before.targets["strict"])
+
+
+def test_a_file_takes_the_target_that_was_named(folder: Path) -> None:
+    strict(folder)
+    configured(folder, targets={"strict": {"max_error": 0.05, "confidence": 0.9, "calibration": "strict.json"}})
+    asked = ["recalibrate", "--config", str(folder / "g.yaml"), "--source", "all", "--least", "100", "--out", str(folder / "new.json")]
+    for more, promised in ([], 0.1), (["--target", "strict"], 0.05):
+        assert main([*asked, *more]) == 0
+        assert Artifact.load(folder / "new.json").certificate.max_error == promised
+    assert main([*asked, "--target", "lax"]) == 2

@@ -130,3 +130,29 @@ def test_a_target_whose_calibration_was_fitted_to_less_is_refused_at_start(tmp_p
     strict = {"strict": {"max_error": 0.01, "calibration": saved(tmp_path, 0.5, 0.04)}}
     with pytest.raises(ConfigError, match=r"routes\.auto\.targets\.strict: its calibration was fitted to max_error 0\.04"):
         world(route=route(tmp_path, targets=strict))
+
+
+KEYS = "keys: {{acme: {{target: strict{routes}}}}}\n"
+
+
+def test_a_key_whose_target_a_route_has_no_calibration_for_is_refused_at_start(tmp_path: Path) -> None:
+    """It names the key and what is missing; a key that may not use such a route needs nothing there."""
+    (tmp_path / "keys.yaml").write_text(KEYS.format(routes=""))
+    plain = {**settings().model_dump(exclude_unset=True)["routes"]["auto"], "verifiers": [{"kind": "contract"}]}
+    both = {
+        "routes": {"auto": plain | route(tmp_path), "plain": plain},
+        "access": {"keys_file": str(tmp_path / "keys.yaml")},
+    }
+    with pytest.raises(ConfigError, match=r"keys\.acme\.target: route 'plain' has no calibration .* routes\.plain\.targets\.strict"):
+        world(**both)
+    (tmp_path / "keys.yaml").write_text(KEYS.format(routes=", routes: [auto]"))
+    assert world(**both)
+
+
+def test_a_target_that_nothing_is_certified_for_is_told_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "nothing.json"
+    made = Artifact.load(Path(saved(tmp_path, 0.05, 0.01))).stored
+    signal = replace(made.signals["minimum"], pooled=None, rest=None)
+    Artifact.of(replace(made, signals={"minimum": signal})).save(path)
+    lines = world(route=route(tmp_path) | {"targets": {"strict": {"max_error": 0.01, "calibration": str(path)}}}).lines
+    assert any("target strict: nothing is certified" in line for line in lines)
