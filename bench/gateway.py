@@ -96,31 +96,46 @@ def run(case: Case, options: argparse.Namespace, folder: Path, calibration: Path
         config = settings(upstream["small"], upstream["answer"], place, calibration, gated=case.name == "stream")
         running, absent = gateways(config, upstream["answer"], place, request, options, stack)
 
-        def load(name: str, connections: int, seconds: float) -> Load:
-            return wrk(running[name].url + PATH, request, place, connections=connections, seconds=seconds, core=OTHER_CORE)
-
-        loads: dict[str, dict[int, list[Load]]] = {name: {count: [] for count in options.connections} for name in running}
-        for name in running:
-            load(name, 4, 2)  # the first requests pay for connections and caches
-        spent: dict[str, list[float]] = {name: [] for name in running}
-        for _, count, name in product(range(options.rounds), options.connections, running):
-            before = used(running[name])
-            loads[name][count].append(load(name, count, options.seconds))
-            spent[name].append((used(running[name]) - before) / max(1.0, loads[name][count][-1].rate * options.seconds))
-        figures = {name: {count: middle(found) for count, found in by.items()} for name, by in loads.items()}
+        loads, spent = rounds(running, absent, request, place, options)
+        running = {name: one for name, one in running.items() if name not in absent}
+        figures = {name: {count: middle(found) for count, found in loads[name].items()} for name in running}
+        cpu = {name: statistics.median(spent[name]) for name, one in running.items() if one.process is not None}
         megabytes = {name: memory(one.process.pid) for name, one in running.items() if one.process is not None}
         climbs = attempts(running[OURS].url, request) if OURS in running else None
         own = half(running, figures, request, options.rounds) if OURS in running and case.name != "stream" else None
         workers = {n: shared(smallfirst(config, n), request, place, options) for n in (1, 2)} if OURS in running and options.workers else {}
     return {"figures": {name: {n: asdict(one) for n, one in by.items()} for name, by in figures.items()}} | {
         "memory_mb": megabytes,
-        "cpu_seconds_a_request": {name: statistics.median(found) for name, found in spent.items() if running[name].process is not None},
+        "cpu_seconds_a_request": cpu,
         "own_seconds_at_half_capacity": own,
         "cpu_seconds_a_request_by_workers": workers,
         "seconds_to_ready": {name: one.seconds for name, one in running.items() if one.process is not None},
         "attempts": climbs,
         "absent": absent,
     }
+
+
+def rounds(
+    running: dict[str, Started], absent: dict[str, str], request: bytes, place: Path, options: argparse.Namespace
+) -> tuple[dict[str, dict[int, list[Load]]], dict[str, list[float]]]:
+    """Loads by gateway and connections, and CPU seconds a request; one that breaks down under it is added to the `absent`."""
+    loads: dict[str, dict[int, list[Load]]] = {name: {count: [] for count in options.connections} for name in running}
+    spent: dict[str, list[float]] = {name: [] for name in running}
+    warming = [(4, 2, name) for name in running]  # the first requests pay for connections and caches
+    turns = [(count, options.seconds, name) for _, count, name in product(range(options.rounds), options.connections, running)]
+    for place_in_turn, (count, seconds, name) in enumerate(warming + turns):
+        if name in absent:
+            continue
+        before = used(running[name])
+        try:
+            found = wrk(running[name].url + PATH, request, place, connections=count, seconds=seconds, core=OTHER_CORE)
+        except RuntimeError as error:
+            absent[name] = f"at {count} connections: {error}"
+            continue
+        if place_in_turn >= len(warming):
+            loads[name][count].append(found)
+            spent[name].append((used(running[name]) - before) / max(1.0, found.rate * seconds))
+    return loads, spent
 
 
 def gateways(
