@@ -52,6 +52,11 @@ WRONG_CALLS = {
     "prose instead of a call": said(f"Sure, I will set the {MARK} timer for five minutes."),
     "a message instead of a call": said(json.dumps({"message": MARK})),
     "a call and prose": said(f"{called(minutes=5, label=MARK)} There you are."),
+    "a number beyond every float": said(
+        '{"tool_calls":[{"name":"set_timer","arguments":{"minutes":' + "9" * 400 + f',"label":["{MARK}"]}}}}]}}'
+    ),
+    "the same key twice": said('{"tool_calls":[{"name":"set_timer","arguments":{"minutes":5,"label":"' + MARK + '","label":"tea"}}]}'),
+    "a letter that looks like it": said(called("set_tim\u0435r", minutes=5, label=MARK)),
     "fenced": said(f"```json\n{called(minutes=5, label=MARK)}\n```"),
     "cut off": said(called(minutes=5, label=MARK), finish_reason="length"),
 }

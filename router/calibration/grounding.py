@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from router.calibration.asked import Asked
 from router.calibration.offer import Parameter
 from router.calibration.reading import Call, leaves
-from router.calibration.words import NUMERALS, STOP, numbers, shape, stems, words
+from router.calibration.words import NUMERALS, STOP, figure, numbers, shape, stems, words
 
 _NEXT = re.compile(r"\s+([^\W_]+)")
 _BEFORE = re.compile(r"([^\W_]+)\s+$")
@@ -47,7 +47,7 @@ def grounding_features(known: Asked, calls: Sequence[Call]) -> dict[str, float]:
     values = [leaf for call in calls for leaf in leaves(call.arguments)]
     texts = [value for value in values if isinstance(value, str) and value]
     lowered = [text.casefold() for text in texts]
-    figures = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    figures = [figure(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     said = [words(text) for text in lowered]
     used = stems([word for found in said for word in found])
     found = _left_over(known, calls, lowered, used, figures)
@@ -129,7 +129,7 @@ def _invented(value: object, known: Asked) -> bool:
     if isinstance(value, bool | dict | list):
         return False
     if isinstance(value, int | float):
-        return float(value) not in known.all_numbers
+        return figure(value) not in known.all_numbers
     return isinstance(value, str) and value.casefold() not in known.text and not stems(words(value)) & known.all_stems
 
 

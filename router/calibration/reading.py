@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from router.calibration.salvage import salvaged
+from router.calibration.words import figure
 from router.types import Choice, Contract
 
 _MARKS = re.compile(r"\W")
@@ -108,4 +109,4 @@ def normal(value: Json) -> Json:
         return tuple(normal(inner) for inner in value)
     if isinstance(value, str):
         return " ".join(value.casefold().split()).rstrip(".")
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return figure(value) if isinstance(value, int) and not isinstance(value, bool) else value

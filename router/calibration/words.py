@@ -1,5 +1,6 @@
 """Words, numbers and shapes of a text, as the features see them; its cue words are English and say nothing in other languages."""
 
+import math
 import re
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
@@ -255,3 +256,11 @@ def shape(text: str) -> str:
     for pattern, mark in _SHAPES:
         text = pattern.sub(mark, text)
     return text.strip()
+
+
+def figure(number: float) -> float:
+    """As a float; an integer beyond every float is infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from router.calibration.offer import offer
 from router.calibration.reading import Call, Reading, normal, read
-from router.calibration.words import NUMBER, NUMERALS, RELATIVE, number, numbers, stems, words
+from router.calibration.words import NUMBER, NUMERALS, RELATIVE, figure, number, numbers, stems, words
 from router.registry import verifiers
 from router.types import Contract, Draft, Evidence, GenerationRequest, Ruling, Schema, Verdict, Violation
 
@@ -122,7 +122,7 @@ class GroundedVerifier:
         elif isinstance(value, str):
             yield path, value
         elif isinstance(value, int | float) and self.numbers:
-            yield path, float(value)
+            yield path, figure(value)
 
     def _said(self, text: str) -> Iterator[tuple[str, str | float]]:
         """Quotations and numbers of prose by their place, `start:end` in characters."""
@@ -252,7 +252,7 @@ def _default(contract: Contract, function: str, argument: str, value: object) ->
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     described = next((tool.description for tool in contract.tools if tool.name == function), "")
-    return float(value) in numbers(described, words(described))
+    return figure(value) in numbers(described, words(described))
 
 
 def _free(schema: Schema, root: Schema, value: object) -> bool:
