@@ -13,7 +13,7 @@ import pytest
 from router.errors import ConfigError
 from server.build import gateway
 from server.config import checked
-from tests.server.harness import CALL, PATH, TOOLS, alive, running, settings
+from tests.server.harness import CALL, PATH, TOOLS, Reply, alive, running, settings
 
 RENTED = {
     "tiers": [
@@ -74,7 +74,7 @@ async def test_what_a_guard_asked_of_a_model_is_counted_before_any_tier(exporter
     counter = {"kind": "dcgm", "url": exporter, "engines": ["slm", "llm"], "every": 0.1}
     asked = {"engine": "llm", "policy": "nothing", "price": {"prompt": 2, "completion": 3}}
     route = {"guards": [{"kind": "prompt", "classifier": asked}]}
-    async with running(["hello"], ["clear"], route=route, energy=[counter]) as world, alive(world):
+    async with running(["hello"], [Reply("clear", delay=0.02)], route=route, energy=[counter]) as world, alive(world):
         told: dict[str, Any] = {"joules": None}
         for _ in range(100):
             told = (await world.ask(headers={"x-smallfirst-explain": "1"})).json()["smallfirst"]
