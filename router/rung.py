@@ -58,7 +58,8 @@ class Rung:
         if first is None or shown.kind not in FORMS:
             return ""
         sources = (self.route.taught, first.examples), (self.route.proven, first.proven)
-        return guide(shown, [one for source, most in sources if source for one in source.pick(self.request, shown, most)])
+        picked = (source.pick(self.request, shown, most, self.tier.name) for source, most in sources if source)
+        return guide(shown, [one for some in picked for one in some])
 
     def call(self, messages: tuple[Message, ...], seconds: float | None = None, guide: str = "") -> EngineCall:
         """What its engine is asked; `seconds` is all the time there is for it, `guide` what it reads first."""

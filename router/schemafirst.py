@@ -15,7 +15,7 @@ from router.calibration.words import stems, words
 from router.contract.sketch import signature, sketch
 from router.functions import Registry
 from router.retrieval import last_words
-from router.types import Contract, GenerationRequest, Outcome, Ruling, Tool
+from router.types import Contract, Decision, GenerationRequest, Outcome, Ruling, Tool
 
 FORMS = frozenset({"tools", "json_schema"})
 """Kinds of contract that have a schema to show."""
@@ -33,8 +33,8 @@ class Example:
 class Examples(Protocol):
     """Where examples come from."""
 
-    def pick(self, request: GenerationRequest, contract: Contract, most: int) -> Sequence[Example]:
-        """At most so many that fit this form of answer, the likest last."""
+    def pick(self, request: GenerationRequest, contract: Contract, most: int, tier: str, /) -> Sequence[Example]:
+        """At most so many that fit this form of answer and that this tier may see, the likest last."""
         ...
 
 
@@ -59,7 +59,7 @@ class Taught:
 
     registry: Registry
 
-    def pick(self, request: GenerationRequest, contract: Contract, most: int) -> Sequence[Example]:
+    def pick(self, request: GenerationRequest, contract: Contract, most: int, _tier: str, /) -> Sequence[Example]:
         """Of the offered functions that are the registry's own."""
         known = [self.registry.functions[tool.name] for tool in contract.tools if tool.name in self.registry and self._own(tool)]
         found = [Example(asked, _call(one.name, arguments)) for one in known for asked, arguments in one.examples]
@@ -73,10 +73,11 @@ class Taught:
 class Proven:
     """Remembers the latest answers that verifiers vouched for, by caller and family of requests; in memory, and only as texts.
 
-    What one key's requests said is never shown to another's. It is bounded: `_KEPT` a family, `_FAMILIES` families.
+    What one key's requests said is never shown to another's, nor to a tier that residency, a guard or a limit closed to them. It is
+    bounded: `_KEPT` a family, `_FAMILIES` families.
     """
 
-    _known: dict[tuple[str, str], deque[Example]] = field(default_factory=dict)
+    _known: dict[tuple[str, str], deque[tuple[Example, frozenset[str]]]] = field(default_factory=dict)
 
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
         """Remember an answer that was kept, vouched for, and has a form."""
@@ -86,22 +87,28 @@ class Proven:
         asked, answer = last_words(request), kept.generation.choices[0].text
         vouched = any(verdict.ruling is Ruling.ACCEPT for verdict in kept.verdicts)
         if vouched and outcome.code == "ok" and asked and len(asked) + len(answer) <= _LONGEST:
-            self._place(request).append(Example(asked, answer))
+            self._place(request).append((Example(asked, answer), _open_to(outcome.decision)))
 
-    def pick(self, request: GenerationRequest, contract: Contract, most: int) -> Sequence[Example]:
+    def pick(self, request: GenerationRequest, contract: Contract, most: int, tier: str, /) -> Sequence[Example]:
         """Of the same caller and family, other than this very request."""
-        known = self._known.get((request.owner, family(request)), ())
+        known = [example for example, tiers in self._known.get((request.owner, family(request)), ()) if tier in tiers]
         asked = last_words(request)
         usable = [example for example in known if example.request != asked and _fits(example.answer, request.contract, contract)]
         return nearest(asked, usable, most)
 
-    def _place(self, request: GenerationRequest) -> deque[Example]:
+    def _place(self, request: GenerationRequest) -> deque[tuple[Example, frozenset[str]]]:
         key = request.owner, family(request)
         found = self._known.pop(key, None) or deque(maxlen=_KEPT)
         self._known[key] = found
         if len(self._known) > _FAMILIES:
             del self._known[next(iter(self._known))]
         return found
+
+
+def _open_to(decision: Decision) -> frozenset[str]:
+    """The tiers that might have seen the request: those that were passed over for its form, its length or their own state too."""
+    passed = {skip.tier for skip in decision.skipped if skip.reason not in ("residency", "guard")}
+    return frozenset(decision.permitted) | passed
 
 
 def _form(contract: Contract) -> Sequence[str]:

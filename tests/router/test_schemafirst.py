@@ -119,12 +119,12 @@ def test_prose_and_patterns_have_no_guide() -> None:
 
 
 def test_examples_are_those_of_the_offered_functions_and_the_likest_stands_last() -> None:
-    found = Taught(REGISTRY).pick(asked("wait two minutes"), TOOLS, 2)
+    found = Taught(REGISTRY).pick(asked("wait two minutes"), TOOLS, 2, "small")
     assert [example.request for example in found][-1] == "wait five minutes"
     only = contracts.tools(REGISTRY.tools("make_call"))
-    assert [example.request for example in Taught(REGISTRY).pick(asked(), only, 5)] == ["call Ann"]
+    assert [example.request for example in Taught(REGISTRY).pick(asked(), only, 5, "small")] == ["call Ann"]
     namesake = contracts.tools([Tool("make_call", {"type": "object", "properties": {"number": {"type": "string"}}})])
-    assert Taught(REGISTRY).pick(asked(), namesake, 5) == []
+    assert Taught(REGISTRY).pick(asked(), namesake, 5, "small") == []
 
 
 def test_an_example_whose_arguments_are_wrong_is_refused_when_it_is_declared() -> None:
@@ -138,10 +138,10 @@ def test_an_example_whose_arguments_are_wrong_is_refused_when_it_is_declared() -
 def test_what_was_proven_is_an_example_for_the_same_caller_alone() -> None:
     bank, answer = Proven(), '{"tool_calls":[{"name":"set_timer","arguments":{"minutes":3}}]}'
     bank.observe(asked("wait three minutes", "ann"), answered(answer))
-    assert bank.pick(asked(owner="ann"), TOOLS, 3) == [Example("wait three minutes", answer)]
-    assert bank.pick(asked(owner="bob"), TOOLS, 3) == []
-    assert bank.pick(asked("wait three minutes", "ann"), TOOLS, 3) == []
-    assert bank.pick(asked(owner="ann"), contracts.tools(REGISTRY.tools("make_call")), 3) == []
+    assert bank.pick(asked(owner="ann"), TOOLS, 3, "small") == [Example("wait three minutes", answer)]
+    assert bank.pick(asked(owner="bob"), TOOLS, 3, "small") == []
+    assert bank.pick(asked("wait three minutes", "ann"), TOOLS, 3, "small") == []
+    assert bank.pick(asked(owner="ann"), contracts.tools(REGISTRY.tools("make_call")), 3, "small") == []
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_what_was_proven_is_an_example_for_the_same_caller_alone() -> None:
 def test_what_nobody_vouched_for_is_no_example(outcome: Outcome) -> None:
     bank = Proven()
     bank.observe(asked("wait"), outcome)
-    assert bank.pick(asked(), TOOLS, 3) == []
+    assert bank.pick(asked(), TOOLS, 3, "small") == []
 
 
 def test_the_memory_of_what_was_proven_is_bounded() -> None:
@@ -161,8 +161,8 @@ def test_the_memory_of_what_was_proven_is_bounded() -> None:
         bank.observe(asked(f"wait {number}", f"owner{number}"), answered("{}"))
     for number in range(100):
         bank.observe(asked(f"wait {number}", "ann"), answered("{}"))
-    assert bank.pick(asked(owner="owner0"), TOOLS, 3) == []
-    assert len(bank.pick(asked(owner="ann"), TOOLS, 1000)) == 64
+    assert bank.pick(asked(owner="owner0"), TOOLS, 3, "small") == []
+    assert len(bank.pick(asked(owner="ann"), TOOLS, 1000, "small")) == 64
 
 
 def test_nothing_is_picked_where_nothing_is_wanted() -> None:

@@ -41,6 +41,21 @@ async def test_earlier_answers_become_examples_where_texts_may_be_kept(tmp_path:
     assert f"five minutes please => {CALL}" in world.small.calls[1].guide
 
 
+@pytest.mark.parametrize("closed", ["residency", "guard", None])
+async def test_an_earlier_answer_is_no_example_for_a_tier_that_it_was_closed_to(closed: str | None, tmp_path: Any) -> None:
+    """The large tier is outside, and reads examples too: of requests that it might have been asked."""
+    outside = {**LARGE, "location": "outside", "schema_first": {"examples": 0, "proven": 3}}
+    guarded = {"guards": [{"kind": "prompt", "patterns": ["zq9secret"], "allow": ["small"]}]} if closed == "guard" else {}
+    kept = {"outcomes": {"url": f"sqlite:///{tmp_path}/o.db", "content": True}}
+    first = {"metadata": {"residency": "inside"}} if closed == "residency" else {}
+    route = {"tiers": [tiers(examples=0, proven=3)["tiers"][0], outside], **guarded}
+    async with running([CALL, WRONG, CALL], [CALL], route=route, **kept) as world:
+        await world.ask("five minutes for zq9secret", tools=TOOLS, tool_choice="required", **first)
+        await world.ask("and now eight minutes", tools=TOOLS, tool_choice="required")
+    shown = [sum("zq9secret" in call.guide for call in engine.calls) for engine in (world.small, world.large)]
+    assert shown == [1, int(closed is None)]
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
