@@ -47,6 +47,12 @@ class Stored:
         found = self.response["output"]
         return list(found) if isinstance(found, list) else []
 
+    @property
+    def inside(self) -> bool:
+        """Whether it was answered where its data may not leave the building."""
+        metadata = self.response.get("metadata")
+        return isinstance(metadata, dict) and metadata.get("residency") == "inside"
+
 
 class Conversations(Protocol):
     """Keeps responses for a bounded time, each for its owner alone; raises StoreUnavailable."""
@@ -65,17 +71,23 @@ class Conversations(Protocol):
 
 
 async def recall(body: ResponsesRequest, stored: Conversations | None, owner: str) -> ResponsesRequest:
-    """The body with its whole conversation; raises PreviousResponseNotFound, StoreUnavailable, UnsupportedParameter without a store."""
+    """The body with its whole conversation; raises PreviousResponseNotFound, StoreUnavailable, UnsupportedParameter without a store.
+
+    What goes on from a response that had to stay inside stays inside as well, whether it says so or not.
+    """
     own = [InputMessage(role="user", content=body.input)] if isinstance(body.input, str) else list(body.input)
     if stored is None:
         _refuse_without_store(body, own)
         return body
-    before = await _before(body.previous_response_id, stored, owner)
-    if not before and not any(isinstance(item, ItemReference) for item in own):
+    before = None if body.previous_response_id is None else await _previous(body.previous_response_id, stored, owner)
+    if before is None and not any(isinstance(item, ItemReference) for item in own):
         return body
-    whole = [*before, *[await _resolved(item, index, stored, owner) for index, item in enumerate(own)]]
+    earlier = [] if before is None else _ITEMS.validate_python([*before.input, *before.output])
+    found = [await _resolved(item, index, stored, owner) for index, item in enumerate(own)]
+    inside = any(source is not None and source.inside for source in (before, *(source for _, source in found)))
     given = {name: getattr(body, name) for name in ResponsesRequest.model_fields}
-    return Resumed.model_construct(**{**given, "input": whole, "earlier": len(before)})
+    given |= {"metadata": {"residency": "inside", **(body.metadata or {})}} if inside else {}
+    return Resumed.model_construct(**{**given, "input": [*earlier, *(item for item, _ in found)], "earlier": len(earlier)})
 
 
 async def keep(stored: Conversations | None, body: ResponsesRequest, told: Json, owner: str) -> bool:
@@ -99,24 +111,22 @@ def _refuse_without_store(body: ResponsesRequest, own: Sequence[InputItem]) -> N
         raise UnsupportedParameter(f"{param}: this gateway stores no responses; send the whole conversation", param=param)
 
 
-async def _before(response_id: str | None, stored: Conversations, owner: str) -> list[InputItem]:
-    if response_id is None:
-        return []
+async def _previous(response_id: str, stored: Conversations, owner: str) -> Stored:
     found = await stored.find(response_id, owner)
     if found is None:
         raise PreviousResponseNotFound(f"no response {response_id!r} is stored", param="previous_response_id")
-    return _ITEMS.validate_python([*found.input, *found.output])
+    return found
 
 
-async def _resolved(item: InputItem, index: int, stored: Conversations, owner: str) -> InputItem:
-    """The item itself; our items' ids name the response that they are part of."""
+async def _resolved(item: InputItem, index: int, stored: Conversations, owner: str) -> tuple[InputItem, Stored | None]:
+    """The item itself, and for a reference where it stands; our items' ids name the response that they are part of."""
     if not isinstance(item, ItemReference):
-        return item
+        return item, None
     found = await stored.find(response_of(item.id), owner)
     known: Mapping[object, Json] = {} if found is None else {one["id"]: one for one in found.output}
     if item.id not in known:
         raise PreviousResponseNotFound(f"input[{index}]: no item {item.id!r} is stored", param=f"input[{index}].id")
-    return _ITEMS.validate_python([known[item.id]])[0]
+    return _ITEMS.validate_python([known[item.id]])[0], found
 
 
 def response_of(item_id: str) -> str:

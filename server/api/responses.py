@@ -38,7 +38,9 @@ async def whole(asked: Asked[ResponsesRequest], generation: Generation, stamp: S
 
 
 async def kept(asked: Asked[ResponsesRequest], told: Json) -> Json:
-    """The response as it was stored, or saying that it was not."""
+    """The response as it was stored, or saying that it was not; one that had to stay inside says so, for what goes on from it."""
+    if asked.request.inside_only:
+        told = told | {"metadata": {**(asked.body.metadata or {}), "residency": "inside"}}
     return told | {"store": await keep(asked.conversations, asked.body, told, asked.owner)}
 
 

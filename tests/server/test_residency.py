@@ -158,3 +158,22 @@ async def test_embeddings_stay_inside_too(residency: str | None, status: int) ->
         world.gateway.parts.embedders["llm"] = vectors  # type: ignore[index]  # a plain dict behind the read-only view
         response = await world.client.post("/v1/embeddings", json={"model": "auto", "input": "hi"})
     assert (response.status_code, len(vectors.calls)) == (status, int(status == 200))
+
+
+@pytest.mark.parametrize("way", ["previous_response_id", "item_reference"])
+@pytest.mark.parametrize("rule", [{"metadata": {"residency": "inside"}}, {"metadata": {"task": "pay"}}], ids=["metadata", "task"])
+async def test_what_goes_on_from_a_response_that_stayed_inside_stays_inside(rule: dict[str, Any], way: str) -> None:
+    """Though it says nothing of it itself, and through any number of turns."""
+    route = {"tiers": TIERS, "tasks": {"pay": {"residency": "inside"}}, "verifiers": [{"kind": "rule", "expression": "false"}]}
+    async with running(["the secret"], ["never asked"], route=route) as world:
+        told = (await world.client.post("/v1/responses", json={"model": "auto", "input": "hi", **rule})).json()
+        for _ in range(2):
+            own: Any = {"previous_response_id": told["id"], "input": "go on"}
+            if way == "item_reference":
+                own = {"input": [{"type": "item_reference", "id": told["output"][0]["id"]}, {"role": "user", "content": "go on"}]}
+            told = (await world.client.post("/v1/responses", json={"model": "auto", **own})).json()
+        assert (world.large.calls, len(world.small.calls), told["metadata"]["residency"]) == ([], 3, "inside")
+        loose = {"model": "auto", "input": "x", "previous_response_id": told["id"], "metadata": {"residency": "outside"}}
+        assert error(await world.client.post("/v1/responses", json=loose))[3] == "metadata.residency"
+        await world.client.post("/v1/responses", json={"model": "auto", "input": "of its own"})
+    assert len(world.large.calls) == 1
