@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 5_000
 MOST_STEPS = 10_000
-"""An expression holds the interpreter until it ends, and `filter` and `map` copy what they have so far: both are bounded beforehand."""
+MOST_COPIED = 20_000_000
+"""An expression holds the interpreter until it ends, `filter` and `map` copy what they have so far, and a chain of `map(x, x + x)` doubles
+it each time: all is bounded beforehand, the last in characters, a value counted as `_VALUE` of them."""
+_VALUE = 16
 _NAMES = frozenset({"request", "answer", "tier", "last"})
 _FUNCTIONS = frozenset({"size", "contains", "startsWith", "endsWith", "matches", "type", "dyn", "timestamp", "duration"})
 _FUNCTIONS |= {"int", "uint", "double", "string", "bytes"}
@@ -25,6 +29,9 @@ _FUNCTIONS |= {"getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfW
 _FUNCTIONS |= {"getHours", "getMinutes", "getSeconds", "getMilliseconds"}
 _LITERAL = re.compile(r"""[rRbB]{0,2}(?:'''.*?'''|\"{3}.*?\"{3}|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|//[^\n]*""", re.DOTALL)
 _MARK = re.compile(r"\.\s*(all|exists_one|exists|filter|map)\s*\(\s*(\w+)|[()]")
+_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?!\s*\(|\w)")
+_WORDS = frozenset({"true", "false", "null", "in"})
+_OVER_LITERAL = re.compile(r"\]\s*\.\s*(?:all|exists_one|exists|filter|map)\s*\(")
 _FAILURES = (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError)
 """What the CEL library raises when an expression cannot be compiled or evaluated."""
 
@@ -58,8 +65,8 @@ class RuleVerifier:
     async def judge(self, draft: Draft) -> Verdict:
         """Never raises: an expression that fails, is no truth value, or would take too long on this answer is `UNABLE`."""
         told = {"request": request_account(draft.request), "answer": answer_account(draft), "tier": draft.tier, "last": draft.last}
-        values, widest = _extent(told)
-        if values > MOST_VALUES or any(widest ** _compiled(text).levels > MOST_STEPS for text in (self.when, self.expression)):
+        extent = _extent(told)
+        if any(_compiled(text).too_much(extent) for text in (self.when, self.expression)):
             return Verdict(self.kind, Ruling.UNABLE, "too_large")
         try:
             if not _true(self.when, told):
@@ -70,11 +77,30 @@ class RuleVerifier:
 
 
 @dataclass(frozen=True, slots=True)
+class _Extent:
+    """The number of values inside, the length of the longest list or object, the characters of all texts and names."""
+
+    values: int
+    widest: int
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Compiled:
-    """`levels` is the power of the longest list that bounds the steps."""
+    """`levels` is the power of the longest list that bounds the steps, `listed` the length of the expression's own lists where it walks
+    them; `copies` says for each `map` how often its body names something, which is what its result can be larger by."""
 
     program: "Program"
     levels: int
+    listed: int
+    copies: tuple[int, ...]
+
+    def too_much(self, extent: _Extent) -> bool:
+        """Whether an answer of this extent may take too long, or more memory than there is."""
+        growth = prod(self.copies)
+        steps = max(extent.widest, self.listed) ** self.levels * (growth if len(self.copies) > 1 else 1)
+        copied = growth * (extent.characters + _VALUE * extent.values) if growth > 1 else 0
+        return extent.values > MOST_VALUES or steps > MOST_STEPS or copied > MOST_COPIED
 
 
 @lru_cache(maxsize=512)
@@ -83,35 +109,48 @@ def _compiled(expression: str) -> _Compiled:
     from cel import compile as compile_cel  # the package loads a whole terminal toolkit: only routes with a rule pay for it
 
     program = compile_cel(expression)
-    levels, bound = _nesting(expression)
+    plain = _LITERAL.sub("''", expression)
+    levels, bound, copies = _nesting(plain)
     unknown = [name for name in program.variables() if name not in _NAMES | bound]
     unknown += [f"{name}()" for name in program.functions() if name.isidentifier() and name not in _FUNCTIONS]
     if unknown:
         raise ValueError(f"there is no {unknown[0]}; names are {', '.join(sorted(_NAMES))}")
-    return _Compiled(program, levels)
+    made = _Compiled(program, levels, plain.count(",") + 1 if _OVER_LITERAL.search(plain) else 0, copies)
+    if made.too_much(_Extent(1, 1, 0)):
+        raise ValueError("it would take too long or too much memory on any answer")
+    return made
 
 
-def _nesting(expression: str) -> tuple[int, frozenset[str]]:
-    """How deep comprehensions stand in each other, those that copy counted twice, and the names that they bind."""
-    open_levels, deepest, bound = [0], 0, set()
-    for mark in _MARK.finditer(_LITERAL.sub("''", expression)):
+def _nesting(expression: str) -> tuple[int, frozenset[str], tuple[int, ...]]:
+    """How deep comprehensions stand in each other, those that copy counted twice, the names that they bind, what each `map` copies."""
+    opened: list[tuple[int, int | None]] = [(0, None)]
+    deepest, bound, copies = 0, set[str](), list[int]()
+    for mark in _MARK.finditer(expression):
         if mark.group() == ")":
-            open_levels.pop()
+            _, body = opened.pop()
+            copies += [] if body is None else [_named(expression[body : mark.start()])]
             continue
-        weight = 0
-        if macro := mark.group(1):
+        weight, macro = 0, mark.group(1)
+        if macro:
             bound.add(mark.group(2))
             weight = 2 if macro in ("filter", "map") else 1
-        open_levels.append(open_levels[-1] + weight)
-        deepest = max(deepest, open_levels[-1])
-    return deepest, frozenset(bound)
+        opened.append((opened[-1][0] + weight, mark.end() if macro == "map" else None))
+        deepest = max(deepest, opened[-1][0])
+    return deepest, frozenset(bound), tuple(copies)
 
 
-def _extent(value: object) -> tuple[int, int]:
-    """The number of values inside, and the length of the longest list or object."""
+def _named(body: str) -> int:
+    return max(1, sum(name not in _WORDS for name in _NAME.findall(body)))
+
+
+def _extent(value: object) -> _Extent:
+    if isinstance(value, str):
+        return _Extent(1, 0, len(value))
     inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
-    extents = [_extent(one) for one in inner]
-    return 1 + sum(count for count, _ in extents), max([len(inner), *(widest for _, widest in extents)])
+    own = sum(map(len, value)) if isinstance(value, dict) else 0
+    parts = [_extent(one) for one in inner]
+    widest = max([len(inner), *(part.widest for part in parts)])
+    return _Extent(1 + sum(part.values for part in parts), widest, own + sum(part.characters for part in parts))
 
 
 def _true(expression: str, told: dict[str, object]) -> bool:

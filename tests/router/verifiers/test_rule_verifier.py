@@ -10,6 +10,7 @@ from router.errors import ConfigError
 from router.types import Contract, Ruling
 from tests.router.verifiers.world import World, calls, draft
 
+ROWS = f"[{'1,' * 99}1]"
 GUESTS = "answer.tool_calls.all(c, c.arguments.guests < 10)"
 
 
@@ -69,6 +70,8 @@ async def test_an_answer_on_which_the_rule_would_take_too_long_or_break_is_unabl
         ({"expression": "answer.text.lowerAscii() == ''"}, "expression"),
         ({"expression": "true", "when": "nobody"}, "when"),
         ({"expression": "true || " * 400 + "true"}, "expression"),
+        ({"expression": f"{ROWS}.all(a, {ROWS}.all(b, {ROWS}.all(c, true)))"}, "expression"),
+        ({"expression": f"[answer.text]{'.map(x, x + x)' * 30}.size() > 0"}, "expression"),
         ({"expresion": "true"}, "expression"),
     ],
 )
@@ -80,3 +83,39 @@ def test_a_rule_that_means_nothing_is_refused_at_start_up(options: dict[str, Any
 
 def test_words_in_literals_and_comments_bind_nothing() -> None:
     rule("answer.text != '.map(request, (((' // .all(x, (\n && answer.tool_calls.all(x, x.name != \"a.filter(\")")
+
+
+@pytest.mark.parametrize("body", ["x + x", "[x, x]", "x+' '+x", "{'a': x, 'b': x}"])
+async def test_what_a_chain_of_maps_would_make_of_the_answer_is_bounded(body: str) -> None:
+    """A few of them are no matter for a short answer and are not tried on a long one; unbounded they end the process."""
+    grown = rule(f"[answer.text]{f'.map(x, {body})' * 5}.size() == 1")
+    assert (await grown.judge(draft("short", contract=Contract()))).ruling is Ruling.ACCEPT
+    verdict = await grown.judge(draft("long " * 100_000, contract=Contract()))
+    assert (verdict.ruling, verdict.reason) == (Ruling.UNABLE, "too_large")
+
+
+async def test_a_rule_on_long_texts_and_lists_is_no_matter_while_nothing_grows() -> None:
+    asked = draft(
+        json.dumps({"rows": [{"price": 2, "count": 3}] * 90, "text": "long " * 50_000}), contract=contracts.json_schema({"type": "object"})
+    )
+    for expression in ("answer.json.rows.map(r, r.price * r.count).all(n, n in [6, 7, 8])", "!answer.json.text.matches('(g+g+)+y')"):
+        assert (await rule(expression).judge(asked)).ruling is Ruling.ACCEPT
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "answer.json.least / answer.json.minus > 0",
+        "answer.json.least % answer.json.minus == 0",
+        "1 % answer.json.zero == 0",
+        "int(answer.json.wide) > 0",
+    ],
+)
+async def test_arithmetic_that_has_no_result_is_unable(expression: str) -> None:
+    numbers = draft('{"least":-9223372036854775808,"minus":-1,"zero":0,"wide":1e300}', contract=contracts.json_schema({"type": "object"}))
+    assert (await rule(expression).judge(numbers)).ruling is Ruling.UNABLE
+
+
+@pytest.mark.parametrize("answer", ['{"a":' + "[" * 5000 + "]" * 5000 + "}", '{"a":"\\ud800"}', '{"b":1}', "[]", "null"])
+async def test_answers_in_which_the_field_is_missing_or_unreadable_are_unable(answer: str) -> None:
+    assert (await rule("answer.json.a == 1").judge(draft(answer, contract=contracts.json_schema({})))).ruling is Ruling.UNABLE
