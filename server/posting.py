@@ -27,10 +27,6 @@ class HttpPost:
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise CannotPost(f"{type(error).__name__} from the configured address") from error
 
-    async def _answered(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> tuple[int, bytes]:
-        async with self._client.stream("POST", url, content=body, headers=dict(headers), timeout=seconds) as answer:
-            return answer.status_code, await _bounded(answer)
-
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
