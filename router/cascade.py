@@ -82,8 +82,13 @@ class _Run:
     """By tier; a repair begins with the very same words, for the engine's prefix cache."""
 
     def __post_init__(self) -> None:
-        known = self.cascade
-        self.opening = Opening(known.route, known.engines, self.request, self._elapsed, known.available, known.usual, known.language)
+        known, started = self.cascade, self.started
+
+        def elapsed() -> float:
+            """Not a method, which would hold this run, that holds the opening: only the garbage collector frees such a ring."""
+            return known.clock() - started
+
+        self.opening = Opening(known.route, known.engines, self.request, elapsed, known.available, known.usual, known.language)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         try:

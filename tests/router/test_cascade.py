@@ -1,6 +1,7 @@
 """The loop over scripted engines: what is kept, what is deferred, what is counted, and that nothing of a rejected draft is seen."""
 
 import asyncio
+import gc
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -277,3 +278,19 @@ async def test_a_route_that_is_off_asks_the_last_tier_alone() -> None:
     finished = await at.cascade(mode="off").run(request())
     assert text(finished) == "large"
     assert at.small.calls == []
+
+
+async def test_a_request_is_freed_when_it_is_done_and_waits_for_no_garbage_collector() -> None:
+    cascade = world("maybe", "large").cascade()
+    await cascade.run(request())
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        await cascade.run(request())
+        gc.collect()
+        assert not [found for found in gc.garbage if isinstance(found, GenerationRequest)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
