@@ -8,6 +8,8 @@ import httpx
 from router.ports import CannotPost
 
 MOST_BYTES = 65_536
+_PLAIN = {"accept-encoding": "identity"}
+"""A compressed answer could be a thousand times longer than what came of it."""
 
 
 class HttpPost:
@@ -17,11 +19,11 @@ class HttpPost:
         self._client = httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
 
     async def __call__(self, url: str, body: bytes, headers: Mapping[str, str], timeout: float) -> tuple[int, bytes]:  # noqa: ASYNC109  # the port's
-        """Status and body, whatever the status; CannotPost after `timeout` seconds, without connection, or beyond 64 KiB."""
+        """Status and body, whatever the status; CannotPost after `timeout` seconds, without connection, beyond 64 KiB, or compressed."""
         try:
             async with (
                 asyncio.timeout(timeout),
-                self._client.stream("POST", url, content=body, headers=dict(headers), timeout=timeout) as answer,
+                self._client.stream("POST", url, content=body, headers={**headers, **_PLAIN}, timeout=timeout) as answer,
             ):
                 return answer.status_code, await _bounded(answer)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
@@ -33,6 +35,8 @@ class HttpPost:
 
 
 async def _bounded(answer: httpx.Response) -> bytes:
+    if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise CannotPost("the answer is compressed, which it was asked not to be")
     found = b""
     async for piece in answer.aiter_bytes():
         found += piece

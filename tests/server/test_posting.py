@@ -1,6 +1,8 @@
 """The port `Post` over HTTP."""
 
 import asyncio
+import tracemalloc
+import zlib
 
 import httpx
 import pytest
@@ -41,6 +43,23 @@ async def test_a_redirect_is_not_followed() -> None:
 async def test_no_answer_or_too_long_a_one_cannot_be_used(answer: httpx.Response | Exception) -> None:
     with pytest.raises(CannotPost):
         await posted(answer)
+
+
+async def test_a_compressed_answer_is_not_unpacked() -> None:
+    """A hundred KiB of it would be a hundred MiB."""
+
+    class Bomb(httpx.AsyncByteStream):
+        async def __aiter__(self):  # type: ignore[no-untyped-def]
+            yield packed
+
+    packed = zlib.compress(bytes(30_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(CannotPost, match="compressed"):
+            await posted(httpx.Response(200, stream=Bomb(), headers={"content-encoding": "deflate"}))
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 async def test_the_timeout_bounds_the_whole_answer() -> None:
