@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from router.calibration.agreement import AGREEMENT_FEATURES
 from router.calibration.asked import KINDS, request_features
 from router.calibration.examples import Example, Label, example
-from router.calibration.features import FEATURES, LOGPROB_FEATURES, answered_grams, features, grams
-from router.errors import InvalidRequest
+from router.calibration.features import LOGPROB_FEATURES, answered_grams, features, grams
 from router.evaluation.records import Answer, Record
 from router.ports import Score
 from router.types import Draft, Price
@@ -45,9 +44,6 @@ def found(record: Record, tiers: Tiers) -> dict[str, float]:
 
 
 def _recorded(record: Record, given: Mapping[str, float], tiers: Tiers) -> dict[str, float]:
-    unknown = given.keys() - set(FEATURES)
-    if unknown:
-        raise InvalidRequest(f"record {record.id!r}: unknown feature {min(unknown)!r}")
     own = request_features(record.request) if record.request.messages else {}
     known = {name: value for name, value in given.items() if value == value}
     return own | {name: value for name, value in known.items() if tiers.agreement or name not in AGREEMENT_FEATURES}

@@ -5,7 +5,7 @@
                          may be absent where every tier has features
     tiers                {"small": A, "large": A, ...}: two or more; "second" is another cheap answer, used for agreement
     A                    {"message"?, "finish_reason", "usage"?, "seconds"?, "logprobs"?, "features"?, "correct": 0..1}
-    label                {"source": "gold" | "feedback" | "audit", "weight": > 0}, gold and 1 if absent
+    label                {"source": "gold" | "feedback" | "audit", "weight": > 0, <= 1e9}, gold and 1 if absent
 
 `message` is absent where only the label was recorded; `features` (named numbers, null for unknown) stand in place of text not kept.
 Recorded tools are not held to the wire models: names may have dots, schemas may be odd.
@@ -25,12 +25,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from router.calibration.family import family
+from router.calibration.features import FEATURES
 from router.errors import InvalidRequest
 from router.evaluation.logged import Leave, recorded
 from router.types import Alternative, Choice, Contract, FinishReason, GenerationRequest, Message, Part, Role, Token, Tool, ToolChoice, Usage
 
 Source = Literal["gold", "feedback", "audit"]
 _ROLES: dict[str, Role] = {"system": "system", "developer": "developer", "user": "user", "assistant": "assistant", "tool": "tool"}
+HEAVIEST = 1e9
+"""The largest weight of a label: beyond it the others no longer count, and a fit need not end."""
+_KNOWN = frozenset(FEATURES)
 _SPACES = re.compile(r"[\W_]+")
 
 
@@ -63,12 +67,34 @@ class _Message(BaseModel):
     tool_calls: list[_Call] | None = None
 
 
+class _Name(BaseModel):
+    name: str = ""
+
+
+class _Named(BaseModel):
+    function: _Name = _Name()
+
+
+class _Schema(BaseModel):
+    given: Annotated[Any, Field(alias="schema")] = None
+
+
+class _Format(BaseModel):
+    type: str | None = None
+    json_schema: _Schema | None = None
+
+
+class _Outputs(BaseModel):
+    choice: list[Any] | None = None
+    given: Annotated[Any, Field(alias="json")] = None
+
+
 class _Request(BaseModel):
     messages: Annotated[list[_Message], Field(min_length=1)]
     tools: list[_Tool] | None = None
-    tool_choice: Any = None
-    response_format: dict[str, Any] | None = None
-    structured_outputs: dict[str, Any] | None = None
+    tool_choice: str | _Named | None = None
+    response_format: _Format | None = None
+    structured_outputs: _Outputs | None = None
 
 
 class _Top(BaseModel):
@@ -103,7 +129,7 @@ class _Tier(_Strict):
 
 class _Label(_Strict):
     source: Source = "gold"
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    weight: Annotated[float, Field(gt=0, le=HEAVIEST)] = 1.0
 
 
 class _Record(_Strict):
@@ -143,26 +169,37 @@ def read(paths: Iterable[str | Path], tiers: Iterable[str] = (), leave: Leave = 
 
     `leave` is told of each request in a log that is no record.
     """
-    needed = tuple(tiers)
+    needed, seen = tuple(tiers), dict[tuple[str, str], str]()
     for path in paths:
         try:
-            with Path(path).open(encoding="utf-8") as lines:
-                yield from _records(Path(path), lines, needed, leave)
-        except (OSError, UnicodeDecodeError) as error:
+            with Path(path).open("rb") as lines:
+                yield from _records(Path(path), lines, needed, leave, seen)
+        except OSError as error:
             raise InvalidRequest(f"{path}: {error}") from error
 
 
-def _records(path: Path, lines: Iterable[str], needed: tuple[str, ...], leave: Leave) -> Iterator[Record]:
+def _records(
+    path: Path, lines: Iterable[bytes], needed: tuple[str, ...], leave: Leave, seen: dict[tuple[str, str], str]
+) -> Iterator[Record]:
     for number, line in enumerate(lines, start=1):
         where = f"{path}:{number}"
         document = _loaded(line, where) if line.strip() else None
         if document is not None and "event" in document:
             document = recorded(document, needed, leave)
         if document is not None:
-            yield _domain(_checked(document, needed, where), where)
+            record = _domain(_checked(document, needed, where), where)
+            _new(record, where, seen)
+            yield record
 
 
-def _loaded(line: str, where: str) -> dict[str, Any]:
+def _new(record: Record, where: str, seen: dict[tuple[str, str], str]) -> None:
+    """The same question under the same id is the same label: counted twice it would make a bound look surer than it is."""
+    first = seen.setdefault((record.id, record.key), where)
+    if first != where:
+        raise InvalidRequest(f"{where}: id: {record.id!r} is at {first} already, with the same question", param=where)
+
+
+def _loaded(line: bytes, where: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -178,7 +215,11 @@ def _checked(document: Mapping[str, object], needed: tuple[str, ...], where: str
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "record"
-        raise InvalidRequest(f"{where}: {field}: {first['msg']}", param=where) from error
+        wrong = "it must be an object" if first["type"] == "model_type" else first["msg"]
+        raise InvalidRequest(f"{where}: {field}: {wrong}", param=where) from error
+    unknown = sorted({name for tier in record.tiers.values() for name in tier.features or ()} - _KNOWN)
+    if unknown:
+        raise InvalidRequest(f"{where}: features: {unknown[0]!r} is not a feature", param=where)
     missing = [tier for tier in needed if tier not in record.tiers]
     if missing:
         raise InvalidRequest(f"{where}: there is no tier {missing[0]!r}, only {', '.join(record.tiers)}", param=where)
@@ -233,20 +274,20 @@ def _contract(wire: _Request) -> Contract:
 
 def _said_form(wire: _Request) -> Contract:
     """What is demanded of an answer without calls."""
-    outputs, form = wire.structured_outputs or {}, wire.response_format or {}
-    if "choice" in outputs:
-        return Contract("choice", choices=tuple(map(str, outputs["choice"])))
-    schema = outputs.get("json") or form.get("json_schema", {}).get("schema")
+    outputs, form = wire.structured_outputs or _Outputs(), wire.response_format or _Format()
+    if outputs.choice is not None:
+        return Contract("choice", choices=tuple(map(str, outputs.choice)))
+    schema = outputs.given or (form.json_schema or _Schema()).given
     if isinstance(schema, dict):
         return Contract("json_schema", json.dumps(schema, sort_keys=True), schema)
-    return Contract("json_object", "{}", {}) if form.get("type") == "json_object" else Contract()
+    return Contract("json_object", "{}", {}) if form.type == "json_object" else Contract()
 
 
-def _tool_choice(value: object) -> ToolChoice:
+def _tool_choice(value: str | _Named | None) -> ToolChoice:
     if value == "required":
         return ToolChoice("required")
-    if isinstance(value, dict):
-        return ToolChoice("named", (str(value.get("function", {}).get("name", "")),))
+    if isinstance(value, _Named):
+        return ToolChoice("named", (value.function.name,))
     return ToolChoice()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from router.calibration.artifact import LEARNED, Artifact
 from router.calibration.thresholds import Threshold
 from server.commands.parsing import Commands, add_command
-from server.commands.recorded import add_price, add_records, records, refusals, say, tiers
+from server.commands.recorded import add_price, add_records, records, refusals, say, tiers, writable
 
 
 def add(commands: Commands) -> None:
@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
         help="the best quality at this mean cost a request instead of a promise on the error; needs --price for both tiers",
     )
     add_price(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of the folds; default: %(default)s")
+    parser.add_argument("--seed", type=seed, default=0, help="of the folds; default: %(default)s")
 
 
 def share(text: str) -> float:
@@ -66,6 +66,13 @@ def dollars(text: str) -> float:
     return value
 
 
+def seed(text: str) -> int:
+    """A whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
+    return int(text)
+
+
 def run(options: argparse.Namespace) -> int:
     """Fit and write the artifact; what it promises and every warning go to stderr."""
     from router.calibration.fit import fit
@@ -74,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
     from router.registry import scores
 
     found = records(options)
+    writable(options.out, options.data)
     say(f"{len(found)} records")
     chosen = Options(
         options.objective,
@@ -89,7 +97,6 @@ def run(options: argparse.Namespace) -> int:
     with refusals():
         raw = {kind: scores.build({"kind": kind}, "scores") for kind in scores.kinds()}
         artifact = fit(examples(found, tiers(options), raw, dict(options.price)), chosen, say)
-        options.out.parent.mkdir(parents=True, exist_ok=True)
         artifact.save(options.out)
     tell(artifact)
     say(f"{options.out}: written")

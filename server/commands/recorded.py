@@ -1,16 +1,21 @@
 """What fit, replay and report share: their options, reading records with progress, and errors as the command line shows them."""
 
 import argparse
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
+from router.calibration.artifact import Artifact
 from router.errors import ConfigError, InvalidRequest
 from router.evaluation.drafts import SECOND, Tiers
 from router.evaluation.logged import LeftOut
 from router.evaluation.records import Record, read
+from router.evaluation.replay import Replay
 from router.types import Price
 
 _EVERY = 1000
@@ -55,22 +60,60 @@ def price(text: str) -> tuple[str, Price]:
         prompt, completion = map(float, amounts.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not TIER=PROMPT,COMPLETION") from error
-    if not tier or min(prompt, completion) < 0:
+    if not tier or not all(0 <= amount < math.inf for amount in (prompt, completion)):
         raise argparse.ArgumentTypeError(f"{text!r} is not TIER=PROMPT,COMPLETION")
     return tier, Price(prompt, completion)
 
 
 def records(options: argparse.Namespace) -> list[Record]:
-    """All records of the files; raises ConfigError naming file and line, or where agreement has nothing to compare with at all."""
+    """All records of the files; raises ConfigError naming file and line, or the option that they do not allow."""
     needed = [options.small, options.large]
+    if options.small == options.large:
+        raise ConfigError(f"--small and --large are the same tier {options.small!r}", param="large")
     left_out: Counter[LeftOut] = Counter()
     with refusals():
         found = list(_counted(read(options.data, needed, lambda why: left_out.update([why]))))
     for why, count in left_out.items():
         say(f"{count} requests of the log left out: {_LEFT_OUT[why]}")
+    _priced(found, [tier for tier, _ in options.price])
     if options.agreement:
         _compared(found)
     return found
+
+
+def _priced(found: Sequence[Record], priced: Sequence[str]) -> None:
+    names = sorted({name for record in found for name in record.answers})
+    unknown = [tier for tier in priced if found and tier not in names]
+    if unknown:
+        raise ConfigError(f"--price: no record has the tier {unknown[0]!r}, only {', '.join(names)}", param="price")
+
+
+def writable(out: Path, data: Sequence[Path]) -> None:
+    """Before long work: raises ConfigError where `out` is one of the records' own files or cannot be written; makes its folder."""
+    with refusals():
+        if any(out.resolve() == path.resolve() for path in data):
+            raise ConfigError(f"--out: {out} holds the records", param="out")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        new = not out.exists()
+        out.open("a", encoding="utf-8").close()
+        if new:
+            out.unlink()
+
+
+def calibration(options: argparse.Namespace) -> Artifact:
+    """The artifact to judge by; raises ConfigError where it cannot be read or has not the signal asked for."""
+    artifact = Artifact.load(options.calibration)
+    if options.score not in artifact.stored.signals:
+        known = ", ".join(sorted(artifact.stored.signals))
+        raise ConfigError(f"--score: {options.calibration} has no {options.score!r}, only {known}", param="score")
+    return artifact
+
+
+def unjudged(result: Replay) -> None:
+    """Say how many records the calibration cannot judge at all."""
+    count = int(np.isnan(result.confidence).sum())
+    if count:
+        say(f"{count} of {len(result.confidence)} records cannot be judged by this calibration: all of them escalate")
 
 
 def _compared(found: Sequence[Record]) -> None:

@@ -3,10 +3,9 @@
 import argparse
 import json
 
-from router.calibration.artifact import Artifact
 from router.evaluation.replay import Report, replay, summarise
 from server.commands.parsing import Commands, add_command
-from server.commands.recorded import add_replay, counting, records, refusals, tiers
+from server.commands.recorded import add_replay, calibration, counting, records, refusals, tiers, unjudged
 
 
 def add(commands: Commands) -> None:
@@ -19,10 +18,11 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the measures, as JSON or as a short table."""
-    artifact = Artifact.load(options.calibration)
+    artifact = calibration(options)
     found = records(options)
     with refusals():
         result = replay(found, artifact, tiers(options), dict(options.price), options.score, counting(len(found)))
+    unjudged(result)
     report = summarise(result)
     print(json.dumps(report) if options.json else _table(report))
     return 0

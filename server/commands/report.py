@@ -3,12 +3,11 @@
 import argparse
 from pathlib import Path
 
-from router.calibration.artifact import Artifact
 from router.evaluation.baselines import orders
 from router.evaluation.replay import replay, summarise
 from router.evaluation.report import page
 from server.commands.parsing import Commands, add_command
-from server.commands.recorded import add_replay, counting, records, refusals, say, tiers
+from server.commands.recorded import add_replay, calibration, counting, records, refusals, say, tiers, unjudged, writable
 
 
 def add(commands: Commands) -> None:
@@ -21,10 +20,11 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the page."""
-    artifact = Artifact.load(options.calibration)
-    found = records(options)
+    artifact, found = calibration(options), records(options)
+    writable(options.out, options.data)
     with refusals():
         result = replay(found, artifact, tiers(options), dict(options.price), options.score, counting(len(found)))
+        unjudged(result)
         compared = orders(found, tiers(options), lambda name: say(f"baseline: {name}"))
         title = f"Replay of {', '.join(path.name for path in options.data)}"
         options.out.write_text(page(title, result, summarise(result), compared, artifact.certificate), encoding="utf-8")

@@ -223,3 +223,101 @@ def test_a_record_without_another_answer_is_fitted_and_escalates(folder: Path, c
     some.write_text("".join(json.dumps(record) + "\n" for record in records[::10]))
     assert main(["fit", "--data", str(some), "--out", out, "--agreement"]) == 2
     assert "no record has the tier 'second'" in capsys.readouterr().err
+
+
+def replaced(folder: Path, change: dict[str, object], name: str = "changed.jsonl") -> Path:
+    """The test records with the second one changed."""
+    lines = (folder / "test.jsonl").read_text().splitlines()
+    path = folder / name
+    path.write_text("\n".join([lines[0], json.dumps(json.loads(lines[1]) | change), *lines[2:]]) + "\n")
+    return path
+
+
+ASKED = {"messages": [{"role": "user", "content": "hello"}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"request": ASKED | {"structured_outputs": {"choice": 3}}}, "request.structured_outputs.choice: Input should be a valid list"),
+        ({"request": ASKED | {"response_format": {"json_schema": "x"}}}, "request.response_format.json_schema: it must be an object"),
+        ({"request": ASKED | {"tool_choice": {"function": "x"}}}, "request.tool_choice"),
+        ({"label": {"weight": float("inf")}}, "label.weight"),
+        ({"label": {"weight": 1e300}}, "label.weight"),
+        ({"tiers": {"small": {"correct": 1, "features": {"luck": 1}}, "large": {"correct": 1}}}, "features: 'luck' is not a feature"),
+    ],
+    ids=["choices", "a form", "a named tool", "endless weight", "huge weight", "an unknown feature"],
+)
+def test_what_a_record_may_not_say_is_named(folder: Path, change: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "--data", str(replaced(folder, change)), "--out", str(folder / "x.json")]) == 2
+    assert f"changed.jsonl:2: {said}" in capsys.readouterr().err
+
+
+def test_the_same_label_twice_is_refused_in_another_file_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = folder / "again.jsonl"
+    again.write_text((folder / "train.jsonl").read_text().splitlines()[3] + "\n")
+    data = [str(folder / "train.jsonl"), str(again)]
+    assert main(["fit", "--data", *data, "--out", str(folder / "x.json")]) == 2
+    told = capsys.readouterr().err
+    assert "again.jsonl:1: id: '3' is at " in told
+    assert "train.jsonl:4 already" in told
+
+
+def test_one_id_for_two_questions_is_no_matter(folder: Path) -> None:
+    data = [str(folder / f"{name}.jsonl") for name in ("train", "test")]
+    assert main(["replay", "--data", *data, "--calibration", str(folder / "new" / "a.json")]) == 0
+
+
+def test_bytes_that_are_no_text_are_refused_naming_the_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = folder / "bytes.jsonl"
+    bad.write_bytes((folder / "test.jsonl").read_bytes().splitlines()[0] + b"\n{\xff}\n")
+    assert main(["fit", "--data", str(bad), "--out", str(folder / "x.json")]) == 2
+    assert "bytes.jsonl:2: not JSON" in capsys.readouterr().err
+
+
+def test_a_mark_of_the_byte_order_is_passed_over(folder: Path) -> None:
+    marked = folder / "marked.jsonl"
+    marked.write_bytes(b"\xef\xbb\xbf" + (folder / "test.jsonl").read_bytes())
+    assert main(["replay", "--data", str(marked), "--calibration", str(folder / "new" / "a.json")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--small", "large"], "--small and --large are the same tier 'large'"),
+        (["--score", "luck"], "has no 'luck', only learned"),
+        (["--price", "smal=1,1", "--price", "large=1,1"], "no record has the tier 'smal', only large, second, small"),
+    ],
+)
+def test_options_that_the_input_does_not_allow_are_named(
+    folder: Path, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(replayed(folder, *options)) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--seed", "-1"), ("--price", "small=nan,1"), ("--price", "small=inf,1"), ("--promise", "soon")]
+)
+def test_values_that_are_none_are_refused(folder: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["fit", "--data", str(folder / "train.jsonl"), "--out", str(folder / "x.json"), option, value])
+    assert f"argument {option}" in capsys.readouterr().err
+
+
+def test_what_cannot_be_written_is_said_before_the_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = folder / "train.jsonl"
+    before = data.read_text()
+    for out in (folder, data, data / "x.json"):
+        assert main(["fit", "--data", str(data), "--out", str(out)]) == 2
+        told = capsys.readouterr().err
+        assert str(out if out != data / "x.json" else data) in told
+        assert "fold" not in told.replace(str(folder), "")
+    assert data.read_text() == before
+
+
+def test_records_of_another_kind_are_told_to_be_beyond_the_calibration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"message": {"role": "assistant", "content": "hi"}, "correct": 1}
+    path = replaced(folder, {"request": ASKED, "tiers": {"small": told, "large": told}}, "other.jsonl")
+    assert main(["replay", "--data", str(path), "--calibration", str(folder / "new" / "a.json")]) == 0
+    assert "1 of 200 records cannot be judged by this calibration" in capsys.readouterr().err
