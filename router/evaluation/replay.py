@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router.calibration.artifact import LEARNED, Artifact, Judgement
+from router.calibration.thresholds import Promise
 from router.errors import InvalidRequest
 from router.evaluation.drafts import Tiers, costs, draft, found, words
 from router.evaluation.measures import apgr, auroc, calls_for, cpt, ece, quality_curve
@@ -56,8 +57,12 @@ class Summary(TypedDict):
 
 
 class Report(Summary):
-    """The whole replay, and each group by itself."""
+    """The whole replay, and each group by itself.
 
+    `promise` says what the error among the kept was certified for: the `next` requests or the `rate`; `None` where a cost was.
+    """
+
+    promise: Promise | None
     groups: dict[str, Summary]
 
 
@@ -85,6 +90,7 @@ class Replay:
     tried: Bools
     costs: Costs | None
     target: Target
+    promise: Promise | None = None
 
     @property
     def wrong(self) -> Bools:
@@ -138,6 +144,7 @@ def _arrays(
         tried,
         _costs(records, tiers, prices),
         Target(max_error=certificate.max_error, confidence=certificate.confidence),
+        certificate.promise if certificate.max_cost is None else None,
     )
 
 
@@ -153,7 +160,7 @@ def summarise(result: Replay) -> Report:
     """All measures, over everything and by group."""
     names = sorted(set(result.groups.tolist()))
     groups = {name: _summary(result, result.groups == name) for name in names}
-    return Report(**_summary(result, np.ones(len(result.small), dtype=np.bool_)), groups=groups)
+    return Report(**_summary(result, np.ones(len(result.small), dtype=np.bool_)), promise=result.promise, groups=groups)
 
 
 def _summary(result: Replay, members: Bools) -> Summary:

@@ -49,26 +49,31 @@ def page(title: str, result: Replay, report: Report, orders: Mapping[str, Floats
         _reliability(result),
         "<h2>Groups</h2>",
         _groups(report),
-        "<h2>What the next labels would buy</h2>",
-        _next_labels(result, certificate.promise),
+        "" if result.promise is None else _next_labels(result, result.promise),
     ]
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
 
 
 def _promise(certificate: Certificate, report: Report) -> str:
-    target = f"at most {certificate.max_error:.1%} {certificate.loss} among the kept, with {certificate.confidence:.0%} confidence"
-    ahead = ", counted over the next requests, as many as were labelled" if certificate.promise == "next" else ""
     sources = ", ".join(f"{count} {source}" for source, count in certificate.sources.items())
     error = report["kept_error"]
     kept = "nothing is kept" if error is None else f"{report['coverage']:.1%} kept, {error:.2%} of them wrong"
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     lines = [
-        f"<p>Promise: {target}{ahead}; order by {certificate.objective}. Here, over {report['n']} records: {kept}.</p>",
+        f"<p>Promise: {_target(certificate)}; order by {certificate.objective}. Here, over {report['n']} records: {kept}.</p>",
         f"<p>Fitted {escape(certificate.created)} on {certificate.records} records ({escape(sources)}), {escape(certificate.method)}, ",
         f"data <code>{escape(certificate.fingerprint[:23])}</code>. Page of {today}.</p>",
     ]
     return "".join(lines) + "".join(f'<p class="warn">{escape(warning)}</p>' for warning in certificate.warnings)
+
+
+def _target(certificate: Certificate) -> str:
+    sure = f"with {certificate.confidence:.0%} confidence"
+    if certificate.max_cost is not None:
+        return f"at most {certificate.max_cost:g} dollars a request in the mean, {sure}; nothing of the error among the kept"
+    over = {"next": "the next requests, as many as were labelled", "rate": "all that will ever be kept"}[certificate.promise]
+    return f"at most {certificate.max_error:.1%} {certificate.loss} among the kept, {sure}, counted over {over}"
 
 
 def _quality(result: Replay, orders: Mapping[str, Floats]) -> Plot:
@@ -132,9 +137,8 @@ def _risk(result: Replay) -> Plot:
     if result.kept.any():
         lines.append(Line("kept by the threshold", [(float(result.kept.mean()), float(result.wrong[result.kept].mean()))], dots=True))
     ends = ((0.0, 0.0), (1.0, 0.0))
-    return Plot(
-        "Risk against coverage", "share kept on the small tier", "wrong among them", lines, ("target", result.target["max_error"]), ends
-    )
+    target = None if result.promise is None else ("target", result.target["max_error"])
+    return Plot("Risk against coverage", "share kept on the small tier", "wrong among them", lines, target, ends)
 
 
 def _reliability(result: Replay) -> str:
@@ -171,7 +175,7 @@ def _next_labels(result: Replay, promise: Promise) -> str:
         share = coverage_with(order, wrong, more, target["max_error"], target["confidence"], promise)
         rows.append([f"{more} more" if more else f"the {len(order)} of this page", _rate(share)])
     note = "<p>What the test would certify on these records, all groups pooled, if further labels showed the same error rates.</p>"
-    return note + _table(["labels", "share kept that would be certified"], rows)
+    return "<h2>What the next labels would buy</h2>" + note + _table(["labels", "share kept that would be certified"], rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

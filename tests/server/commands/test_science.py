@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -85,16 +86,52 @@ def test_fit_writes_an_artifact_with_its_promise(folder: Path) -> None:
 def test_replay_prints_the_fixed_keys(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(replayed(folder, "--price", "small=0.02,0.04", "--price", "large=0.6,1.8", "--json")) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == KEYS | {"groups"}
+    assert set(found) == KEYS | {"promise", "groups"}
     assert set(found["groups"]) == {"a", "b"}
     assert set(found["groups"]["a"]) == KEYS
     assert found["target"] == {"max_error": 0.1, "confidence": 0.9}
+    assert found["promise"] == "next"
     assert found["auroc"] > 0.9
     assert found["apgr"] > 0.6
     assert found["certified"]
     assert found["kept_error"] <= 0.1
     assert 0.5 < found["coverage"] < 0.8
     assert found["cps"]["small"] < found["cps"]["cascade"] < found["cps"]["large"]
+
+
+def page_of(folder: Path, artifact: Path, *options: str) -> str:
+    out = folder / "page.html"
+    assert main(["report", "--data", str(folder / "test.jsonl"), "--calibration", str(artifact), "--out", str(out), *options]) == 0
+    return out.read_text()
+
+
+def bought(page: str) -> list[float]:
+    """The shares of the page's table of what further labels would buy, from none to a thousand more."""
+    rows = re.findall(r"<td>(?:the 200 of this page|\d+ more)</td><td>([\d.]+) %</td>", page)
+    return [float(share) for share in rows]
+
+
+def test_the_promise_of_the_rate_keeps_no_less_and_is_told_everywhere(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rate, following = folder / "rate.json", folder / "new" / "a.json"
+    fitted = ["fit", "--data", str(folder / "train.jsonl"), "--out", str(rate), "--max-error", "0.1", "--confidence", "0.9"]
+    assert main([*fitted, "--promise", "rate"]) == 0
+    assert (Artifact.load(rate).certificate.promise, Artifact.load(following).certificate.promise) == ("rate", "next")
+    capsys.readouterr()
+    assert main(["replay", "--data", str(folder / "test.jsonl"), "--calibration", str(rate), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert main(replayed(folder, "--json")) == 0
+    other = json.loads(capsys.readouterr().out)
+    assert (found["promise"], other["promise"]) == ("rate", "next")
+    assert found["coverage"] >= other["coverage"]
+    pages = [page_of(folder, artifact) for artifact in (following, rate)]
+    target = "at most 10.0% error among the kept, with 90% confidence, counted over"
+    assert f"{target} the next requests, as many as were labelled; order by error" in pages[0]
+    assert f"{target} all that will ever be kept; order by error" in pages[1]
+    ahead, ever = map(bought, pages)
+    assert len(ahead) == len(ever) == 5
+    assert ahead == sorted(ahead)
+    assert all(0.0 <= less <= more <= 100.0 for less, more in zip(ahead, ever, strict=True))
+    assert sum(ahead) < sum(ever), "the same labels certify more of the rate"
 
 
 def test_without_prices_there_is_no_cost(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,6 +186,10 @@ def test_a_target_of_cost_is_fitted_and_kept(folder: Path, capsys: pytest.Captur
     answered = found["small"] * found["coverage"] + found["large"] * (1 - found["coverage"])
     assert found["cps"]["cascade"] * answered < 0.00003
     assert found["coverage"] < 0.8, "money that buys quality is spent"
+    assert found["promise"] is None
+    page = page_of(folder, Path(out), *prices)
+    assert "at most 3e-05 dollars a request in the mean, with 95% confidence; nothing of the error among the kept" in page
+    assert "would be certified" not in page
     assert main([*fitted[:-1], "0.0000001", *prices]) == 2
     assert "even with every draft kept" in capsys.readouterr().err
 
