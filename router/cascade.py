@@ -23,6 +23,7 @@ from router.types import (
     GenerationRequest,
     Message,
     Outcome,
+    Verdict,
 )
 
 
@@ -97,7 +98,7 @@ class _Run:
             yield self._failed(refusal)
             return
         while True:
-            match self._next():
+            match await self._step():
                 case Return(index):
                     self.first_token = self._elapsed()
                     generation = self.attempts[index].generation
@@ -138,6 +139,26 @@ class _Run:
         spent = self.opening.asked.cost + sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)
         step = next_step(self.request, self.opening.decision, self.attempts, self.cascade.route.rules, spent=spent, elapsed=self._elapsed())
         return self._shadowed(step) if self.cascade.route.mode == "shadow" else step
+
+    async def _step(self) -> Try | Repair | Return | GiveUp:
+        """What comes next; where a gate objects to the answer, another is the best, or none."""
+        step = self._next()
+        while isinstance(step, Return) and not await self._stands(step.index):
+            step = self._next()
+        return step
+
+    async def _stands(self, index: int) -> bool:
+        """Whether no hard gate objects to the answer: a draft that a soft verifier deferred may not have met all of them."""
+        attempt = self.attempts[index]
+        if attempt.deferral is None or attempt.generation is None:
+            return True
+
+        def note(verdict: Verdict) -> None:
+            known = self.attempts[index]
+            self.attempts[index] = replace(known, verdicts=(*known.verdicts, verdict))
+
+        await self._rung(attempt.tier).gates(attempt, attempt.generation, self._repairs(attempt, before=index), note)
+        return self.attempts[index].satisfies_contract
 
     def _shadowed(self, step: Try | Repair | Return | GiveUp) -> Try | Repair | Return | GiveUp:
         """What would have been kept stands in the record; the last tier answers all the same."""
@@ -272,8 +293,8 @@ class _Run:
         self.running.remove(running)
         return attempt
 
-    def _repairs(self, attempt: Attempt) -> int:
-        return sum(earlier.tier == attempt.tier for earlier in self.attempts)
+    def _repairs(self, attempt: Attempt, before: int | None = None) -> int:
+        return sum(earlier.tier == attempt.tier for earlier in self.attempts[:before])
 
     def _failed(self, error: SmallfirstError) -> Finished:
         return Finished(self.outcome(code=error.code), error=error)

@@ -1,5 +1,6 @@
 """One tier as one request meets it: what it is shown, how far its draft may be seen, what the draft is held to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from router.early import Early
@@ -7,8 +8,22 @@ from router.gated import Gated
 from router.retrieval import asked_text, narrow, none_fits
 from router.route import Route
 from router.schemafirst import FORMS, guide
-from router.types import Attempt, Contract, Draft, EngineCall, Evidence, Generation, GenerationRequest, Message, Tier, Verdict
-from router.verification import evidence, verify
+from router.types import (
+    HARD_GATES,
+    Attempt,
+    Choice,
+    Contract,
+    Draft,
+    EngineCall,
+    Evidence,
+    Generation,
+    GenerationRequest,
+    Message,
+    Ruling,
+    Tier,
+    Verdict,
+)
+from router.verification import applicable, evidence, verify
 
 
 @dataclass(slots=True)
@@ -71,14 +86,27 @@ class Rung:
 
     async def judged(self, attempt: Attempt, generation: Generation, repairs: int, verdicts: list[Verdict]) -> Attempt:
         """The attempt with its verdicts, which are appended as they come; every choice must pass, the first that does not ends it."""
-        shown = self.contract
-        asked = self.request if shown is self.request.contract else replace(self.request, contract=shown)
         for index, choice in enumerate(generation.choices):
-            draft = Draft(asked, self.tier.name, choice, generation.samples, repairs, self.last)
+            draft = self._draft(choice, generation, repairs)
             found = await verify(self.route.judges(self.request), draft, self.route.rules, verdicts.append)
-            if found.deferral is not None or none_fits(self.request.contract, shown, choice):
+            if found.deferral is not None or none_fits(self.request.contract, self.contract, choice):
                 return replace(attempt, verdicts=tuple(verdicts), deferral=found.deferral or "abstain", at_fault=index)
         return replace(attempt, verdicts=tuple(verdicts))
+
+    async def gates(self, attempt: Attempt, generation: Generation, repairs: int, note: Callable[[Verdict], object]) -> None:
+        """Ask the hard gates that were not reached when an attempt was deferred, of every choice, until one objects; `note` hears them."""
+        judges = applicable(self.route.judges(self.request), last=self.last)
+        reached = len(attempt.verdicts) - attempt.at_fault * len(judges)
+        for index, choice in enumerate(generation.choices[attempt.at_fault :]):
+            left = [judge for judge in judges[0 if index else reached :] if judge.kind in HARD_GATES]
+            found = await verify(left, self._draft(choice, generation, repairs), self.route.rules, note)
+            if any(verdict.ruling in (Ruling.DEFER, Ruling.UNABLE) for verdict in found.verdicts):
+                return
+
+    def _draft(self, choice: Choice, generation: Generation, repairs: int) -> Draft:
+        shown = self.contract
+        asked = self.request if shown is self.request.contract else replace(self.request, contract=shown)
+        return Draft(asked, self.tier.name, choice, generation.samples, repairs, self.last)
 
     @property
     def _prose(self) -> bool:

@@ -44,6 +44,7 @@ def _router(name: str, module: str, old: str, new: str, *tests: str) -> Mutant:
 
 WRONG, TRAPS, RESIDENCY = "test_wrong_drafts", "test_traps", "server/test_residency"
 TABLE, REPAIR, LIMITS = "router/test_policy_table", "server/test_repair", "router/test_limits"
+CAPS = "server/test_amplification"
 TASKS, OWED, FIRST, RANKING = "server/test_tasks", "server/test_owed", "router/test_schemafirst", "router/test_ranking"
 CASCADE, POLICY, GATE, HEDGING = "router/test_cascade", "router/test_policy", "router/test_gate", "router/test_hedging"
 RULES = "return Verdict(self.kind, Ruling.ACCEPT) if _true(self.expression, told) else Verdict(self.kind, Ruling.DEFER, self.name)"
@@ -102,6 +103,8 @@ MUTANTS = (
     _router("verify: no gate on the last tier", "verification", "verifier.kind in HARD_GATES]", "False]", CASCADE, TRAPS),
     _router("best: breaks its contract", "policy", "if attempt.satisfies_contract]", "if attempt.generation]", POLICY),
     _router("best: the last one", "policy", "(attempts[index].confidence or 0.0, index)", "index", POLICY),
+    _router("best: gates that were not reached are not asked", "cascade", "not await self._stands(step.index)", "False", CAPS),
+    _router("best: of several choices the later ones are not asked", "rung", "judges[0 if index else reached :]", "judges[reached:]", CAPS),
     _router("policy: refused by a guard goes on", "policy", "    if _refused(last):\n", "    if False:\n", "router/test_guards", HEDGING),
     _router("policy: no cap on attempts", "policy", "left <= 0 or _spent", "_spent", POLICY),
     _router("policy: repairs take the last tier's attempts", "policy", "left > len(rest) and", "", POLICY),
@@ -121,6 +124,7 @@ MUTANTS = (
         "schema-first: examples are anybody's", "schemafirst", "key = request.owner, family(request)", 'key = "", family(request)', FIRST
     ),
     _router("schema-first: every tier reads it", "rung", "if first is None or", "if False or", "server/test_schema_first"),
+    _router("schema-first: examples ignore residency and guards", "schemafirst", "if tier in tiers]", "]", "server/test_schema_first"),
     _router("retriever: vectors ignore residency", "ranking", "if request.inside_only and self.outside:", "if False:", RANKING),
     _router("retriever: vectors are not asked", "rung", "keep, self.ranked)", "keep)", "server/test_retriever"),
     _router("gate: languages close nothing", "gate", '"gate" if states[name].foreign else None', "None", GATE),

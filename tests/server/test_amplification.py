@@ -148,6 +148,57 @@ async def test_the_end_of_the_ladder_is_an_answer_that_keeps_its_form_or_an_erro
             assert error(response)[2] == code
 
 
+GUARD = {"kind": "guard", "patterns": ["zq9secret"]}
+SECOND_BEST: dict[str, tuple[Reply, list[dict[str, Any]], dict[str, Any], bool]] = {
+    "doubted before its form was checked": (Reply(WRONG), [DOUBT, {"kind": "contract"}], {"tools": TOOLS}, False),
+    "doubted before its call was checked": (Reply(WRONG), [DOUBT, {"kind": "contract"}, {"kind": "function"}], {"tools": TOOLS}, False),
+    "doubted before it was guarded": (Reply("the zq9secret"), [DOUBT, GUARD], {}, False),
+    "doubted before its second choice was seen": (Reply(CALL, choices=(WRONG,)), [DOUBT], {"tools": TOOLS, "n": 2}, False),
+    "the second choice not guarded": (Reply("fine", choices=("the zq9secret",)), [GUARD, DOUBT], {"n": 2}, False),
+    "a call that keeps its form": (Reply(CALL), [DOUBT, {"kind": "contract"}, {"kind": "function"}], {"tools": TOOLS}, True),
+    "prose that the guard lets pass": (Reply("harmless"), [DOUBT, GUARD], {}, True),
+    "two good choices": (Reply(CALL, choices=(CALL,)), [DOUBT, {"kind": "function"}], {"tools": TOOLS, "n": 2}, True),
+}
+
+
+@MODES
+@pytest.mark.parametrize(("draft", "verifiers", "asked", "fit"), SECOND_BEST.values(), ids=SECOND_BEST)
+@pytest.mark.parametrize("end", [{}, {"budget": {"max_attempts": 1}}, {"budget": {"max_cost": 1e-9}}], ids=["fails", "attempts", "money"])
+async def test_the_best_that_is_left_has_passed_every_hard_gate(
+    draft: Reply, verifiers: list[dict[str, Any]], asked: dict[str, Any], fit: bool, end: dict[str, Any], stream: bool
+) -> None:
+    """Also those that were not asked yet when a soft verifier deferred it."""
+    async with running([draft], [FAILS], route={"verifiers": verifiers, **end}) as world:
+        response = await world.ask(stream=stream, headers=EXPLAIN, **asked)
+        assert response.status_code == (200 if fit else 503 if end else 502)
+        assert not any(word in response.text for word in ("launch_rocket", "zq9secret"))
+        assert not fit or await settled(world, response, stream=stream)
+
+
+async def test_a_gate_that_is_asked_late_is_asked_once_and_paid_for() -> None:
+    """What had been asked of the draft before is not asked again."""
+    classifier = {"engine": "llm", "policy": "secrets", "price": PRICE}
+    clear = lambda call: "clear" if call.request_id.endswith("-guard") else FAILS  # noqa: E731
+    for verifiers in ([DOUBT, {"kind": "guard", "classifier": classifier}], [{"kind": "guard", "classifier": classifier}, DOUBT]):
+        async with running(["the draft"], clear, route={"verifiers": verifiers}) as world:
+            response = await world.ask(headers=EXPLAIN)
+            found = await settled(world, response, stream=False)
+            told = account(response, stream=False)["attempts"][0]
+        assert (response.status_code, told["deferral"], found["verifier"] > 0) == (200, "rule", True)
+        assert len([call for call in world.large.calls if call.request_id.endswith("-guard")]) == 1
+        assert sorted(verdict["verifier"] for verdict in told["verdicts"]) == ["contract", "guard", "rule"]
+
+
+async def test_a_draft_that_is_not_given_is_not_asked_about_again() -> None:
+    guard = {"kind": "guard", "classifier": {"engine": "llm", "policy": "secrets", "price": PRICE}}
+    clear = lambda call: "clear" if call.request_id.endswith("-guard") else "the large one"  # noqa: E731
+    async with running(["the draft"], clear, route={"verifiers": [DOUBT, guard]}) as world:
+        assert (await world.ask()).headers["x-smallfirst-tier"] == "large"
+        [line] = world.logged
+    told = [[verdict["verifier"] for verdict in attempt["verdicts"]] for attempt in line["attempts"]]
+    assert told == [["contract", "rule"], ["contract", "guard"]]
+
+
 @pytest.mark.parametrize("inside", [False, True])
 async def test_an_audits_judge_outside_never_compares_what_must_stay_inside(inside: bool, tmp_path: Path) -> None:
     """The audit itself asks the last tier inside, so that there is something to compare."""
