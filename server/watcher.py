@@ -218,7 +218,7 @@ class Watcher:
         if floor is not None and floor.floor > 0.0:
             told.append(f"tightened: {floor.reason}")
         if state is not None and not state.labels:
-            told.append(f"no label from {watched.source} yet")
+            told.append(f"no label from {watched.source} {'since' if told else 'yet'}")
         elif state is not None:
             sure = f"{watched.target.confidence:.0%} sure, {state.labels} labels from {watched.source}"
             told.append(f"kept error at most {state.upper(watched.target):.1%} ({sure})")

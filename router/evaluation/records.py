@@ -11,7 +11,8 @@
 Recorded tools are not held to the wire models: names may have dots, schemas may be odd.
 
 A line with an `event` is of the gateway's log. One of the event `request` is a record with further fields beside it, and is left out where
-it carries no label (nobody knows how right the answer was) or not the tiers that are asked for. All other events are left out.
+it carries no label (nobody knows how right the answer was) or not the tiers that are asked for. All other events are left out. So is a
+record of feedback, which holds only the tier that answered, without the tiers that are asked of it.
 """
 
 import json
@@ -164,12 +165,29 @@ class Record:
     key: str
 
 
-def read(paths: Iterable[str | Path], tiers: Iterable[str] = (), leave: Leave = lambda why: None) -> Iterator[Record]:
+@dataclass(frozen=True, slots=True)
+class _Needed:
+    """The tiers that each record must have, and those that one of feedback must: it holds only the tier that answered."""
+
+    tiers: tuple[str, ...]
+    feedback: tuple[str, ...]
+
+    def missing(self, record: _Record) -> list[str]:
+        """Those that the record lacks."""
+        return [tier for tier in (self.feedback if record.label.source == "feedback" else self.tiers) if tier not in record.tiers]
+
+
+def read(
+    paths: Iterable[str | Path], tiers: Iterable[str] = (), leave: Leave = lambda why: None, feedback: Iterable[str] | None = None
+) -> Iterator[Record]:
     """Records of the files in order, streamed; each must have the named tiers. Raises InvalidRequest naming file and line.
 
-    `leave` is told of each request in a log that is no record.
+    A record of feedback is left out without the tiers of `feedback`, the same if `None`. `leave` is told of it, and of each request in a
+    log that is no record.
     """
-    needed, seen = tuple(tiers), dict[tuple[str, str], str]()
+    asked = tuple(tiers)
+    needed = _Needed(asked, asked if feedback is None else tuple(feedback))
+    seen = dict[tuple[str, str], str]()
     for path in paths:
         try:
             with Path(path).open("rb") as lines:
@@ -178,16 +196,17 @@ def read(paths: Iterable[str | Path], tiers: Iterable[str] = (), leave: Leave = 
             raise InvalidRequest(f"{path}: {error}") from error
 
 
-def _records(
-    path: Path, lines: Iterable[bytes], needed: tuple[str, ...], leave: Leave, seen: dict[tuple[str, str], str]
-) -> Iterator[Record]:
+def _records(path: Path, lines: Iterable[bytes], needed: _Needed, leave: Leave, seen: dict[tuple[str, str], str]) -> Iterator[Record]:
     for number, line in enumerate(lines, start=1):
         where = f"{path}:{number}"
         document = _loaded(line, where) if line.strip() else None
         if document is not None and "event" in document:
-            document = recorded(document, needed, leave)
-        if document is not None:
-            record = _domain(_checked(document, needed, where), where)
+            document = recorded(document, needed.tiers, leave)
+        checked = None if document is None else _checked(document, needed, where)
+        if checked is not None and needed.missing(checked):
+            leave("other_tiers")
+        elif checked is not None:
+            record = _domain(checked, where)
             _new(record, where, seen)
             yield record
 
@@ -209,7 +228,7 @@ def _loaded(line: bytes, where: str) -> dict[str, Any]:
     return found
 
 
-def _checked(document: Mapping[str, object], needed: tuple[str, ...], where: str) -> _Record:
+def _checked(document: Mapping[str, object], needed: _Needed, where: str) -> _Record:
     try:
         record = _Record.model_validate(document)
     except ValidationError as error:
@@ -220,8 +239,8 @@ def _checked(document: Mapping[str, object], needed: tuple[str, ...], where: str
     unknown = sorted({name for tier in record.tiers.values() for name in tier.features or ()} - _KNOWN)
     if unknown:
         raise InvalidRequest(f"{where}: features: {unknown[0]!r} is not a feature", param=where)
-    missing = [tier for tier in needed if tier not in record.tiers]
-    if missing:
+    missing = needed.missing(record)
+    if missing and record.label.source != "feedback":
         raise InvalidRequest(f"{where}: there is no tier {missing[0]!r}, only {', '.join(record.tiers)}", param=where)
     return record
 

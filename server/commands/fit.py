@@ -80,7 +80,8 @@ def run(options: argparse.Namespace) -> int:
     from router.evaluation.drafts import examples
     from router.registry import scores
 
-    found = records(options)
+    compared = options.objective == "gain" or options.loss == "regret" or options.max_cost is not None
+    found = records(options, large=compared)
     writable(options.out, options.data)
     say(f"{len(found)} records")
     chosen = Options(

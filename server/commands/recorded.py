@@ -65,16 +65,18 @@ def price(text: str) -> tuple[str, Price]:
     return tier, Price(prompt, completion)
 
 
-def records(options: argparse.Namespace) -> list[Record]:
-    """All records of the files; raises ConfigError naming file and line, or the option that they do not allow."""
-    needed = [options.small, options.large]
+def records(options: argparse.Namespace, *, large: bool = True) -> list[Record]:
+    """All records of the files; of feedback those that hold both tiers, or without `large` the small one.
+
+    Raises ConfigError naming file and line, or the option that they do not allow.
+    """
     if options.small == options.large:
         raise ConfigError(f"--small and --large are the same tier {options.small!r}", param="large")
-    left_out: Counter[LeftOut] = Counter()
+    needed, left_out = [options.small, options.large], Counter[LeftOut]()
     with refusals():
-        found = list(_counted(read(options.data, needed, lambda why: left_out.update([why]))))
+        found = list(_counted(read(options.data, needed, lambda why: left_out.update([why]), needed if large else needed[:1])))
     for why, count in left_out.items():
-        say(f"{count} requests of the log left out: {_LEFT_OUT[why]}")
+        say(f"{count} requests left out: {_LEFT_OUT[why]}")
     _priced(found, [tier for tier, _ in options.price])
     if options.agreement:
         _compared(found)

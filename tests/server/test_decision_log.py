@@ -93,7 +93,7 @@ async def test_answers_that_were_kept_have_no_label_and_are_left_out_aloud(tmp_p
     assert [record.answers["small"].correct for record in read([log], ["small", "large"])] == [0.0, 0.0]
     assert main(["fit", *told(log), "--out", str(tmp_path / "a.json")]) == 2
     said = capsys.readouterr().err
-    assert "6 requests of the log left out: nobody knows how right" in said
+    assert "6 requests left out: nobody knows how right" in said
     unlabelled = [line for line in map(json.loads, log.read_text().splitlines()) if line["event"] == "request" and "label" not in line]
     assert all(set(line["tiers"]) == {"small"} and "correct" not in line["tiers"]["small"] for line in unlabelled)
 

@@ -102,6 +102,7 @@ def test_a_bound_without_a_label_is_not_known_before_and_after_a_promise_was_bro
     assert board.floors["auto"] == ESCALATE_ALL
     made.poll()
     assert board.bounds["auto"] is None
+    assert made.detail()["auto"].endswith("; no label from audit since")
     store.close()
 
 

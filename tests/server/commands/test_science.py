@@ -304,6 +304,23 @@ def test_the_same_label_twice_is_refused_in_another_file_too(folder: Path, capsy
     assert "train.jsonl:4 already" in told
 
 
+def test_feedback_to_the_small_tier_is_enough_for_a_fit_by_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    for place, record in enumerate(found):
+        answered = "small" if place % 3 else "large"
+        record |= {"tiers": {answered: record["tiers"][answered]}, "label": {"source": "feedback"}}
+    path, out = folder / "feedback.jsonl", str(folder / "feedback.json")
+    path.write_text("".join(json.dumps(record) + "\n" for record in found))
+    assert main(["fit", "--data", str(path), "--out", out, "--max-error", "0.2"]) == 0
+    assert "100 requests left out: a tier that is asked for did not answer" in capsys.readouterr().err
+    assert Artifact.load(out).certificate.sources == {"feedback": 200}
+    assert Artifact.load(out).certified()
+    assert main(["fit", "--data", str(path), "--out", out, "--objective", "gain"]) == 2
+    assert "300 requests left out" in capsys.readouterr().err
+    assert main(["replay", "--data", str(path), "--calibration", out]) == 2
+    assert "there are no records" in capsys.readouterr().err
+
+
 def test_one_id_for_two_questions_is_no_matter(folder: Path) -> None:
     data = [str(folder / f"{name}.jsonl") for name in ("train", "test")]
     assert main(["replay", "--data", *data, "--calibration", str(folder / "new" / "a.json")]) == 0
