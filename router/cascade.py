@@ -137,8 +137,11 @@ class _Run:
 
     def _next(self) -> Try | Repair | Return | GiveUp:
         spent = self.opening.asked.cost + sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)
-        step = next_step(self.request, self.opening.decision, self.attempts, self.cascade.route.rules, spent=spent, elapsed=self._elapsed())
-        return self._shadowed(step) if self.cascade.route.mode == "shadow" else step
+        route, decision = self.cascade.route, self.opening.decision
+        shadow = route.mode == "shadow"
+        rules = replace(route.rules, when_exhausted="error") if shadow else route.rules
+        step = next_step(self.request, decision, self.attempts, rules, spent=spent, elapsed=self._elapsed())
+        return self._shadowed(step) if shadow else step
 
     async def _step(self) -> Try | Repair | Return | GiveUp:
         """What comes next; where a gate objects to the answer, another is the best, or none."""
@@ -161,10 +164,10 @@ class _Run:
         return self.attempts[index].satisfies_contract
 
     def _shadowed(self, step: Try | Repair | Return | GiveUp) -> Try | Repair | Return | GiveUp:
-        """What would have been kept stands in the record; the last tier answers all the same."""
+        """What would have been given or refused stands in the record; the last tier answers all the same, and nobody in its place."""
         last = self.opening.decision.permitted[-1]
-        kept = isinstance(step, Return) and self.attempts[step.index].deferral is None
-        return Try(last) if kept and all(attempt.tier != last for attempt in self.attempts) else step
+        ends = isinstance(step, Return | GiveUp)
+        return Try(last) if ends and all(attempt.tier != last for attempt in self.attempts) else step
 
     def _shown(self, tier: str) -> AsyncGenerator[Event, None] | None:
         """The attempt whose text may be seen before it is whole."""

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from router.errors import EngineFailure
+from router.errors import EngineFailure, EngineTimeout
 from router.types import EngineCall, Usage
 from tests.server.harness import CALL, TOOLS, WRONG, Reply, World, alive, chunks, content, error, running
 from tests.server.test_owed import books
@@ -197,6 +197,31 @@ async def test_a_draft_that_is_not_given_is_not_asked_about_again() -> None:
         [line] = world.logged
     told = [[verdict["verifier"] for verdict in attempt["verdicts"]] for attempt in line["attempts"]]
     assert told == [["contract", "rule"], ["contract", "guard"]]
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("route", "large", "status"),
+    [
+        ({}, "the large one", 200),
+        ({"verifiers": [DOUBT], "budget": {"max_attempts": 1}}, "the large one", 200),
+        ({"verifiers": [DOUBT], "budget": {"max_cost": 1e-9}}, "the large one", 200),
+        ({"verifiers": [{"kind": "guard", "patterns": ["draft"], "policy": "refuse"}]}, "the large one", 200),
+        ({}, FAILS, 502),
+        ({"verifiers": [DOUBT]}, FAILS, 502),
+        ({"verifiers": [DOUBT]}, Reply(failure=EngineTimeout("slow")), 504),
+    ],
+    ids=["kept", "attempts", "money", "refused", "kept, then a failure", "doubted, then a failure", "a timeout"],
+)
+async def test_a_shadowed_draft_is_never_the_answer(
+    route: dict[str, Any], large: Reply | str, status: int, stream: bool, tmp_path: Path
+) -> None:
+    """Whatever was said of it, and whatever becomes of the last tier: clients are answered as if it were not there."""
+    stored = {"outcomes": {"url": f"sqlite:///{tmp_path / 'o.db'}"}}
+    async with running(["the draft"], [large], route={"mode": "shadow", **route}, **stored) as world, alive(world):
+        response = await world.ask(stream=stream)
+        assert len(world.small.calls) == 1
+    assert (response.status_code, "draft" in response.text) == (status, False)
 
 
 @pytest.mark.parametrize("inside", [False, True])
