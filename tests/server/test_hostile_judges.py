@@ -18,7 +18,7 @@ from tests.server.harness import CALL, TOOLS, WRONG, Reply, World, alive, chunks
 
 MODES = pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 PRICE = {"prompt": 1, "completion": 1}
-JUDGE = {"kind": "judge", "engine": "llm", "rubric": "It is right.", "price": PRICE, "timeout": 0.1}
+JUDGE = {"kind": "judge", "engine": "llm", "rubric": "It is right.", "price": PRICE, "timeout": 0.5}
 SAYS_YES = '{"reason":"splendid","ruling":"accept"}'
 ACCEPTED = '{"ruling":"accept"}'
 SAID: dict[str, Reply] = {
@@ -165,7 +165,7 @@ async def service(handler: Handler) -> AsyncIterator[tuple[str, list[bool], list
 
 
 def hook(url: str, **more: Any) -> dict[str, Any]:
-    return {"kind": "webhook", "url": url, "secret_env": "HOOK_KEY", "timeout": 0.2, "retries": 2, "cost": 0.01, **more}
+    return {"kind": "webhook", "url": url, "secret_env": "HOOK_KEY", "timeout": 5, "retries": 2, "cost": 0.01, **more}
 
 
 @pytest.mark.parametrize(("handler", "tries"), SERVED.values(), ids=SERVED)
@@ -174,13 +174,16 @@ async def test_a_service_that_does_not_rule_defers_after_a_bounded_number_of_sig
 ) -> None:
     monkeypatch.setenv("HOOK_KEY", "hook-secret")
     async with service(handler) as (url, asked, led):
-        route = {"verifiers": [{"kind": "rule", "expression": "true"}, hook(url)], "when_all_abstain": "accept"}
+        slow = handler in (hang, drip)
+        judge = hook(url, timeout=0.4) if slow else hook(url)
+        route = {"verifiers": [{"kind": "rule", "expression": "true"}, judge], "when_all_abstain": "accept"}
         async with running(["the draft"], ["the large one"], route=route) as world, alive(world):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 response = await world.ask()
             paid = await world.metric("cost_usd_total", route="auto", tier="small", kind="verifier")
     assert (shown(response, stream=False), response.headers["x-smallfirst-deferrals"]) == ("the large one", "abstain")
-    assert (asked, led) == ([True] * tries, [])
+    assert (all(asked), led) == (True, [])
+    assert len(asked) <= tries if slow else len(asked) == tries  # on a busy machine a try may be over before the service has read it
     assert paid == pytest.approx(0.01 * tries)
 
 
