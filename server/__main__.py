@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -11,13 +12,27 @@ from server import commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 2 where the configuration or the command line is wrong."""
+    """Run one command; returns the exit code.
+
+    2 where the configuration or the command line is wrong, 130 where the user stops it, 1 where the standard output takes no more.
+    """
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
     except ConfigError as error:
-        print(f"smallfirst: {error.message}", file=sys.stderr)
-        return 2
+        return _end(error.message, 2)
+    except KeyboardInterrupt:
+        return _end("interrupted", 130)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter tries once more at its end
+        return _end(str(error), 1)
+    return code
+
+
+def _end(why: str, code: int) -> int:
+    print(f"smallfirst: {why}", file=sys.stderr)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
