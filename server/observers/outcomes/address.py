@@ -1,5 +1,7 @@
 """Where a store is: a URL of the configuration as a database engine."""
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,8 @@ def _sqlite(url: URL, folder: Path, key: str) -> Engine:
 
     @event.listens_for(made, "connect")
     def prepare(connection: Any, record: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
-            connection.execute(f"PRAGMA {pragma}")
+        _patiently(connection, "PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
         record.info["file"] = _identity(path)
 
     @event.listens_for(made, "checkout")
@@ -55,6 +57,20 @@ def _sqlite(url: URL, folder: Path, key: str) -> Engine:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     return made
+
+
+def _patiently(connection: sqlite3.Connection, statement: str) -> None:
+    """SQLite's own patience does not reach a change of the journal's mode, which several processes make at once of a new file."""
+    end = time.monotonic() + _SECONDS
+    while True:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
