@@ -16,8 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     2 where the configuration or the command line is wrong, 130 where the user stops it, 1 where the standard output takes no more.
     """
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         code = int(options.run(options))
         sys.stdout.flush()
     except ConfigError as error:

@@ -3,8 +3,10 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from router.errors import ConfigError
 from server.commands.parsing import Commands, add_command
@@ -39,19 +41,34 @@ def run(options: argparse.Namespace) -> int:
     reached = engine(url, folder)
     if reached.dialect.name == "sqlite" and not Path(reached.url.database or "").is_file():
         raise ConfigError(f"outcomes export: there is no store at {reached.url.database}", param="outcomes.url")
-    store, count = Database(reached), 0
+    store = Database(reached)
     try:
-        with options.out.open("w", encoding="utf-8") as out:
-            for count, record in enumerate(records(store, options.source, options.route), 1):  # the last number is the total
-                out.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
-                if count % _EVERY == 0:
-                    print(f"{count} records", file=sys.stderr)
+        count = _write(options.out, _matching(records(store, options.source, options.route), options))
     except (StoreLost, OSError) as error:
         raise ConfigError(f"outcomes export: {error}") from error
     finally:
         store.close()
     print(f"{options.out}: {count} labelled outcomes", file=sys.stderr)
     return 0
+
+
+def _matching(found: Iterator[dict[str, Any]], options: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    """The records; raises ConfigError, before any file is touched, where a route or source was named and nothing is of it."""
+    first = next(found, None)
+    asked = [f"{name} {value!r}" for name in ("route", "source") if (value := getattr(options, name)) is not None]
+    if first is None and asked:
+        raise ConfigError(f"outcomes export: the store has no labelled outcome of {' and '.join(asked)}", param=asked[0].split()[0])
+    return () if first is None else chain([first], found)
+
+
+def _write(path: Path, found: Iterable[dict[str, Any]]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8") as out:
+        for count, record in enumerate(found, 1):  # the last number is the total
+            out.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
+            if count % _EVERY == 0:
+                print(f"{count} records", file=sys.stderr)
+    return count
 
 
 def _where(options: argparse.Namespace) -> tuple[str, Path]:

@@ -34,3 +34,14 @@ def test_an_interrupted_command_ends_with_one_line(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(check, "run", stopped)
     assert main(["check", "--config", "gateway.yaml"]) == 130
     assert capsys.readouterr().err == "smallfirst: interrupted\n"
+
+
+def test_a_command_interrupted_before_its_modules_are_read_ends_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(_commands: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check, "add", stopped)
+    assert main(["check", "--config", "gateway.yaml"]) == 130
+    assert capsys.readouterr().err == "smallfirst: interrupted\n"

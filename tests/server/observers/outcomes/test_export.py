@@ -112,6 +112,19 @@ def test_outcomes_without_a_label_are_no_records(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_route_without_a_labelled_outcome_is_named_and_no_file_is_touched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorded(tmp_path, content=False)
+    out = tmp_path / "out.jsonl"
+    export = ["outcomes", "export", "--url", f"sqlite:///{tmp_path}/state/outcomes.db", "--out", str(out)]
+    assert main([*export, "--route", "atuo"]) == 2
+    assert capsys.readouterr().err == "smallfirst: outcomes export: the store has no labelled outcome of route 'atuo'\n"
+    assert main([*export, "--route", "auto", "--source", "gold"]) == 2
+    assert "of route 'auto' and source 'gold'" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*export, "--route", "auto"]) == 0
+    assert len(out.read_text().splitlines()) == 2
+
+
 def test_a_store_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["outcomes", "export", "--url", f"sqlite:///{tmp_path}/none.db", "--out", str(tmp_path / "out")]) == 2
     assert "there is no store" in capsys.readouterr().err
