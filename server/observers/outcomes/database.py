@@ -5,6 +5,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from functools import cache
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, and_, delete, exists, func, or_, select, update
@@ -17,7 +20,9 @@ from server.observers.outcomes.tables import calibrations, floors, labels, lease
 
 _DAY = 86_400.0
 _PAGE = 500
+_AT_ONCE = 64
 _ROW, _LABEL, _FLOOR, _REFITTED = (tuple(f.name for f in fields(kind)) for kind in (Row, Label, Floor, Refitted))
+_values = attrgetter(*_ROW)
 
 
 class Database:
@@ -28,16 +33,17 @@ class Database:
 
     def write(self, entries: Sequence[Entry]) -> Written:
         """Rows first, for a label may speak of a row beside it."""
-        rows = [{name: getattr(entry, name) for name in _ROW} for entry in entries if isinstance(entry, Row)]
+        rows = [_values(entry) for entry in entries if isinstance(entry, Row)]
         changed, unknown = [], []
         with self._transaction() as connection:
-            if rows:
-                connection.execute(_insert(connection, outcomes).on_conflict_do_nothing(), rows)
+            _add(connection, rows)
             for entry in entries:
+                if isinstance(entry, Row):
+                    continue
                 label = _resolved(connection, entry) if isinstance(entry, Feedback) else entry
                 if label is None:
                     unknown.append(entry.response_id)
-                elif isinstance(label, Label) and _store(connection, label):
+                elif _store(connection, label):
                     changed.append(label)
         return Written(tuple(changed), tuple(unknown))
 
@@ -169,6 +175,22 @@ def _reaching() -> Iterator[None]:
         raise StoreLost(str(error.orig)) from error
     except (SQLAlchemyError, OSError) as error:
         raise StoreLost(str(error)) from error
+
+
+def _add(connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:
+    """Some statements of many rows: each statement gives the interpreter away twice, which beside busy requests it gets back only later."""
+    left = list(rows)
+    while left:
+        count = min(_AT_ONCE, 1 << (len(left).bit_length() - 1))  # few different sizes, whose statements the driver remembers
+        connection.exec_driver_sql(_adding(connection.dialect.name, count), tuple(chain.from_iterable(left[:count])))
+        del left[:count]
+
+
+@cache
+def _adding(dialect: str, count: int) -> str:
+    """The statement for so many rows."""
+    row = ", ".join(["%s" if dialect == "postgresql" else "?"] * len(_ROW))
+    return f"INSERT INTO {outcomes.name} ({', '.join(_ROW)}) VALUES {', '.join([f'({row})'] * count)} ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 def _insert(connection: Connection, table: Table) -> Any:

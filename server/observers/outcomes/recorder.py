@@ -4,16 +4,14 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import NamedTuple
 
 from router.errors import Overloaded
 from router.types import GenerationRequest, Outcome
 from server.observers.outcomes.encoding import Encoder, dumped
 from server.observers.outcomes.labelling import escalated
-from server.observers.outcomes.ports import Entry, Feedback, Label, Retention, Store, StoreLost, Unfit, Written
+from server.observers.outcomes.ports import Entry, Feedback, Label, Retention, Row, Store, StoreLost, Unfit, Written
 
 JUMP = 600.0
 """Seconds that the wall clock may gain on the monotonic one between two trims."""
@@ -30,7 +28,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What may wait, in entries and about in characters; how long a batch grows, and the longest pause between tries of a lost store.
+    """What may wait, in entries and in characters of JSON; how long a batch grows, and the longest pause between tries of a lost store.
 
     The store is trimmed first after `trim_first` seconds: a clock that was wrong at boot is mostly set right by then, which is seen.
     """
@@ -44,18 +42,6 @@ class Bounds:
     trim_first: float = 600.0
 
 
-class Observed(NamedTuple):
-    """An outcome that waits to be encoded; `size` is in characters."""
-
-    request: GenerationRequest
-    outcome: Outcome
-    at: float
-    size: int
-
-
-Waiting = Observed | Label | Feedback
-
-
 @dataclass(slots=True)
 class Recorder:
     """Observes outcomes and takes labels; the thread starts with the first of them and ends with `close`."""
@@ -66,7 +52,7 @@ class Recorder:
     told: Told = field(default=Told())
     bounds: Bounds = field(default=Bounds())
     retention: Retention = field(default=Retention())
-    _queue: deque[Waiting] = field(default_factory=deque, init=False)
+    _queue: deque[Entry] = field(default_factory=deque, init=False)
     _size: int = field(default=0, init=False)
     _taken: int = field(default=0, init=False)
     _pending: dict[str, str] = field(default_factory=dict, init=False)
@@ -77,8 +63,18 @@ class Recorder:
     _due: float = field(default=0.0, init=False)
 
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
-        """Queue an outcome; beyond the bound it is lost and counted."""
-        self._put(Observed(request, outcome, self.wall(), _characters(request, outcome)), {outcome.request_id: request.owner})
+        """Queue an outcome's row and labels; beyond the bound they are lost and counted.
+
+        They are made at once: outcomes with all their tokens that waited for a thread would be so much memory that every later request
+        finds its caches cold.
+        """
+        at = self.wall()
+        try:
+            entries: list[Entry] = [self.encoder.row(request, outcome, at), *escalated(request, outcome, at)]
+        except Exception as error:  # noqa: BLE001  # a bug in what is only written down must not cost the client its answer
+            self._lose(1, f"an outcome could not be encoded: {type(error).__name__}: {error}")
+        else:
+            self._put(*entries)
 
     def label(self, label: Label) -> None:
         """Queue a label."""
@@ -116,19 +112,21 @@ class Recorder:
         self._lose(left, "the server stopped before the store took them")
         self.store.close()
 
-    def _put(self, entry: Waiting, owners: Mapping[str, str] = MappingProxyType({})) -> bool:
-        size = entry.size if isinstance(entry, Observed) else 0
+    def _put(self, *entries: Entry) -> bool:
+        """All of them or none."""
+        size = sum(map(_size, entries))
         with self._changed:
-            fits = len(self._queue) < self.bounds.entries and self._size + size <= self.bounds.characters and self._closing is None
+            before = len(self._queue)
+            fits = before + len(entries) <= self.bounds.entries and self._size + size <= self.bounds.characters and self._closing is None
             if fits:
-                self._queue.append(entry)
+                self._queue.extend(entries)
                 self._size += size
-                self._pending |= owners
+                self._pending |= {entry.response_id: entry.owner for entry in entries if isinstance(entry, Row)}
                 self._start()
-                if len(self._queue) in (1, self.bounds.batch):  # waking the thread for each would cost the hot path a switch a request
+                if not before or before < self.bounds.batch <= len(self._queue):  # waking the thread for each would cost a switch a request
                     self._changed.notify()
         if not fits:
-            self.told.lost(1)
+            self.told.lost(len(entries))
         return fits
 
     def _start(self) -> None:
@@ -139,11 +137,11 @@ class Recorder:
     def _work(self) -> None:
         while (batch := self._take()) is not None:
             if batch:
-                self._write([entry for waiting in batch for entry in self._encoded(waiting)])
+                self._write(batch)
                 self._forget(batch)
             self._trim()
 
-    def _take(self) -> list[Waiting] | None:
+    def _take(self) -> list[Entry] | None:
         """The next batch; empty when it is time to look after the store, `None` at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closing is not None, max(0.01, self._due - time.monotonic()))
@@ -154,16 +152,6 @@ class Recorder:
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), self.bounds.batch))]
             self._taken = len(batch)
             return batch
-
-    def _encoded(self, waiting: Waiting) -> Sequence[Entry]:
-        if not isinstance(waiting, Observed):
-            return [waiting]
-        try:
-            row = self.encoder.row(waiting.request, waiting.outcome, waiting.at)
-            return [row, *escalated(waiting.request, waiting.outcome, waiting.at)]
-        except Exception as error:  # noqa: BLE001  # the thread's last resort: a bug on one outcome must not cost all later ones
-            self._lose(1, f"an outcome could not be encoded: {type(error).__name__}: {error}")
-            return []
 
     def _write(self, entries: Sequence[Entry]) -> None:
         """Until the store takes them, or the server stops and its deadline passes."""
@@ -199,13 +187,13 @@ class Recorder:
         time.sleep(max(0.0, min(pause, left)))
         return left > 0
 
-    def _forget(self, batch: Sequence[Waiting]) -> None:
+    def _forget(self, batch: Sequence[Entry]) -> None:
         with self._changed:
             self._taken = 0
-            for waiting in batch:
-                if isinstance(waiting, Observed):
-                    self._size -= waiting.size
-                    self._pending.pop(waiting.outcome.request_id, None)
+            self._size -= sum(map(_size, batch))
+            for entry in batch:
+                if isinstance(entry, Row):
+                    self._pending.pop(entry.response_id, None)
 
     def _trim(self) -> None:
         """A clock that jumped forward makes everything look old, so what it says has to stand for one more round."""
@@ -242,12 +230,9 @@ class Recorder:
             self.told.log(f"{count} entries of the outcome store were lost: {why}")
 
 
-def _characters(request: GenerationRequest, outcome: Outcome) -> int:
-    """About how much memory an outcome holds; tokens with their alternatives, and features, weigh more than their text."""
-    asked = sum(len(part.text) + len(part.payload) for message in request.messages for part in message.parts)
-    drafts = [choice for attempt in outcome.attempts if attempt.generation for choice in attempt.generation.choices]
-    judged = sum(len(verdict.features or ()) for attempt in outcome.attempts for verdict in attempt.verdicts)
-    return asked + 100 * judged + sum(len(choice.text) + 100 * len(choice.tokens) for choice in drafts)
+def _size(entry: Entry) -> int:
+    """In characters; labels and feedback are small beside rows."""
+    return len(entry.body) + len(entry.content or "") if isinstance(entry, Row) else 0
 
 
 def _unreachable() -> bool:

@@ -79,7 +79,7 @@ def test_while_the_store_is_lost_outcomes_wait_and_then_all_are_written() -> Non
     assert "cannot be reached" in ears.lines[0]
 
 
-@pytest.mark.parametrize("bounds", [{"entries": 3}, {"characters": 3 * 140}])
+@pytest.mark.parametrize("bounds", [{"entries": 3}, {"characters": 3 * 700}])
 def test_what_does_not_fit_the_queue_is_counted(bounds: dict[str, int]) -> None:
     store, ears = Fickle(), Ears()
     store.may.clear()
