@@ -164,6 +164,20 @@ def test_the_same_scores_do_not_drift_and_others_do() -> None:
     assert (same.unseen, other.unseen) == (0.0, 0.5)
 
 
+def test_many_drafts_that_score_alike_do_not_drift_because_another_model_scores_them_a_little_apart() -> None:
+    draw = random.Random(0)
+    spread = [draw.uniform(0.1, 0.9) for _ in range(400)]
+    reference = Reference.of([*spread, *[0.975 + 0.01 * draw.random() for _ in range(600)]])
+    served = drift(reference, [*spread, *[0.99] * 600])
+    assert served is not None
+    assert served.psi < 0.02
+    assert served.p_value > 0.5
+    doubted = drift(reference, [*spread, *[0.92] * 600])
+    assert doubted is not None
+    assert doubted.psi > 0.25
+    assert doubted.p_value < 1e-6
+
+
 def test_scores_of_one_value_only_are_no_drift_and_no_error() -> None:
     found = drift(Reference.of([0.5] * 100), [0.5] * 400)
     assert found is not None
