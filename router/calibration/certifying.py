@@ -11,10 +11,11 @@ from router.calibration.artifact import LEARNED, ruling
 from router.calibration.drift import Reference
 from router.calibration.examples import FEWEST, Example, fingerprint
 from router.calibration.features import LOGPROB_FEATURES
+from router.calibration.growing import at
 from router.calibration.maps import Map, Platt, fit_map, logit, sigmoid
 from router.calibration.options import Options
 from router.calibration.stored import Certificate, Signal
-from router.calibration.success import SPLIT_FROM, Scored, at, tested
+from router.calibration.success import SPLIT_FROM, Scored, tested
 from router.calibration.thresholds import Paid, Threshold, fixed_sequence, thinned, upper_bound, within_cost
 from router.errors import InvalidRequest
 

@@ -14,7 +14,7 @@ from router.errors import InvalidRequest
 def fit(examples: Sequence[Example], options: Options, progress: Progress = lambda line: None) -> Artifact:
     """The artifact of the labelled examples; raises InvalidRequest where there are too few or their labels do not allow the objective."""
     _check(examples, options)
-    model, scored = held_out(examples, options, progress)
+    model, scored, choice = held_out(examples, options, progress)
     progress("thresholds")
     learned = signal(examples, scored.places, scored.wrong, scored.order, options)
     signals = {LEARNED: learned} | dict(raw_signals(examples, options))
@@ -29,6 +29,7 @@ def fit(examples: Sequence[Example], options: Options, progress: Progress = lamb
         hopeless_below(examples, scored, learned) if options.max_cost is None else None,
         signals,
         model.heads.answered,
+        choice,
     )
     return Artifact.of(stored)
 

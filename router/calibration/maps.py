@@ -60,11 +60,11 @@ def logit(p: float, floor: float = 1e-4) -> float:
 def fit_map(scores: Floats, happened: Sequence[bool] | NDArray[np.bool_]) -> Map:
     """Isotonic from 1,000 labels, Platt below; `scores` must come from folds that their model was not fitted on."""
     labels = np.asarray(happened, dtype=np.float64)
-    return _isotonic(scores, labels) if len(scores) >= ISOTONIC_FROM else _platt(scores, labels)
+    return _isotonic(scores, labels) if len(scores) >= ISOTONIC_FROM else platt(scores, labels)
 
 
-def _platt(scores: Floats, labels: Floats) -> Platt:
-    """Newton's method on Platt's smoothed targets, with a slope that never falls."""
+def platt(scores: Floats, labels: Floats) -> Platt:
+    """Newton's method on Platt's smoothed targets, with a slope that never falls; `labels` are 0 or 1."""
     positives = float(labels.sum())
     targets = np.where(labels > 0.5, (positives + 1) / (positives + 2), 1 / (len(labels) - positives + 2))
     centre, spread = float(scores.mean()), float(scores.std()) or 1.0

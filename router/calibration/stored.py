@@ -3,6 +3,7 @@
 format, version      "smallfirst-calibration", 1
 certificate          what is promised, on which labels it rests, and when it was fitted
 features, parts      the names of the inputs, and the tree ensembles whose mean log-odds is the learned score of "small is wrong"
+choice               the size of those trees, and the held-out loss of every size tried
 gain                 the same for "large is right"; only where the order is by gain
 heads, hopeless_below  logistic heads before generation (small right, large right) and the P(small right) under which trying is useless
 signals              by name (`learned` and raw scores): map to P(small wrong), thresholds pooled, by group, and for the rest of the groups,
@@ -33,6 +34,33 @@ class Ensemble:
     trees: tuple[Tree, ...]
     bias: float
     mean: bool
+
+
+@dataclass(frozen=True, slots=True, config=_FORBID)
+class Size:
+    """How many trees, and the leaves of each: `randomised` ones, and as many `boosted` ones beside them (0: none)."""
+
+    trees: int
+    randomised: int
+    boosted: int
+
+
+@dataclass(frozen=True, slots=True, config=_FORBID)
+class Tried:
+    """A size and its held-out loss a record; `over` is how far that is over the least one, `error` the standard error of that."""
+
+    size: Size
+    loss: float
+    over: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True, config=_FORBID)
+class Choice:
+    """The size of the trees, and what it was chosen from."""
+
+    size: Size
+    tried: tuple[Tried, ...]
 
 
 @dataclass(frozen=True, slots=True, config=_FORBID)
@@ -95,6 +123,7 @@ class Stored:
     hopeless_below: float | None
     signals: dict[str, Signal]
     answered: Head | None = None
+    choice: Choice | None = None
 
 
 def parse(text: str, name: str) -> Stored:

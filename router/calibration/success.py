@@ -2,31 +2,29 @@
 
 The labels that a threshold is tested on are never those its score was fitted on: below 10,000 records every record is scored by a model
 fitted without its fold (and the model that serves is fitted on all), from there on the model sees a fixed 60 % of the questions and the
-threshold the rest.
+threshold the rest. How large the trees are is chosen once, on those folds, for all of these models.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from router.calibration import training
 from router.calibration.artifact import by_gain
+from router.calibration.choosing import SIZES, Part, Task, choose, mean, parts, told
 from router.calibration.examples import Example
-from router.calibration.features import FEATURES, vector
-from router.calibration.heads import FOLDS as HEAD_FOLDS
-from router.calibration.heads import Heads, fit_heads
-from router.calibration.linear import HEAD_FEATURES
+from router.calibration.growing import FOLDS, Rows, at, drawn, ensembles, large_right, prepare, vectors, weighed
+from router.calibration.heads import Heads
 from router.calibration.options import Options, Progress
-from router.calibration.stored import Ensemble
-from router.calibration.trees import MOST_LEAVES, Forest
+from router.calibration.stored import Choice, Ensemble, Size
+from router.calibration.trees import Forest
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Places = NDArray[np.intp]
-SPLIT_FROM, FOLDS, SHARE = 10_000, 5, 0.6
-BOOSTED_FROM = 1000
+Vectors = Sequence[Sequence[float]]
+SPLIT_FROM, SHARE = 10_000, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,99 +54,88 @@ class Scored:
         return np.array([by_gain(wrong, large) for wrong, large in zip(self.wrong, self.gain, strict=True)])
 
 
-def held_out(examples: Sequence[Example], options: Options, progress: Progress) -> tuple[Model, Scored]:
-    """The model that serves, and scores of examples by models that did not see them."""
-    folds = _folds(examples, options.seed)
-    if len(examples) >= SPLIT_FROM:
-        return _split(examples, folds, options, progress)
-    return _crossfit(examples, folds, options, progress)
+def held_out(examples: Sequence[Example], options: Options, progress: Progress) -> tuple[Model, Scored, Choice]:
+    """The model that serves, scores of examples by models that did not see them, and the size of all their trees."""
+    folds = drawn(examples, options.seed)
+    split = len(examples) >= SPLIT_FROM
+    known = at(examples, np.flatnonzero(folds < FOLDS * SHARE)) if split else examples
+    grown = _crossfit(known, folds[folds < FOLDS * SHARE] if split else folds, options, progress)
+    choice = grown.choice(known)
+    progress(told(choice))
+    progress("model (60 % of the questions)" if split else "model (all questions)")
+    model = _train(known, options, choice.size)
+    return model, _score(model, examples, np.flatnonzero(folds >= FOLDS * SHARE)) if split else grown.of(choice.size), choice
 
 
 def tested(examples: Sequence[Example], seed: int) -> int:
     """How many examples have a held-out score."""
-    return len(examples) if len(examples) < SPLIT_FROM else int((_folds(examples, seed) >= FOLDS * SHARE).sum())
+    return len(examples) if len(examples) < SPLIT_FROM else int((drawn(examples, seed) >= FOLDS * SHARE).sum())
 
 
-def _folds(examples: Sequence[Example], seed: int) -> Places:
-    """A fold for every example, drawn by question."""
-    keys = sorted({one.label.key for one in examples})
-    drawn = np.random.default_rng(seed).permutation(len(keys)) * FOLDS // max(len(keys), 1)
-    fold = dict(zip(keys, drawn.tolist(), strict=True))
-    return np.array([fold[one.label.key] for one in examples], dtype=np.intp)
+@dataclass(frozen=True, slots=True)
+class _Grown:
+    """Held-out scores of the examples at `places` by every ensemble of every size."""
+
+    places: Places
+    wrong: dict[Part, Floats]
+    gain: dict[Part, Floats]
+    head: Floats
+
+    def of(self, size: Size) -> Scored:
+        return Scored(self.places, mean(self.wrong, size), mean(self.gain, size) if self.gain else None, self.head)
+
+    def choice(self, examples: Sequence[Example]) -> Choice:
+        chosen = at(examples, self.places)
+        tasks = [Task(self.wrong, np.array([one.wrong for one in chosen]))]
+        if self.gain:
+            tasks.append(Task(self.gain, np.array([large_right(one) for one in chosen])))
+        _, questions = np.unique([one.label.key for one in chosen], return_inverse=True)
+        return choose(tasks, questions, weighed(chosen))
 
 
-def at(examples: Sequence[Example], places: Places) -> list[Example]:
-    """The examples at these places."""
-    return [examples[place] for place in places.tolist()]
-
-
-def _split(examples: Sequence[Example], folds: Places, options: Options, progress: Progress) -> tuple[Model, Scored]:
-    progress("model (60 % of the questions)")
-    fitted, held = np.flatnonzero(folds < FOLDS * SHARE), np.flatnonzero(folds >= FOLDS * SHARE)
-    model = _train(at(examples, fitted), options, boost=True)
-    return model, _score(model, examples, held)
-
-
-def _crossfit(examples: Sequence[Example], folds: Places, options: Options, progress: Progress) -> tuple[Model, Scored]:
-    found: list[Scored] = []
-    boost = len(examples) >= BOOSTED_FROM
-    for fold in range(FOLDS):
-        progress(f"fold {fold + 1} of {FOLDS}")
-        held = np.flatnonzero(folds == fold)
-        if len(held):
-            found.append(_score(_train(at(examples, np.flatnonzero(folds != fold)), options, boost=boost), examples, held))
-    progress("model (all questions)")
-    gains = [one.gain for one in found if one.gain is not None]
-    places = np.concatenate([one.places for one in found])
-    scored = Scored(
-        places,
-        np.concatenate([one.wrong for one in found]),
-        np.concatenate(gains) if gains else None,
+def _crossfit(examples: Sequence[Example], folds: Places, options: Options, progress: Progress) -> _Grown:
+    found: list[_Grown] = []
+    numbers = np.unique(folds).tolist()
+    for place, fold in enumerate(numbers, 1):
+        progress(f"fold {place} of {len(numbers)}")
+        found.append(_tried(examples, np.flatnonzero(folds != fold), np.flatnonzero(folds == fold), options))
+    return _Grown(
+        np.concatenate([one.places for one in found]),
+        _joined([one.wrong for one in found]),
+        _joined([one.gain for one in found]),
         np.concatenate([one.head for one in found]),
     )
-    return _train(examples, options, boost=boost), scored
 
 
-def _train(examples: Sequence[Example], options: Options, *, boost: bool) -> Model:
-    """Heads first; the trees see the heads' own out-of-fold scores."""
-    wrong = np.array([one.wrong for one in examples])
-    right = None if any(one.label.large is None for one in examples) else np.array([(one.label.large or 0.0) >= 0.5 for one in examples])
-    weights = np.array([one.label.weight for one in examples])
-    weights = weights / weights.mean()
-    folds = _folds(examples, seed=1) % HEAD_FOLDS
-    heads, scores = fit_heads(examples, folds, ~wrong, right, weights)
-    found = [dict(one.found) | score for one, score in zip(examples, scores, strict=True)]
-    names = _telling(found)
-    table = np.array([vector(one, names) for one in found])
-    parts = _ensembles(table, wrong, weights, boost)
-    gain = _ensembles(table, right, weights, boost) if options.objective == "gain" and right is not None else ()
-    return Model(names, parts, gain, heads)
+def _joined(found: Sequence[Mapping[Part, Floats]]) -> dict[Part, Floats]:
+    return {part: np.concatenate([one[part] for one in found]) for part in found[0]}
 
 
-def _ensembles(rows: Floats, happened: Bools, weights: Floats, boost: bool) -> tuple[Ensemble, ...]:
-    if happened.all() or not happened.any() or not rows.shape[1]:
-        return (training.constant(float(happened.mean())),)
-    if not boost:
-        return (training.randomised(rows, happened, weights, leaves=MOST_LEAVES),)
-    return training.boosted(rows, happened, weights), training.randomised(rows, happened, weights)
+def _tried(examples: Sequence[Example], inside: Places, outside: Places, options: Options) -> _Grown:
+    """Ensembles of every size fitted on some examples and asked of the others."""
+    heads, rows = prepare(at(examples, inside), gain=options.objective == "gain")
+    held, head = vectors(heads, at(examples, outside), rows.names)
+    wrong = _asked(rows, rows.wrong, held)
+    return _Grown(outside, wrong, {} if rows.right is None else _asked(rows, rows.right, held), head)
 
 
-def _telling(found: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
-    """Features with at least two known values here."""
-    known = [name for name in FEATURES if any(name in one for one in found)]
-    return tuple(name for name in known if len({value for one in found if (value := one.get(name, np.nan)) == value}) > 1)
+def _asked(rows: Rows, happened: Bools, held: Vectors) -> dict[Part, Floats]:
+    wanted = list(dict.fromkeys(part for size in SIZES for part in parts(size)))
+    return {part: _mean([grown], held) for part, grown in ensembles(rows, happened, wanted).items()}
+
+
+def _train(examples: Sequence[Example], options: Options, size: Size) -> Model:
+    heads, rows = prepare(examples, gain=options.objective == "gain")
+    wrong = tuple(ensembles(rows, rows.wrong, parts(size)).values())
+    gain = () if rows.right is None else tuple(ensembles(rows, rows.right, parts(size)).values())
+    return Model(rows.names, wrong, gain, heads)
 
 
 def _score(model: Model, examples: Sequence[Example], places: Places) -> Scored:
-    width = len(model.features)
-    chosen = at(examples, places)
-    heads = model.heads.scores(chosen)
-    rows = [vector(dict(one.found) | head, model.features) for one, head in zip(chosen, heads, strict=True)]
-    parts, gain = _compiled(model.parts, width), _compiled(model.gain, width)
-    wrong = np.array([np.mean([part.score(row) for part in parts]) for row in rows])
-    large = np.array([np.mean([part.score(row) for part in gain]) for row in rows]) if gain else None
-    return Scored(places, wrong, large, np.array([head.get(HEAD_FEATURES[0], 0.0) for head in heads]))
+    rows, head = vectors(model.heads, at(examples, places), model.features)
+    return Scored(places, _mean(model.parts, rows), _mean(model.gain, rows) if model.gain else None, head)
 
 
-def _compiled(parts: Iterable[Ensemble], width: int) -> list[Forest]:
-    return [Forest.of(part.trees, width, part.bias, part.mean) for part in parts]
+def _mean(grown: Sequence[Ensemble], rows: Vectors) -> Floats:
+    forests = [Forest.of(part.trees, len(rows[0]), part.bias, part.mean) for part in grown]
+    return np.array([np.mean([forest.score(row) for forest in forests]) for row in rows])

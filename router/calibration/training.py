@@ -10,19 +10,18 @@ from router.calibration.stored import Ensemble
 from router.calibration.trees import Tree
 
 Floats = NDArray[np.float64]
-LEAVES, ROUNDS, RATE = 15, 100, 0.05
-RANDOM_TREES, RANDOM_LEAVES = 100, 32
+TREES, RATE = 100, 0.05
 _BEYOND = 1e300
 
 
-def boosted(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, seed: int = 0) -> Ensemble:
-    """Gradient boosting (histograms, 15 leaves, a fifth of the features a split); log-odds."""
+def boosted(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, leaves: int, seed: int = 0) -> Ensemble:
+    """Gradient boosting (histograms, a fifth of the features a split); log-odds. Its first n trees are what n rounds would have grown."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.utils.parallel import _get_threadpool_controller
 
     model: Any = HistGradientBoostingClassifier(
-        max_leaf_nodes=LEAVES,
-        max_iter=ROUNDS,
+        max_leaf_nodes=leaves,
+        max_iter=TREES,
         learning_rate=RATE,
         min_samples_leaf=15,
         l2_regularization=1.0,
@@ -36,11 +35,11 @@ def boosted(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, seed: int =
     return Ensemble(trees, float(model._baseline_prediction.ravel()[0]), mean=False)
 
 
-def randomised(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, leaves: int = RANDOM_LEAVES, seed: int = 0) -> Ensemble:
-    """Extremely randomised trees (Geurts et al. 2006), which hold better than boosting on a few hundred labels; log-odds of their mean."""
+def randomised(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, leaves: int, seed: int = 0) -> Ensemble:
+    """Extremely randomised trees (Geurts et al. 2006), each grown apart from the others; log-odds of their mean."""
     from sklearn.ensemble import ExtraTreesClassifier
 
-    model: Any = ExtraTreesClassifier(RANDOM_TREES, max_leaf_nodes=leaves, min_samples_leaf=4, max_features=0.3, random_state=seed)
+    model: Any = ExtraTreesClassifier(TREES, max_leaf_nodes=leaves, min_samples_leaf=4, max_features=0.3, random_state=seed)
     model.fit(rows, wrong, sample_weight=weights)
     return Ensemble(tuple(_random_tree(one.tree_) for one in model.estimators_), 0.0, mean=True)
 

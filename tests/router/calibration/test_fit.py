@@ -224,3 +224,16 @@ def test_a_request_on_which_small_never_succeeds_is_hopeless() -> None:
     assert fitted.hopeless(hard)
     assert not fitted.hopeless(easy)
     assert not fitted.hopeless(replace(hard, contract=Contract()))
+
+
+def test_all_trees_of_a_fit_have_the_one_size_that_was_chosen_and_said(artifact: Artifact) -> None:
+    said: list[str] = []
+    again = fit(labelled(400), Options(max_error=0.1, confidence=0.9), said.append)
+    assert again.stored.choice == artifact.stored.choice
+    assert again.stored.choice is not None
+    size = again.stored.choice.size
+    assert {len(part.trees) for part in again.stored.parts} == {size.trees}
+    assert max(len(tree.values) for part in again.stored.parts for tree in part.trees) <= max(size.randomised, size.boosted)
+    assert len(again.stored.parts) == (2 if size.boosted else 1)
+    (line,) = (line for line in said if line.startswith("trees: "))
+    assert line.startswith(f"trees: {size.trees}x{size.randomised}")

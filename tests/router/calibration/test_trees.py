@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from router.calibration.training import RANDOM_LEAVES, RANDOM_TREES, boosted, constant, randomised
+from router.calibration.training import TREES, boosted, constant, randomised
 from router.calibration.trees import Forest, Tree
 
 Floats = NDArray[np.float64]
@@ -23,7 +23,7 @@ def data(rows: int = 400, width: int = 6) -> tuple[Floats, NDArray[np.bool_]]:
 def test_the_boosted_export_says_what_the_model_says() -> None:
     sklearn = pytest.importorskip("sklearn.ensemble")
     table, wrong = data()
-    stored = boosted(table, wrong, np.ones(len(table)))
+    stored = boosted(table, wrong, np.ones(len(table)), 15)
     forest = Forest.of(stored.trees, table.shape[1], stored.bias, stored.mean)
     options = {"max_leaf_nodes": 15, "max_iter": 100, "learning_rate": 0.05, "min_samples_leaf": 15, "l2_regularization": 1.0}
     model = sklearn.HistGradientBoostingClassifier(**options, max_features=0.2, early_stopping=False, random_state=0)
@@ -34,9 +34,9 @@ def test_the_boosted_export_says_what_the_model_says() -> None:
 def test_the_randomised_export_equals_the_log_odds_of_the_mean() -> None:
     sklearn = pytest.importorskip("sklearn.ensemble")
     table, wrong = data()
-    stored = randomised(table, wrong, np.ones(len(table)))
+    stored = randomised(table, wrong, np.ones(len(table)), 32)
     forest = Forest.of(stored.trees, table.shape[1], stored.bias, stored.mean)
-    model = sklearn.ExtraTreesClassifier(RANDOM_TREES, max_leaf_nodes=RANDOM_LEAVES, min_samples_leaf=4, max_features=0.3, random_state=0)
+    model = sklearn.ExtraTreesClassifier(TREES, max_leaf_nodes=32, min_samples_leaf=4, max_features=0.3, random_state=0)
     model.fit(table, wrong, sample_weight=np.ones(len(table)))
     p = model.predict_proba(table)[:, 1].clip(1e-4, 1 - 1e-4)
     assert [forest.score(row) for row in table] == pytest.approx(np.log(p / (1 - p)).tolist(), abs=1e-3)
@@ -71,3 +71,19 @@ def test_a_split_sends_equal_and_missing_values_to_the_left(row: list[float], sa
 def test_a_tree_that_is_not_sound_is_refused(tree: Tree) -> None:
     with pytest.raises(ValueError, match=r"tree|leaf|leaves"):
         Forest.of([tree], 1)
+
+
+def test_the_first_trees_are_what_fewer_rounds_would_have_grown() -> None:
+    sklearn = pytest.importorskip("sklearn.ensemble")
+    table, wrong = data()
+    boosted_options = {"max_leaf_nodes": 8, "learning_rate": 0.05, "min_samples_leaf": 15, "l2_regularization": 1.0, "max_features": 0.2}
+    random_options = {"max_leaf_nodes": 32, "min_samples_leaf": 4, "max_features": 0.3, "random_state": 0}
+    stage = sklearn.HistGradientBoostingClassifier(**boosted_options, max_iter=50, early_stopping=False, random_state=0).fit(table, wrong)
+    shares = sklearn.ExtraTreesClassifier(50, **random_options).fit(table, wrong).predict_proba(table)[:, 1].clip(1e-4, 1 - 1e-4)
+    ones = np.ones(len(table))
+    for stored, expected in (
+        (boosted(table, wrong, ones, 8), stage.decision_function(table)),
+        (randomised(table, wrong, ones, 32), np.log(shares / (1 - shares))),
+    ):
+        forest = Forest.of(stored.trees[:50], table.shape[1], stored.bias, stored.mean)
+        assert [forest.score(row) for row in table] == pytest.approx(expected.tolist(), abs=1e-3)
