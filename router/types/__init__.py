@@ -15,7 +15,19 @@ from router.types.asked import (
     ToolChoice,
     Violation,
 )
-from router.types.calls import Alternative, Choice, Chunk, EmbeddingCall, Embeddings, EngineCall, Evidence, FinishReason, Generation, Token
+from router.types.calls import (
+    Alternative,
+    Candidate,
+    Choice,
+    Chunk,
+    EmbeddingCall,
+    Embeddings,
+    EngineCall,
+    Evidence,
+    FinishReason,
+    Generation,
+    Token,
+)
 from router.types.metered import Aside, Energy, EnergyMethod, Price, Receipt, Tab, Usage, together
 from router.types.outcomes import Attempt, Decision, Failure, Outcome, Skip
 from router.types.ruled import HARD_GATES, Draft, Reason, Ruling, Verdict
@@ -27,6 +39,7 @@ __all__ = [
     "Aside",
     "Attempt",
     "Budget",
+    "Candidate",
     "Choice",
     "Chunk",
     "Contract",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Flag, auto
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from router.types.asked import Contract, Message, Sampling
 from router.types.metered import Receipt, Usage
@@ -57,15 +57,24 @@ class Embeddings:
     usage: Usage
 
 
-class Alternative(NamedTuple):
-    """Another token that could have stood at a position, with its natural-log probability before the grammar mask.
+class Candidate(Protocol):
+    """A token that could have stood at a position, with its natural-log probability.
 
-    A tuple, for an answer has hundreds of them, and this is the type that is made fastest.
+    An answer has hundreds of them, so an engine may give its own records as they were read.
     """
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def logprob(self) -> float: ...
+
+
+class Alternative(NamedTuple):
+    """A candidate that is nothing else; a tuple is made fastest."""
 
     text: str
     logprob: float
-    admissible: bool | None = None
 
 
 class Token(NamedTuple):
@@ -73,14 +82,15 @@ class Token(NamedTuple):
 
     `logprob` is the natural-log probability under the distribution it was drawn from (after a grammar mask, if any), `raw_logprob`
     before the mask; `free` says whether the grammar admitted more than one token. Each is `None` where the engine does not say.
+    `top` are the likeliest tokens before the mask, `masked_top` those that it admitted.
     """
 
     text: str
     logprob: float | None = None
     raw_logprob: float | None = None
     free: bool | None = None
-    top: tuple[Alternative, ...] = ()
-    masked_top: tuple[Alternative, ...] = ()
+    top: tuple[Candidate, ...] = ()
+    masked_top: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

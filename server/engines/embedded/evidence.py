@@ -43,8 +43,8 @@ def measured(drawn: Sequence[Drawn], texts: Sequence[str], top: int) -> tuple[To
             float(after[at, each.id]),
             float(raw[at, each.id]),
             each.free,
-            tuple(Alternative(texts[i], logprob, each.allowed is None or bool(each.allowed[i])) for i, logprob in likely[at]),
-            tuple(Alternative(texts[i], logprob, True) for i, logprob in admissible[at]),
+            tuple(Alternative(texts[i], logprob) for i, logprob in likely[at]),
+            tuple(Alternative(texts[i], logprob) for i, logprob in admissible[at]),
         )
         for at, each in enumerate(drawn)
     )

@@ -25,10 +25,10 @@ class _Shape(msgspec.Struct, frozen=True, gc=False):
     """Fields that are not named are passed over without being made; nothing here can be part of a cycle."""
 
 
-class Candidate(_Shape, frozen=True):
-    """A token that could have stood at a position."""
+class Other(_Shape, frozen=True):
+    """A token that could have stood at a position: one of the router's candidates, where its number is told."""
 
-    token: str
+    text: str = msgspec.field(name="token")
     logprob: float | None = None
 
 
@@ -37,7 +37,7 @@ class Position(_Shape, frozen=True):
 
     token: str
     logprob: float | None = None
-    top_logprobs: list[Candidate] | None = None
+    top_logprobs: tuple[Other, ...] | None = None
 
 
 class Logprobs(_Shape, frozen=True):

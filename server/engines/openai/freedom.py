@@ -28,7 +28,8 @@ class Freedom:
         """Those that are known now."""
         for token in tokens:
             self._held.append((token, self._within))
-            self._walk(token.text)
+            if self._escaped or _MARK in token.text or _ESCAPE in token.text:
+                self._walk(token.text)
         return self._known(final=False)
 
     def end(self) -> tuple[Token, ...]:
@@ -39,18 +40,19 @@ class Freedom:
         came, at = "".join(token.text for token, _ in self._held), 0
         given: list[Token] = []
         for token, within in self._held:
-            free = _free(token, came, at, loose=self.json and not within, final=final) if token.free else token.free
-            if free is None and token.free:
-                break
-            given.append(token if free is token.free else token._replace(free=free))
+            if token.free:
+                free = _free(token, came, at, loose=self.json and not within, final=final)
+                if free is None:
+                    break
+                given.append(token if free else token._replace(free=False))
+            else:
+                given.append(token)
             at += len(token.text)
         del self._held[: len(given)]
         return tuple(given)
 
     def _walk(self, text: str) -> None:
         """Keep in mind whether the next token stands within a string of JSON."""
-        if not self._escaped and _MARK not in text and _ESCAPE not in text:
-            return
         for letter in text:
             if self._escaped:
                 self._escaped = False
@@ -65,11 +67,11 @@ def _free(token: Token, came: str, at: int, *, loose: bool, final: bool) -> bool
 
     White space before a mark means nothing where the form is `loose`.
     """
-    undecided = False
-    if loose:
+    undecided, first = False, came[at : at + 1]
+    if loose and first.isspace():
         ahead = came[at : at + AHEAD]
         at += len(ahead) - len(ahead.lstrip())
-    first = came[at : at + 1]
+        first = came[at : at + 1]
     for alternative in token.masked_top:
         other = alternative.text.lstrip() if loose else alternative.text
         if first and other and other[0] != first:  # most of them end here

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from router.types import Alternative, Token
-from server.engines.openai.answers import Position
+from router.types import Alternative, Candidate, Token
+from server.engines.openai.answers import Other, Position
 from server.engines.openai.flavours import Mask
 
 MASKED = -9000.0
@@ -12,10 +13,6 @@ MASKED = -9000.0
 
 TOLERANCE = 1e-3
 """Above this a number is no log-probability: a server that is set up to report logits has told nothing that scores could use."""
-
-
-_made = tuple.__new__
-"""Makes a named tuple without a call in Python: an answer has hundreds of alternatives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +34,40 @@ class Reading:
 
     def tokens(self, positions: Sequence[Position]) -> tuple[Token, ...]:
         """One token a position, in order."""
-        return tuple([self._token(position) for position in positions])
+        if not self.told:
+            return tuple([Token(position.token) for position in positions])
+        return tuple([self._token(one, one.top_logprobs or ()) if _plain(one) else self._sorted(one) for one in positions])
 
-    def _token(self, position: Position) -> Token:
-        text, value, asked = position.token, position.logprob, position.top_logprobs or ()
-        sure = None if not self.constrained or self.mask == "before" else True
-        told = [
-            _made(Alternative, (other.token, number, sure)) for other in asked if (number := other.logprob) is not None and number > MASKED
-        ]
-        best = max([number for _, number, _ in told], default=-1.0)
-        if not self.told or best > TOLERANCE or (value or 0.0) > TOLERANCE:
-            return Token(text)
-        top = tuple(told if best <= 0.0 else map(_clamped, told))
+    def _sorted(self, position: Position) -> Token:
+        """Of a position with alternatives that are signs or no probabilities."""
+        asked = position.top_logprobs or ()
+        told = tuple([other for other in asked if other.logprob is not None and other.logprob > MASKED])
+        best = max([_told(other) for other in told], default=-1.0)
+        if best > TOLERANCE:
+            return Token(position.token)
+        return self._token(position, told if best <= 0.0 else tuple(map(_clamped, told)), len(asked))
+
+    def _token(self, position: Position, told: tuple[Other | Alternative, ...], asked: int = 0) -> Token:
+        """With those of its alternatives whose numbers were told, of so many that were asked for or of all."""
+        text, value, top = position.token, position.logprob, cast(tuple[Candidate, ...], told)
         if value is not None and not MASKED < value <= 0.0:
+            if value > TOLERANCE:
+                return Token(text)
             value = _number(value)
         if not self.constrained:
             return Token(text, value, value, True, top, top)
         if self.mask == "before":
             return Token(text, None, value, None, top)
-        free = _free(len(asked), len(told)) if self.mask == "after" else None
+        free = _free(asked or len(told), len(told)) if self.mask == "after" else None
         return Token(text, value, None, free, (), top)
+
+
+def _plain(position: Position) -> bool:
+    """Whether the number of every alternative is told, and is a log-probability."""
+    for other in position.top_logprobs or ():  # noqa: SIM110  # a generator for every position would take twice as long
+        if (number := other.logprob) is None or not MASKED < number <= 0.0:
+            return False
+    return True
 
 
 def _free(asked: int, admitted: int) -> bool | None:
@@ -71,9 +82,13 @@ def _number(value: float | None) -> float | None:
     return min(value, 0.0) if value is not None and value > MASKED else None
 
 
-def _clamped(other: Alternative) -> Alternative:
+def _told(other: Other) -> float:
+    return cast(float, other.logprob)
+
+
+def _clamped(other: Other) -> Alternative:
     """A probability that was rounded up beyond 1 is 1."""
-    return Alternative(other.text, min(0.0, other.logprob), other.admissible)
+    return Alternative(other.text, min(0.0, _told(other)))
 
 
 def within(tokens: tuple[Token, ...], text: str) -> tuple[Token, ...]:

@@ -66,7 +66,7 @@ def drafts() -> Iterator[Draft]:
         yield Draft(request, "small", good, (other,) if place % 2 else (), repairs=place % 2)
         yield Draft(request, "small", Choice(_broken(name, arguments, place), "length" if place % 5 == 0 else "stop"), (good,))
     user = Message("user", (Part("text", "Is \u2018Ann\u2019 7 years old?"),))
-    top = (Alternative("no", math.log(0.7)), Alternative("yes", math.log(0.2), admissible=True), Alternative("x", -9.0, admissible=False))
+    top = (Alternative("no", math.log(0.7)), Alternative("yes", math.log(0.2)), Alternative("x", -9.0))
     yield Draft(
         _request(choice_contract(("yes", "no", "maybe")), user),
         "small",
@@ -80,8 +80,9 @@ def tokens(text: str, *, known: bool) -> tuple[Token, ...]:
     found = []
     for place, piece in enumerate(re.findall(r"\w+|\W", text)):
         doubt = -0.01 - 0.4 * (place % 3 == 0) - 0.9 * (place % 7 == 0)
-        top = (Alternative(piece, doubt), Alternative("x", -2.0 - place % 5), Alternative("y", -math.inf, admissible=place % 2 == 0))
-        found.append(Token(piece, doubt, doubt - 0.1 * (place % 4), piece.isalnum() if known else None, top))
+        top = (Alternative(piece, doubt), Alternative("x", -2.0 - place % 5), Alternative("y", -math.inf))
+        admitted = top[: 3 - place % 2]
+        found.append(Token(piece, doubt, doubt - 0.1 * (place % 4), piece.isalnum() if known else None, top, admitted))
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ from server.engines.openai.freedom import Freedom
 
 
 def token(text: str, *others: str, free: bool | None = True) -> Token:
-    return Token(text, -0.5, None, free, (), tuple(Alternative(other, -0.5, True) for other in (text, *others)))
+    return Token(text, -0.5, None, free, (), tuple(Alternative(other, -0.5) for other in (text, *others)))
 
 
 def judged(*tokens: Token, json: bool = True) -> list[bool | None]:
