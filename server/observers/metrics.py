@@ -1,7 +1,8 @@
 """Prometheus metrics of outcomes: fixed names, closed sets of labels, one registry an application."""
 
+import asyncio
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,8 +14,12 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from router.types import Aside, Attempt, Energy, GenerationRequest, Outcome, Ruling, Usage, Verdict
 from server.observers.promises import Promises
 from server.observers.savings import Yardstick
+from server.observers.tally import Tally
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+SOON = 0.1
+"""Seconds after which another process may see what was counted."""
+_Said = tuple[str, Ruling]
 Kind = TypeVar("Kind", Counter, Gauge, Histogram)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
@@ -23,7 +28,10 @@ SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 
 
 class Metrics:
-    """Observes outcomes; what happened before there was one (a refusal, a place in flight) it is told by the handlers."""
+    """Observes outcomes; what happened before there was one (a refusal, a place in flight) it is told by the handlers.
+
+    What every outcome says is tallied, and told to the library when somebody looks; where other processes look, every tenth of a second.
+    """
 
     media_type = CONTENT_TYPE_LATEST
 
@@ -31,7 +39,11 @@ class Metrics:
         """`yardsticks` say by route what its last tier alone would have cost."""
         self._yardsticks = yardsticks or {}
         self._children: dict[tuple[object, tuple[str, ...]], Any] = {}
+        self._tallies: dict[tuple[object, ...], Tally] = {}
+        self._settling: asyncio.TimerHandle | None = None
+        self._looked_at = MULTIPROCESS in os.environ  # by other processes
         self.registry = CollectorRegistry()
+        self.registry.register(_First(self.settle))
         self._requests = self._counter("requests", "Requests by the tier that answered and the API's code", "route", "tier", "code")
         self._seconds = self._histogram("request_seconds", "From arrival to the last byte's readiness", SECONDS, "route", "path")
         self._first_token = self._histogram("first_token_seconds", "From arrival to the commit of a stream", SECONDS, "route")
@@ -76,8 +88,10 @@ class Metrics:
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
         """Count everything one outcome says."""
         route, kept = outcome.route, outcome.kept
-        self._of(self._requests, route, kept.tier if kept else "", outcome.code).inc()
-        self._observe_seconds(outcome)
+        path = "escalated" if len({attempt.tier for attempt in outcome.attempts}) > 1 else "direct"
+        alike = (route, kept.tier if kept else "", outcome.code, path, _success(outcome), outcome.first_token_seconds is not None)
+        tally = self._tallies.get(alike) or self._tallies.setdefault(alike, self._of_requests(*alike))
+        tally.add((), (outcome.seconds, outcome.first_token_seconds or 0.0))
         for skip in outcome.decision.skipped:
             self._of(self._deferrals, route, skip.tier, skip.reason).inc()
         for index, attempt in enumerate(outcome.attempts):
@@ -87,12 +101,19 @@ class Metrics:
         if (yardstick := self._yardsticks.get(route)) is not None:
             self._compare(yardstick, outcome)
         self._observe_aside(route, outcome.aside)
-        if (success := _success(outcome)) is not None:
-            self._of(self._tasks, route, success).inc()
         if request.owner:
             self._of(self._key_requests, request.owner, outcome.code).inc()
             self._of(self._key_tokens, request.owner).inc(outcome.all_tokens)
             self._of(self._key_cost, request.owner).inc(outcome.cost)
+        self._later()
+
+    def settle(self) -> None:
+        """Tell the library what was tallied."""
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+        for tally in self._tallies.values():
+            tally.settle()
 
     def refused(self, route: str, code: str, key: str = "") -> None:
         """A request that no cascade saw; `route` and `key` are "" where they are unknown."""
@@ -114,7 +135,9 @@ class Metrics:
 
     def overhead(self, seconds: float) -> None:
         """What a request took beside its engine calls."""
-        self._overhead.observe(max(0.0, seconds))
+        tally = self._tallies.get(()) or self._tallies.setdefault((), Tally((), (), (self._overhead,)))
+        tally.add((), (max(0.0, seconds),))
+        self._later()
 
     def labelled(self, route: str, source: str, success: bool) -> None:
         """A label more."""
@@ -156,6 +179,7 @@ class Metrics:
         """All metrics in Prometheus' text format, those of the other worker processes too."""
         if MULTIPROCESS not in os.environ:
             return generate_latest(_Named(self.registry))
+        self.settle()
         _bury(Path(os.environ[MULTIPROCESS]))
         joined = CollectorRegistry()
         MultiProcessCollector(joined)  # type: ignore[no-untyped-call]
@@ -163,6 +187,7 @@ class Metrics:
 
     def close(self) -> None:
         """This process counts no more."""
+        self.settle()
         if MULTIPROCESS in os.environ:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
@@ -171,12 +196,6 @@ class Metrics:
             yardstick.learn(attempt)
         if outcome.code == "ok" and outcome.kept is not None and (dollars := yardstick.dollars(outcome.kept)) is not None:
             self._of(self._large_only, outcome.route).inc(dollars)
-
-    def _observe_seconds(self, outcome: Outcome) -> None:
-        path = "escalated" if len({attempt.tier for attempt in outcome.attempts}) > 1 else "direct"
-        self._of(self._seconds, outcome.route, path).observe(outcome.seconds)
-        if outcome.first_token_seconds is not None:
-            self._of(self._first_token, outcome.route).observe(outcome.first_token_seconds)
 
     def _observe_aside(self, route: str, aside: Aside) -> None:
         """Of no tier: nothing was generated yet."""
@@ -192,34 +211,55 @@ class Metrics:
             self._of(self._tokens, route, tier, f"{kind}prompt").inc(usage.prompt_tokens)
             self._of(self._tokens, route, tier, f"{kind}completion").inc(usage.completion_tokens)
 
-    def _observe_attempt(self, route: str, attempt: Attempt, *, answered: bool) -> None:
-        tier = attempt.tier
-        self._of(self._attempts, route, tier, _result(attempt, answered=answered)).inc()
-        if attempt.kind == "repair":
-            self._of(self._repairs, route, tier, _result(attempt, answered=answered)).inc()
-        self._of(self._attempt_seconds, route, tier).observe(attempt.seconds)
-        self._of(self._cost, route, tier, _spent_on(attempt, answered=answered)).inc(attempt.cost)
-        self._of(self._tokens, route, tier, "prompt").inc(attempt.usage.prompt_tokens)
-        self._of(self._tokens, route, tier, "completion").inc(attempt.usage.completion_tokens)
-        if attempt.energy is not None:
-            self._of(self._energy, tier, attempt.energy.method).inc(attempt.energy.joules)
-        if attempt.deferral is not None:
-            self._of(self._deferrals, route, tier, attempt.deferral).inc()
-        if attempt.confidence is not None:
-            self._of(self._confidence, route, tier).observe(attempt.confidence)
-        for verdict in attempt.verdicts:
-            self._observe_verdict(route, tier, verdict)
+    def _of_requests(self, route: str, tier: str, code: str, path: str, success: str | None, streamed: bool) -> Tally:
+        """The tally of outcomes that these words describe."""
+        ones = [self._of(self._requests, route, tier, code), *([self._of(self._tasks, route, success)] if success else [])]
+        first = [self._of(self._first_token, route)] if streamed else []
+        return Tally(ones, (), (self._of(self._seconds, route, path), *first))
 
-    def _observe_verdict(self, route: str, tier: str, verdict: Verdict) -> None:
-        self._of(self._verdicts, route, tier, verdict.verifier, verdict.ruling.value).inc()
+    def _observe_attempt(self, route: str, attempt: Attempt, *, answered: bool) -> None:
+        result, spent_on = _result(attempt, answered=answered), _spent_on(attempt, answered=answered)
+        said = tuple([(verdict.verifier, verdict.ruling) for verdict in attempt.verdicts])
+        confidence = attempt.confidence
+        alike = (route, attempt.tier, attempt.kind, result, spent_on, attempt.deferral, confidence is not None, said)
+        tally = self._tallies.get(alike) or self._tallies.setdefault(alike, self._of_attempts(*alike))
+        tally.add((attempt.cost, attempt.usage.prompt_tokens, attempt.usage.completion_tokens), (attempt.seconds, confidence or 0.0))
+        if attempt.energy is not None:
+            self._of(self._energy, attempt.tier, attempt.energy.method).inc(attempt.energy.joules)
+        for verdict in attempt.verdicts:
+            self._observe_asked(route, attempt.tier, verdict)
+
+    def _of_attempts(
+        self, route: str, tier: str, kind: str, result: str, spent_on: str, deferral: str | None, sure: bool, said: Sequence[_Said]
+    ) -> Tally:
+        """The tally of attempts that these words describe."""
+        ones = [self._of(self._attempts, route, tier, result)]
+        ones += [self._of(self._repairs, route, tier, result)] if kind == "repair" else []
+        ones += [self._of(self._deferrals, route, tier, deferral)] if deferral is not None else []
+        ones += [self._of(self._verdicts, route, tier, verifier, ruling.value) for verifier, ruling in said]
+        for verifier, ruling in said:
+            checks = {"contract": self._schema_checks, "function": self._tool_calls}.get(verifier)
+            if checks is not None and ruling in (Ruling.ACCEPT, Ruling.DEFER):
+                ones.append(self._of(checks, route, tier, "true" if ruling is Ruling.ACCEPT else "false"))
+        tokens = (self._of(self._tokens, route, tier, kind) for kind in ("prompt", "completion"))
+        spreads = [self._of(self._attempt_seconds, route, tier), *([self._of(self._confidence, route, tier)] if sure else [])]
+        return Tally(ones, (self._of(self._cost, route, tier, spent_on), *tokens), spreads)
+
+    def _observe_asked(self, route: str, tier: str, verdict: Verdict) -> None:
+        """What a verifier took that asked a model or a service."""
         if verdict.cost:
             self._of(self._cost, route, tier, "verifier").inc(verdict.cost)
         self._count_tokens(route, tier, "verifier_", verdict.usage)
         if verdict.energy is not None:
             self._of(self._energy, tier, verdict.energy.method).inc(verdict.energy.joules)
-        checks = {"contract": self._schema_checks, "function": self._tool_calls}.get(verdict.verifier)
-        if checks is not None and verdict.ruling in (Ruling.ACCEPT, Ruling.DEFER):
-            self._of(checks, route, tier, "true" if verdict.ruling is Ruling.ACCEPT else "false").inc()
+
+    def _later(self) -> None:
+        """Settle before long where others look at what this process counted: they cannot ask it to."""
+        if self._looked_at and self._settling is None:
+            try:
+                self._settling = asyncio.get_running_loop().call_later(SOON, self.settle)
+            except RuntimeError:  # nothing would come back to it
+                self.settle()
 
     def _of(self, metric: Kind, *labels: str) -> Kind:
         """The metric under these labels, remembered: the library's own look-up costs more than the counting."""
@@ -242,6 +282,17 @@ def _bury(folder: Path) -> None:
             os.kill(worker, 0)
         except ProcessLookupError:
             mark_process_dead(worker)  # type: ignore[no-untyped-call]
+
+
+class _First:
+    """A collector without metrics of its own that is asked before all others."""
+
+    def __init__(self, asked: Callable[[], None]) -> None:
+        self._asked = asked
+
+    def collect(self) -> Iterator[Metric]:
+        self._asked()
+        return iter(())
 
 
 class _Named:
