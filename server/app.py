@@ -7,7 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,7 +20,7 @@ from server.api.origins import Origins
 from server.api.parts import Parts
 from server.lane import Lane, endpoints
 
-ID_HEADER = "x-request-id"
+ID_HEADER = b"x-request-id"
 
 
 def create_app(
@@ -56,9 +55,8 @@ def create_app(
     app.include_router(outcomes.routes(parts.take))
     if not apart:
         _operate(app, parts)
-    app.add_middleware(Lane, handlers=endpoints(module.router for module in (chat, completions, responses, embeddings)))
-    _guard(app, parts)
-    return _told(app, parts)
+    quick = endpoints(module.router for module in (chat, completions, responses, embeddings))
+    return _told(app, parts, lambda served: _guarded(Lane(served, quick), parts))
 
 
 def _named(route: APIRoute) -> str:
@@ -72,25 +70,22 @@ def internal(parts: Parts) -> FastAPI:
     app.state.parts = replace(parts, keys=None)
     app.include_router(health.router)
     _operate(app, parts)
-    return _told(app, parts)
+    return _told(app, parts, lambda served: served)
 
 
-def _guard(app: FastAPI, parts: Parts) -> None:
+def _guarded(app: ASGIApp, parts: Parts) -> ASGIApp:
     """From the inside outwards: keys, or where there are none the origins of pages; then what allowed pages' browsers ask beforehand."""
 
     def refused(code: str, client: str) -> None:
         parts.gauges.refused("", code, "")
         parts.turned_away(code, client)
 
-    if parts.keys is not None:
-        app.add_middleware(Door, keys=parts.keys, wall=parts.wall, refused=refused)
-    else:
-        app.add_middleware(Origins, allowed=parts.origins, private=parts.private, refused=refused)
+    door = None if parts.keys is None else Door(app, parts.keys, parts.wall, refused)
+    app = door or Origins(app, parts.origins, parts.private, refused)
     if parts.origins:
-        shown = ["x-request-id", "retry-after", *openapi.TOLD]
-        app.add_middleware(
-            CORSMiddleware, allow_origins=parts.origins, allow_methods=["GET", "POST", "DELETE"], allow_headers=["*"], expose_headers=shown
-        )
+        shown, methods = ["x-request-id", "retry-after", *openapi.TOLD], ["GET", "POST", "DELETE"]
+        app = CORSMiddleware(app, parts.origins, methods, ["*"], expose_headers=shown)
+    return app
 
 
 def _operate(app: FastAPI, parts: Parts) -> None:
@@ -99,17 +94,17 @@ def _operate(app: FastAPI, parts: Parts) -> None:
         app.include_router(dashboard.routes(parts.page, parts.watch))
 
 
-def _told(app: FastAPI, parts: Parts) -> FastAPI:
-    """With an id on every answer, and one shape for all errors."""
-    app.add_middleware(RequestIds, new_id=parts.new_id)
+def _told(app: FastAPI, parts: Parts, within: Callable[[ASGIApp], ASGIApp]) -> FastAPI:
+    """With an id on every answer, and one shape for all errors; `within` is put around the framework's own layers, not among them."""
     app.exception_handler(SmallfirstError)(_refused)
     app.exception_handler(HTTPException)(_not_served)
     app.exception_handler(Exception)(_bug)
+    app.middleware_stack = RequestIds(within(app.build_middleware_stack()), parts.new_id)
     return app
 
 
 class RequestIds:
-    """Every answer bears the client's own request id, or a new one."""
+    """Every answer bears the client's own request id, or a new one; the answer to a bug, which is raised on to be logged, does too."""
 
     def __init__(self, app: ASGIApp, new_id: Callable[[], str]) -> None:
         self._app, self._new_id = app, new_id
@@ -119,17 +114,25 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == ID_HEADER.encode()), None)
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == ID_HEADER), None)
         request_id = accepted_id(given) or self._new_id()
-        scope.setdefault("state", {})["request_id"] = request_id
         tracing.enter(request_id, scope["headers"])
+        scope.setdefault("state", {})
+        begun = False
 
         async def named(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[ID_HEADER] = request_id
+                begun = True
+                message["headers"] = [*message["headers"], (ID_HEADER, request_id.encode())]
             await send(message)
 
-        await self._app(scope, receive, named)
+        try:
+            await self._app(scope, receive, named)
+        except Exception:
+            if not begun:
+                await errors.internal()(scope, receive, named)
+            raise
 
 
 async def _refused(_request: Request, error: SmallfirstError) -> Response:
@@ -140,11 +143,9 @@ async def _not_served(request: Request, error: HTTPException) -> Response:
     return errors.http_response(error, request)
 
 
-async def _bug(request: Request, _error: Exception) -> Response:
+async def _bug(_request: Request, _error: Exception) -> Response:
     """The framework raises the error again after this answer, so that it is logged with its traceback."""
-    answer = errors.internal()
-    answer.headers[ID_HEADER] = request.state.request_id
-    return answer
+    return errors.internal()
 
 
 def _version() -> str:

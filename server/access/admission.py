@@ -1,8 +1,8 @@
 """A bound on what is in flight, so that overload is told at once, nothing queues without end, and no key takes all the places."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from router.errors import Overloaded
@@ -29,26 +29,18 @@ class Admission:
     _routes: dict[str, int] = field(default_factory=dict, init=False)
     _claims: dict[str, float] = field(default_factory=dict, init=False)
 
-    @contextmanager
-    def slot(self, key: str = "") -> Iterator[None]:
+    def slot(self, key: str = "") -> AbstractContextManager[None]:
         """A place among those in flight, for the work of a key ("" where there are none); raises Overloaded when there is none."""
         self._admit(key)
         self._claims.pop(key, None)
-        self.inflight += 1
-        with _held(self._keys, key):
-            try:
-                yield
-            finally:
-                self.inflight -= 1
+        return _Place(self._keys, key, self)
 
-    @contextmanager
-    def on(self, route: str) -> Iterator[None]:
+    def on(self, route: str) -> AbstractContextManager[None]:
         """A place on a route that has a bound of its own; raises Overloaded when there is none."""
         limit = self.per_route.get(route)
         if limit is not None and self._routes.get(route, 0) >= limit:
             raise self._overloaded(f"{limit} requests are in flight on this model already")
-        with _held(self._routes, route):
-            yield
+        return _Place(self._routes, route)
 
     def _admit(self, key: str) -> None:
         own = self._keys.get(key, 0)
@@ -72,13 +64,22 @@ class Admission:
         return Overloaded(message, retry_after=self.retry_after)
 
 
-@contextmanager
-def _held(counts: dict[str, int], name: str) -> Iterator[None]:
-    """One more under a name, which is forgotten when nothing is left of it."""
-    counts[name] = counts.get(name, 0) + 1
-    try:
-        yield
-    finally:
-        counts[name] -= 1
-        if not counts[name]:
-            del counts[name]
+@dataclass(slots=True)
+class _Place:
+    """One more under a name, which is forgotten when nothing is left of it; and one more in flight, where that is counted."""
+
+    counts: dict[str, int]
+    name: str
+    altogether: Admission | None = None
+
+    def __enter__(self) -> None:
+        self.counts[self.name] = self.counts.get(self.name, 0) + 1
+        if self.altogether is not None:
+            self.altogether.inflight += 1
+
+    def __exit__(self, *_exception: object) -> None:
+        self.counts[self.name] -= 1
+        if not self.counts[self.name]:
+            del self.counts[self.name]
+        if self.altogether is not None:
+            self.altogether.inflight -= 1

@@ -18,15 +18,24 @@ Result = TypeVar("Result")
 
 async def while_present(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
     """The work's result; when the client leaves first, the work is cancelled and done with before ClientGone is raised."""
-    task, watch = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
+    worker, watch, left = asyncio.current_task(), asyncio.ensure_future(_gone(receive)), False
+
+    def leave(_watch: object) -> None:
+        nonlocal left
+        left = True
+        if worker is not None:
+            worker.cancel()
+
+    watch.add_done_callback(leave)
     try:
-        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGone("the client closed the connection")
-        return task.result()
+        return await work
+    except asyncio.CancelledError:
+        if left and worker is not None and not worker.uncancel():
+            raise ClientGone("the client closed the connection") from None
+        raise
     finally:
+        watch.remove_done_callback(leave)
         watch.cancel()
-        await _stop(task)
 
 
 async def while_taken(send: Send, stall: float, work: Callable[[Send], Coroutine[Any, Any, None]]) -> None:

@@ -16,7 +16,7 @@ from router.types import Chunk, Generation, GenerationRequest, Outcome
 from server.access.presence import while_present
 from server.api import errors
 from server.api.conversations import Conversations
-from server.api.exchange import key_of, owner_of, read, scoped
+from server.api.exchange import header, key_of, owner_of, read, scoped
 from server.api.explain import explanation, headers, totals
 from server.api.naming import RouteFacts, Target
 from server.api.parsing import parse
@@ -123,7 +123,7 @@ async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: E
     except SmallfirstError as refusal:
         known.gauges.refused(route, refusal.code, owner_of(request))
         raise
-    explain, key = request.headers.get("x-smallfirst-explain") == "1", key_of(request)
+    explain, key = header(request, b"x-smallfirst-explain") == "1", key_of(request)
     keepalive, drafts = known.names.routes[route].keepalive_after, key is not None and key.admin
     return Asked(asked, body, int(known.wall()), explain, keepalive, known.conversations, asked.owner, drafts)
 

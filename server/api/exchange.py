@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from router.errors import AccessDenied, ClientGone, RequestTooLarge, RequestTooSlow
 from router.limits import Limits, within
@@ -24,8 +24,13 @@ def accepted_id(given: str | None) -> str | None:
 
 def key_of(request: Request) -> Key | None:
     """The key that the request came with; `None` where everyone may ask."""
-    found: Key | None = getattr(request.state, "key", None)
+    found: Key | None = request.scope.get("state", {}).get("key")
     return found
+
+
+def header(request: Request, name: bytes, otherwise: bytes = b"") -> str:
+    """The first header of that name, which is in small letters."""
+    return next((value for given, value in request.scope["headers"] if given == name), otherwise).decode("latin-1")
 
 
 def owner_of(request: Request) -> str:
@@ -48,28 +53,31 @@ async def read(request: Request, limit: int, seconds: float = 60.0) -> bytes:
 
     Raises RequestTooLarge beyond `limit` bytes without reading on, and RequestTooSlow after `seconds`.
     """
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    kind = header(request, b"content-type", b"application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise unsupported_media_type(request)
-    declared = request.headers.get("content-length", "")
+    declared = header(request, b"content-length")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
     try:
         async with asyncio.timeout(seconds):
-            return await _whole(request, limit)
-    except ClientDisconnect as error:
-        raise ClientGone("the client left before its request was whole") from error
+            return await _whole(request.receive, limit)
     except TimeoutError as error:
         raise RequestTooSlow(f"the body took longer than {seconds:g} s") from error
 
 
-async def _whole(request: Request, limit: int) -> bytes:
-    found = bytearray()
-    async for piece in request.stream():
-        found += piece
-        if len(found) > limit:
+async def _whole(receive: Receive, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone("the client left before its request was whole")
+        pieces.append(message.get("body", b""))
+        size, more = size + len(pieces[-1]), message.get("more_body", False)
+        if size > limit:
             raise _too_large(limit)
-    return bytes(found)
+    return b"".join(pieces)
 
 
 def _too_large(limit: int) -> RequestTooLarge:
