@@ -1,11 +1,14 @@
 """What the calibration reaches on the bundled pair through the live gateway, beside the best single raw score at the same target.
 
-    .venv/bin/python bench/pair.py [--n 600] [--handwritten] [--json]
+    .venv/bin/python bench/pair.py [--n 600] [--handwritten] [--json] [--promise]
 
 Sends held-out generated requests (or the hand-written ones) to `auto` and reads each small draft's confidence, whether it was kept and
 whether what was kept is right. The same drafts are then judged by every raw score under the threshold that the fit certified for it on
 the same labels and for the same target; `hindsight` is the share that a score could keep if its threshold were chosen on these very
 requests. The aims: AUROC at least .90, kept error within the target, and 15 points more kept than by any raw score.
+
+With ``--promise`` nothing goes over HTTP: the drafts, as the learned score orders them, are split at random 200 times as bench/promise.py
+says, and it is counted how often the promise broke.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from typing import Any
 import httpx
 import numpy as np
 from measuring import canonical
+from promise import Judged, promises
 
 from models.calibrate import coverage
 from models.generate import same_answer
@@ -135,14 +139,28 @@ def _signal(artifact: Artifact, name: str, small: Sequence[Answered]) -> dict[st
     }
 
 
+def learned(small: Sequence[Answered], artifact: Artifact) -> Judged:
+    """The drafts that no hard gate refuses, as the learned score orders them; equal requests are one question."""
+    known = [(artifact.judge(draft(one)), one) for one in small if one.choice is not None and not violations(one)]
+    told = [(judgement.order, not one.right, one.case.request.casefold()) for judgement, one in known if judgement is not None]
+    order, wrong, keys = zip(*told, strict=True)
+    return Judged(np.array(order), np.array(wrong), np.array(keys))
+
+
 def main() -> None:
     """Print one JSON object, or a line a signal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=600, help="generated requests; default: %(default)s")
     parser.add_argument("--handwritten", action="store_true", help="the hand-written requests instead")
     parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--promise", action="store_true", help="the check of the certified bound, over 200 splits of the drafts")
     options = parser.parse_args()
     cases = handwritten() if options.handwritten else generated("test", options.n, seed=3)
+    if options.promise:
+        artifact = Artifact.load(ARTIFACT)
+        judged, promised = learned(asyncio.run(drafted(cases)), artifact), artifact.certificate
+        print(json.dumps({"n": len(judged.order)} | promises(judged, promised.max_error, promised.confidence)))
+        return
     with serving(SETTINGS, patience=120) as url:
         found = asyncio.run(live(url, cases))
     told = measured(found, asyncio.run(drafted(cases)), Artifact.load(ARTIFACT))

@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
@@ -21,13 +21,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
+from promise import Judged, promises
 
 if __name__ == "__main__":  # Run as a script, the repository's root is not on the path.
     sys.path.insert(0, str(Path(__file__).absolute().parents[1]))
 
 from router.calibration.artifact import Artifact
-from router.calibration.thresholds import fixed_sequence, naive
 from router.evaluation.drafts import Tiers
 from router.evaluation.measures import ece_of_perfect
 from router.evaluation.records import read
@@ -184,52 +183,13 @@ def line_of(aim: Aim, found: Sequence[Found], *, markdown: bool) -> str:
     return "  ".join([head, *map(str, cells(aim, found)), f"{np.mean([one.seconds for one in found]):.0f} s a fit"])
 
 
-def promises(lines: Sequence[str], keys: Sequence[str], runs: int, max_error: float, confidence: float) -> dict[str, dict[str, float]]:
-    """How often thresholds break their promise over random splits: certified for the next requests, for the rate, and merely tuned ones.
-
-    The model is fitted once, on 40 % of the questions; the rest are judged. `halves`: each run splits them in two by question, sets the
-    threshold on one half, and it breaks if the error among the kept of the other half is over the target. `truth`: each run draws half as
-    many labels from all of them, with replacement, and it breaks if the error among the kept of all of them is over the target. `kept` is
-    the mean share of those thresholds that were certified at all.
-    """
+def held_out(lines: Sequence[str], keys: Sequence[str], max_error: float, confidence: float) -> Judged:
+    """The records that a fit on 40 % of the questions did not see, as it judges them."""
     options = ["--max-error", str(max_error), "--confidence", str(confidence)]
     with TemporaryDirectory() as name:
         fit_on, rest = next(splits(lines, keys, 1, share=0.6))
-        artifact = fitted(Path(name), fit_on, options)
-        result = judged(Path(name), rest, artifact, Tiers())
-    return {kind: _broken(result, runs, _setter(kind, max_error, confidence), max_error) for kind in ("next", "rate", "tuned")}
-
-
-Setter = Callable[[NDArray[np.float64], NDArray[np.bool_]], float | None]
-
-
-def _setter(kind: str, max_error: float, confidence: float) -> Setter:
-    def certified(order: NDArray[np.float64], wrong: NDArray[np.bool_]) -> float | None:
-        found = fixed_sequence(order, wrong, max_error, confidence, "next" if kind == "next" else "rate")
-        return None if found is None else found.limit
-
-    return (lambda order, wrong: naive(order, wrong, max_error)) if kind == "tuned" else certified
-
-
-def _broken(result: Replay, runs: int, setter: Setter, max_error: float) -> dict[str, float]:
-    size, everything = len(result.order), np.ones(len(result.order), dtype=np.bool_)
-    _, question = np.unique(result.keys, return_inverse=True)
-    halves, truth, kept = 0, 0, []
-    for seed in range(runs):
-        generator = np.random.default_rng(seed)
-        drawn = generator.integers(size, size=size // 2)
-        limit = setter(result.order[drawn], result.wrong[drawn])
-        truth += limit is not None and _error(result, everything, limit) > max_error
-        kept += [] if limit is None else [float((result.order <= limit).mean())]
-        ours = (generator.permutation(int(question.max()) + 1) % 2 == 0)[question]
-        limit = setter(result.order[ours], result.wrong[ours])
-        halves += limit is not None and _error(result, ~ours, limit) > max_error
-    return {"halves": halves / runs, "truth": truth / runs, "certified": len(kept) / runs, "kept": float(np.mean(kept)) if kept else 0.0}
-
-
-def _error(result: Replay, members: np.ndarray, limit: float) -> float:
-    kept = members & (result.order <= limit)
-    return float(result.wrong[kept].mean()) if kept.any() else 0.0
+        result = judged(Path(name), rest, fitted(Path(name), fit_on, options), Tiers())
+    return Judged(result.order, result.wrong, result.keys)
 
 
 def _records(data: Path, only: Sequence[str], aims: Iterable[Aim]) -> list[Aim]:
@@ -253,7 +213,8 @@ def main() -> None:
         raise SystemExit(f"{options.data}: none of {', '.join(sorted({aim.pair for aim in AIMS}))} is there")
     if options.promise:
         for pair in dict.fromkeys(aim.pair for aim in aims):
-            found = promises(*load(options.data, pair), 200, options.max_error, options.confidence)
+            target = options.max_error, options.confidence
+            found = promises(held_out(*load(options.data, pair), *target), *target)
             for kind, counted in found.items():
                 told = json.dumps({name: round(value, 3) for name, value in counted.items()})
                 print(f"{pair:16} {kind:5} {told}", flush=True)

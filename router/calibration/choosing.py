@@ -17,8 +17,8 @@ from router.calibration.stored import Choice, Size, Tried
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Places = NDArray[np.intp]
-SIZES = (Size(50, 32, 0), Size(100, 32, 0), Size(100, 32, 8), Size(100, 32, 15), Size(100, 64, 0), Size(100, 64, 15))
-"""By the work of one judgement."""
+SIZES = (Size(50, 32, 0), Size(100, 32, 0), Size(100, 32, 8), Size(100, 32, 15), Size(100, 64, 0))
+"""By the number of leaves; of larger ones a judgement would take too long."""
 
 
 @dataclass(frozen=True, slots=True)
