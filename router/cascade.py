@@ -101,9 +101,9 @@ class _Run:
             match await self._step():
                 case Return(index):
                     self.first_token = self._elapsed()
-                    generation = self.attempts[index].generation
-                    yield Committed(self.attempts[index].tier, self.outcome(answer=index), generation)
-                    yield Finished(self.outcome(answer=index), generation)
+                    generation, outcome = self.attempts[index].generation, self.outcome(answer=index)
+                    yield Committed(self.attempts[index].tier, outcome, generation)
+                    yield Finished(self.outcome(answer=index) if self.request.stream else outcome, generation)
                     return
                 case GiveUp(error):
                     yield self._failed(error)

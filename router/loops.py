@@ -21,6 +21,8 @@ def call_id(tier: str) -> str:
 
 def going_on(messages: Sequence[Message], tiers: Sequence[Tier]) -> str | None:
     """The tier whose calls the conversation ends in the results of; `None` outside a loop, and for ids that are not ours."""
+    if not messages or messages[-1].role != "tool":
+        return None
     names = {_tag(tier.name): tier.name for tier in tiers}
     results = takewhile(lambda message: message.role == "tool", reversed(messages))
     tags = (found[1] for message in results if (found := _ID.fullmatch(message.tool_call_id or "")))

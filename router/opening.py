@@ -67,7 +67,8 @@ class Opening:
         if rung.tight:
             self.tight.add(tier.name)
         available = self.available(tier.engine)
-        late = too_late(self.request.budget, self.route.rules, self.usual(tier.name), self.elapsed())
+        budget = self.request.budget
+        late = budget.deadline is not None and too_late(budget, self.route.rules, self.usual(tier.name), self.elapsed())
         foreign = language is not None and tier.languages is not None and language not in tier.languages
         return TierState(tokens, available, engine.supports(self.request.contract), tier.name in self._guarded, late, foreign)
 

@@ -11,8 +11,8 @@ from router.policy import Rules
 from router.ports import Verifier
 from router.ranking import Ranker
 from router.schemafirst import Examples
-from router.types import GenerationRequest, Tier
-from router.verification import applicable
+from router.types import Evidence, GenerationRequest, Tier
+from router.verification import applicable, evidence
 
 
 class Difficulty(Protocol):
@@ -44,6 +44,7 @@ class Route:
     taught: Examples | None = None
     proven: Examples | None = None
     ranker: Ranker | None = None
+    _needed: dict[tuple[str | None, bool], Evidence] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def tier(self, name: str) -> Tier:
         """The tier of that name; the name comes from this route's own decision."""
@@ -52,6 +53,13 @@ class Route:
     def judges(self, request: GenerationRequest) -> tuple[Verifier, ...]:
         """The verifiers that keep the request's target; the name comes from this route's own."""
         return self.verifiers if request.target is None else self.targets[request.target]
+
+    def needs(self, request: GenerationRequest, *, last: bool) -> Evidence:
+        """What those verifiers need; it is the same for every request of a target, and flags are added up slowly."""
+        known, case = self._needed, (request.target, last)
+        if case not in known:
+            known[case] = evidence(self.judges(request), last=last)
+        return known[case]
 
     @property
     def candidates(self) -> tuple[Tier, ...]:

@@ -23,7 +23,7 @@ from router.types import (
     Tier,
     Verdict,
 )
-from router.verification import applicable, evidence, verify
+from router.verification import applicable, verify
 
 
 @dataclass(slots=True)
@@ -78,10 +78,12 @@ class Rung:
 
     def call(self, messages: tuple[Message, ...], seconds: float | None = None, guide: str = "") -> EngineCall:
         """What its engine is asked; `seconds` is all the time there is for it, `guide` what it reads first."""
-        needed = evidence(self.route.judges(self.request), last=self.last)
-        needed |= (Evidence.LOGPROBS if self.gate else Evidence.NONE) | (self.early.needs if self.early else Evidence.NONE)
-        needed |= Evidence.LOGPROBS if self.route.mode == "shadow" and not self.last else Evidence.NONE  # what a calibration is made of
-        live = self.live or self.gate is not None or self.early is not None
+        needed, gate, early = self.route.needs(self.request, last=self.last), self.gate, self.early
+        if gate is not None or (self.route.mode == "shadow" and not self.last):  # a shadow's drafts are what a calibration is made of
+            needed |= Evidence.LOGPROBS
+        if early is not None:
+            needed |= early.needs
+        live = self.live or gate is not None or early is not None
         return EngineCall(self.request.id, messages, self.contract, self.request.sampling, needed, live, seconds, guide)
 
     async def judged(self, attempt: Attempt, generation: Generation, repairs: int, verdicts: list[Verdict]) -> Attempt:

@@ -7,7 +7,7 @@ from typing import cast, get_args
 
 from router.policy import Rules
 from router.ports import Verifier
-from router.types import HARD_GATES, Draft, Evidence, Reason, Ruling, Tab, Verdict, together
+from router.types import HARD_GATES, Draft, Evidence, Reason, Ruling, Verdict, together
 
 _REASONS = frozenset(get_args(Reason))
 CANCELLED = "cancelled"
@@ -32,7 +32,7 @@ async def verify(
     """
     verdicts: list[Verdict] = []
     for verifier in applicable(verifiers, last=draft.last):
-        verdict = await _judged(verifier, draft, note)
+        verdict = await _judged(verifier, draft := draft.unspent, note)
         verdicts.append(verdict)
         note(verdict)
         if verdict.ruling in (Ruling.DEFER, Ruling.UNABLE):
@@ -41,9 +41,9 @@ async def verify(
 
 
 async def _judged(verifier: Verifier, draft: Draft, note: Callable[[Verdict], object]) -> Verdict:
-    tab = Tab()
+    tab = draft.tab
     try:
-        return await verifier.judge(draft.on(tab))
+        return await verifier.judge(draft)
     except asyncio.CancelledError:
         if tab.cost or tab.energies:
             note(Verdict(verifier.kind, Ruling.NOT_APPLICABLE, CANCELLED, cost=tab.cost, usage=tab.usage, energy=together(tab.energies)))

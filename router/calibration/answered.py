@@ -85,7 +85,8 @@ def _form(draft: Draft, reading: Reading) -> dict[str, float]:
 def _violations(draft: Draft) -> float:
     """How often the answer breaks the contract; NaN where a recorded schema does not compile."""
     try:
-        return float(len(check(draft.request.contract, draft.choice)))
+        known = draft.notes.violations
+        return float(len(check(draft.request.contract, draft.choice) if known is None else known))
     except (SmallfirstError, ValueError):
         return NAN
 

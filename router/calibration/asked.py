@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from router.calibration.offer import Offer, offer
-from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, NUMBER, RELATIVE, number, quotes, stems, values, words
+from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, NUMBER, RELATIVE, WORD, number, quotes, stems, values
 from router.types import GenerationRequest
 
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
@@ -101,7 +101,7 @@ def _asked(turns: tuple[tuple[str, str], ...], contract: _Contract) -> Asked:
     original = next((text for role, text in reversed(turns) if role == "user"), "")
     every = [_said(text) for _, text in turns]
     said, more = _said(original), len(turns) > 1 or not original
-    own, offered, distinct = said.stems, offer(contract.contract), frozenset(said.words)
+    own, offered, distinct = said.stems, offer(contract.contract), said.distinct
     functions = offered.functions.items()
     return Asked(
         original,
@@ -112,7 +112,7 @@ def _asked(turns: tuple[tuple[str, str], ...], contract: _Contract) -> Asked:
         own,
         own.union(*[other.stems for other in every]) if more else own,
         said.digits,
-        frozenset(map(number, said.digits)),
+        said.written,
         said.numbers,
         said.numbers.union(*[other.numbers for other in every]) if more else said.numbers,
         CONJUNCTION.count(said.text, distinct),
@@ -130,8 +130,10 @@ class _Said:
 
     text: str
     words: list[str]
+    distinct: frozenset[str]
     stems: frozenset[str]
     digits: list[str]
+    written: frozenset[float]
     numbers: frozenset[float]
 
 
@@ -139,8 +141,9 @@ class _Said:
 def _said(text: str) -> _Said:
     """Remembered, for a conversation's turns come again with each request, and the system's with every one."""
     lowered = text.casefold()
-    found, digits = words(lowered), NUMBER.findall(lowered)
-    return _Said(lowered, found, stems(found), digits, values(digits, found))
+    found, digits = WORD.findall(lowered), NUMBER.findall(lowered)
+    distinct, written = frozenset(found), frozenset(map(number, digits))
+    return _Said(lowered, found, distinct, stems(distinct), digits, written, written | values((), distinct))
 
 
 def request_features(request: GenerationRequest, known: Asked | None = None) -> dict[str, float]:

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from router.calibration.asked import Asked
 from router.calibration.offer import Parameter
 from router.calibration.reading import Call, leaves
-from router.calibration.words import NUMERALS, STOP, figure, numbers, shape, stems, words
+from router.calibration.words import NUMERALS, STOP, WORD, figure, numbers, shape, stems, words
 
 _NEXT = re.compile(r"\s+([^\W_]+)")
-_BEFORE = re.compile(r"([^\W_]+)\s+$")
 _NUMERALS = tuple(NUMERALS)
 NAN = math.nan
 GROUNDING_FEATURES = (
@@ -48,20 +47,21 @@ def grounding_features(known: Asked, calls: Sequence[Call]) -> dict[str, float]:
     texts = [value for value in values if isinstance(value, str) and value]
     lowered = [text.casefold() for text in texts]
     figures = [figure(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    said = [words(text) for text in lowered]
-    used = stems([word for found in said for word in found])
+    said = [WORD.findall(text) for text in lowered]
+    telling = [stems(one) for one in said]
+    used = frozenset[str]().union(*telling)
     found = _left_over(known, calls, lowered, used, figures)
     if texts:
-        found |= _strings(known, lowered, said, len(texts) - len(set(texts)), max(map(len, texts)))
+        partly = [_share(own or frozenset([word[:6] for word in one]), known) for own, one in zip(telling, said, strict=True)]
+        found |= _strings(known, lowered, said, partly, len(texts) - len(set(texts)), max(map(len, texts)))
     if figures:
         found |= _figures(known, figures)
     return found | _formats(known, calls)
 
 
-def _strings(known: Asked, texts: list[str], said: list[list[str]], repeated: int, longest: int) -> dict[str, float]:
+def _strings(known: Asked, texts: list[str], said: list[list[str]], partly: list[float], repeated: int, longest: int) -> dict[str, float]:
     exact = [text in known.last for text in texts]
     anywhere = [own or text in known.text for own, text in zip(exact, texts, strict=True)]
-    partly = [_share(found, known) for found in said]
     return {
         "strings": float(len(texts)),
         "strings_exact": sum(exact) / len(texts),
@@ -75,16 +75,15 @@ def _strings(known: Asked, texts: list[str], said: list[list[str]], repeated: in
     }
 
 
-def _share(found: list[str], known: Asked) -> float:
-    telling = stems(found) or frozenset([word[:6] for word in found])
+def _share(telling: frozenset[str], known: Asked) -> float:
     return len(telling & known.all_stems) / len(telling) if telling else 0.0
 
 
 def _cut(text: str, known: Asked, said: list[list[str]]) -> bool:
     """Whether the value goes on in the request: the next or the previous word tells something and stands in no other value."""
     start = known.last.find(text)
-    after, before = _NEXT.match(known.last, start + len(text)), _BEFORE.search(known.last, max(0, start - 40), start)
-    neighbours = [match.group(1) for match in (after, before) if match]
+    after, before = _NEXT.match(known.last, start + len(text)), _NEXT.match(known.last[max(0, start - 40) : start][::-1])
+    neighbours = ([after[1]] if after else []) + ([before[1][::-1]] if before else [])
     telling = [word for word in neighbours if word not in STOP and len(word) > 2]
     return any(not any(word in found for found in said) for word in telling)
 

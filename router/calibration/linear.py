@@ -58,8 +58,7 @@ class _Compiled:
 class HeadSet:
     """Several heads evaluated at once: before generation that small and large are right, after it that this answer to these words is."""
 
-    features: tuple[str, ...]
-    _scales: tuple[tuple[tuple[float, float], ...], ...]
+    _scales: tuple[tuple[tuple[str, float, float], ...], ...]
     _heads: tuple[_Compiled, ...]
 
     @classmethod
@@ -79,12 +78,11 @@ class HeadSet:
             _Compiled(name, places[head.means, head.scales], head.weights, head.bias, array("d", head.hashed))
             for name, head in heads.items()
         ]
-        return cls(features, tuple(_inverse(*scale) for scale in scales), tuple(compiled))
+        return cls(tuple(_inverse(features, *scale) for scale in scales), tuple(compiled))
 
     def scores(self, found: Mapping[str, float], grams: Sequence[str]) -> dict[str, float]:
         """Log-odds by name; the head on the answer is silent where no words stand beside one."""
-        row = [found.get(name, math.nan) for name in self.features]
-        sized = [[_sized(value, mean, inverse) for value, (mean, inverse) in zip(row, scale, strict=True)] for scale in self._scales]
+        sized = [_sized(found, scale) for scale in self._scales]
         plain = [zlib.crc32(gram.encode()) for gram in grams if gram[0] != CROSSED]
         beside = [zlib.crc32(gram.encode()) for gram in grams if gram[0] == CROSSED]
         known: dict[tuple[int, bool], set[int]] = {}
@@ -98,16 +96,16 @@ class HeadSet:
         return result
 
 
-def _inverse(means: Sequence[float], scales: Sequence[float]) -> tuple[tuple[float, float], ...]:
-    return tuple((mean, 1.0 / scale) for mean, scale in zip(means, scales, strict=True))
+def _inverse(features: Sequence[str], means: Sequence[float], scales: Sequence[float]) -> tuple[tuple[str, float, float], ...]:
+    return tuple((name, mean, 1.0 / scale) for name, mean, scale in zip(features, means, scales, strict=True))
 
 
-def _sized(value: float, mean: float, inverse: float) -> float:
-    """How far from the mean in standard deviations, at most five; an unknown value is the mean."""
-    if value != value:
-        return 0.0
-    away = (value - mean) * inverse
-    return -5.0 if away < -5.0 else min(away, 5.0)
+def _sized(found: Mapping[str, float], scale: Sequence[tuple[str, float, float]]) -> list[float]:
+    """How far each feature is from its mean in standard deviations, at most five; one that is absent or NaN is the mean."""
+    return [
+        away if -5.0 <= (away := (found.get(name, mean) - mean) * inverse) <= 5.0 else 5.0 * (away > 0.0) - 5.0 * (away < 0.0)
+        for name, mean, inverse in scale
+    ]
 
 
 def buckets(grams: Iterable[str], count: int) -> frozenset[int]:

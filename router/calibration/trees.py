@@ -57,7 +57,7 @@ class Forest:
     width: int
     _splits: tuple[_Splits, ...]
     _slot: int
-    _first: NDArray[np.intp]
+    _before: NDArray[np.intp]
     _values: NDArray[np.float64]
 
     @classmethod
@@ -70,8 +70,8 @@ class Forest:
         values = np.zeros((len(trees), widest))
         for number, tree in enumerate(trees):
             values[number, : len(tree.values)] = tree.values
-        first = np.arange(len(trees), dtype=np.intp) * widest
-        return cls(tuple(trees), bias, mean, width, _tables(trees, slot), slot, first, values.ravel())
+        before = np.arange(len(trees), dtype=np.intp) * widest - 1
+        return cls(tuple(trees), bias, mean, width, _tables(trees, slot), slot, before, values.ravel())
 
     def score(self, row: Sequence[float]) -> float:
         """Log-odds for one row of features, NaN for missing ones."""
@@ -82,8 +82,8 @@ class Forest:
             value = row[splits.feature]
             struck |= splits.struck[bisect_left(splits.limits, value)] if value == value else splits.missing
         gone = np.frombuffer(struck.to_bytes(len(self.trees) * self._slot // 8, "little"), dtype=_DTYPES[self._slot])
-        leaves = np.bitwise_count(gone & ~(gone + 1))
-        total = float(self._values.take(self._first + leaves).sum())
+        beyond = np.bitwise_count(gone ^ (gone + 1))  # the leaves struck out before the first that is not, and that one
+        total = float(np.add.reduce(self._values.take(self._before + beyond)))
         return self.bias + total if not self.mean else self.bias + _log_odds(total / len(self.trees))
 
 

@@ -38,6 +38,7 @@ _NUMERALS = [
 _OTHERS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100, "thousand": 1000}
 _MORE = {"half": 0.5, "quarter": 0.25, "dozen": 12, "million": 1e6, "once": 1, "twice": 2, "single": 1, "couple": 2, "a": 1, "an": 1}
 NUMERALS: dict[str, float] = {word: float(value) for value, word in enumerate(_NUMERALS)} | _OTHERS | _MORE
+_NUMERALS_KNOWN = frozenset(NUMERALS)
 STOP = frozenset(
     [
         "a",
@@ -210,7 +211,7 @@ def numbers(text: str, found: Iterable[str]) -> frozenset[float]:
 
 def values(digits: Iterable[str], found: Iterable[str]) -> frozenset[float]:
     """The numbers of what NUMBER found, and of the numerals among the words."""
-    return frozenset([*map(number, digits), *[NUMERALS[word] for word in found if word in NUMERALS]])
+    return frozenset([*map(number, digits), *[NUMERALS[word] for word in _NUMERALS_KNOWN.intersection(found)]])
 
 
 def quotes(text: str) -> list[str]:

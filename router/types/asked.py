@@ -150,4 +150,4 @@ class GenerationRequest:
     @property
     def modalities(self) -> frozenset[str]:
         """What a tier must be able to read."""
-        return frozenset(part.kind for message in self.messages for part in message.parts) | {"text"}
+        return frozenset(["text", *[part.kind for message in self.messages for part in message.parts]])

@@ -69,6 +69,11 @@ class Tab:
     usage: Usage = field(default=Usage())
     energies: list[Energy | None] = field(default_factory=list)
 
+    @property
+    def clean(self) -> bool:
+        """Whether nothing stands on it."""
+        return not self.cost and not self.energies
+
     def add(self, cost: float, usage: Usage | None = None, energy: Energy | None = None) -> None:
         """One question more; only what was asked of a model has a usage, and maybe an energy."""
         self.cost += cost

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal
 
@@ -42,9 +42,19 @@ class Ruling(Enum):
     UNABLE = "unable"
 
 
+@dataclass(slots=True)
+class Notes:
+    """What is known of a draft by now; `violations` are those of its contract, `None` where nobody has looked."""
+
+    violations: tuple[Violation, ...] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A finished choice that a verifier is asked about, with the request that it answers; what a verifier spends it puts on the `tab`."""
+    """A finished choice that a verifier is asked about, with the request that it answers.
+
+    What a verifier spends it puts on the `tab`; what it found that others would look for too stands in the `notes`.
+    """
 
     request: GenerationRequest
     tier: str
@@ -53,10 +63,12 @@ class Draft:
     repairs: int = 0
     last: bool = False
     tab: Tab = field(default_factory=Tab, compare=False, repr=False)
+    notes: Notes = field(default_factory=Notes, compare=False, repr=False)
 
-    def on(self, tab: Tab) -> Draft:
-        """The same draft for a verifier that writes on its own tab."""
-        return Draft(self.request, self.tier, self.choice, self.samples, self.repairs, self.last, tab)
+    @property
+    def unspent(self) -> Draft:
+        """The same draft with a clean tab: what an earlier verifier spent is its own verdict's."""
+        return self if self.tab.clean else replace(self, tab=Tab())
 
 
 @dataclass(frozen=True, slots=True)

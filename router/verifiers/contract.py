@@ -25,7 +25,7 @@ class ContractVerifier:
         """Never raises: a grammar that cannot be checked is `UNABLE`."""
         contract = draft.request.contract
         try:
-            violations = check(contract, draft.choice)
+            violations = draft.notes.violations = check(contract, draft.choice)
         except CannotCheck:
             return Verdict(self.kind, Ruling.UNABLE, "unreadable_grammar")
         if contract.kind == "none" and (draft.last or not violations):
