@@ -76,7 +76,7 @@ class Asked:
 
 def asked(request: GenerationRequest) -> Asked:
     """Take the request apart once, whatever number of features looks at it; texts beyond 6,000 characters lose their beginning."""
-    turns = tuple((message.role, message.text[-_LONGEST:]) for message in request.messages[-20:])
+    turns = tuple([(message.role, message.text[-_LONGEST:]) for message in request.messages[-20:]])
     return _asked(turns, _Contract(request))
 
 

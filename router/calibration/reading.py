@@ -87,18 +87,19 @@ def _calls(found: list[Json]) -> Iterator[Call]:
             yield Call(str(call.get("name")), arguments if isinstance(arguments, dict) else {"": arguments})
 
 
-def leaves(value: Json) -> Iterator[Json]:
+def leaves(value: Json) -> list[Json]:
     """All scalars inside a JSON value, depth first."""
-    if value is None or isinstance(value, str | int | float):  # first, for most are scalars, and a Mapping is asked for slowly
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from leaves(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from leaves(inner)
-    else:
-        yield value
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return [value]
+    found: list[Json] = []
+    for inner in value:
+        if inner is None or isinstance(inner, str | int | float):  # first, for most are scalars, and a Mapping is asked for slowly
+            found.append(inner)
+        else:
+            found += leaves(inner)
+    return found
 
 
 def normal(value: Json) -> Json:

@@ -44,7 +44,7 @@ class Message:
     @property
     def text(self) -> str:
         """The text parts joined; other modalities are left out."""
-        return "".join(part.text for part in self.parts if part.kind == "text")
+        return "".join([part.text for part in self.parts if part.kind == "text"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Freedom:
         return self._known(final=True)
 
     def _known(self, *, final: bool) -> tuple[Token, ...]:
-        came, at = "".join(token.text for token, _ in self._held), 0
+        came, at = "".join([token.text for token, _ in self._held]), 0
         given: list[Token] = []
         for token, within in self._held:
             if token.free:
@@ -53,6 +53,9 @@ class Freedom:
 
     def _walk(self, text: str) -> None:
         """Keep in mind whether the next token stands within a string of JSON."""
+        if not self._escaped and _ESCAPE not in text:
+            self._within ^= text.count(_MARK) % 2 == 1
+            return
         for letter in text:
             if self._escaped:
                 self._escaped = False
