@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from router.errors import ConfigError, EngineFailure
 from router.types import Chunk, Contract, EmbeddingCall, Embeddings, EngineCall
 from server.engines.openai import embedding
-from server.engines.openai.client import AiohttpClient, Client, Exchange, Interrupted
+from server.engines.openai.client import Client, Exchange, Interrupted, PooledClient
 from server.engines.openai.errors import of_trouble
 from server.engines.openai.flavours import FLAVOURS
 from server.engines.openai.logprobs import Reading
@@ -55,7 +55,7 @@ class OpenAIEngine:
         key, flavour = _key(options, environment), FLAVOURS[options.flavour]
         if beyond := sorted((options.supports or frozenset()) - flavour.kinds):
             raise ConfigError(f"an engine of flavour {flavour.name} cannot be held to {', '.join(beyond)}", param="supports")
-        client = AiohttpClient(options.timeouts, options.max_connections, options.max_response_bytes)
+        client = PooledClient(options.timeouts, options.max_connections, options.max_response_bytes)
         replicas = Replicas(tuple(Replica(url, up=not starting) for url in options.base_url))
         opener = Opener(client, replicas, Retry(repeats=options.retries), key)
         return cls(options.name, options, client, replicas, Dialect(options, flavour), opener, key, trace)

@@ -1,0 +1,135 @@
+"""One HTTP/1.1 connection to a server: llhttp reads what comes, one answer at a time is collected for whoever waits for it."""
+
+import asyncio
+from typing import cast
+
+import httptools
+
+from server.engines.openai.retry import Trouble
+
+MOST_HEAD = 64 * 1024
+"""Bytes of an answer's status line and headers."""
+MOST_WAITING = 256 * 1024
+"""Bytes that may wait for a slow reader before no more are taken from the server."""
+FINAL = 200
+
+
+class Connection(asyncio.Protocol):
+    """`begin` starts an exchange; what is known of its answer stands in the fields, and `change` returns when there may be more.
+
+    `trouble` says why there will be no more. An answer that is `complete` leaves the connection to the next one where it is `reusable`.
+    """
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.since = 0.0
+        """When the wait began that is under way, or the time without work."""
+        self._waiter: asyncio.Future[None] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self.trouble: Trouble | None = None
+        self.status = self.received = self._head = self._waiting = 0
+        self.headers: dict[bytes, bytes] = {}
+        self._pieces: list[bytes] = []
+        self.begun = self.complete = self.reusable = self._paused = False
+
+    def begin(self, request: bytes) -> None:
+        """Send a whole request."""
+        self.take()
+        self.trouble, self.headers, self._parser = None, {}, httptools.HttpResponseParser(self)
+        self.status = self.received = self._head = 0
+        self.begun = self.complete = self.reusable = False
+        if self._transport is None:
+            self.fail("reset")
+        else:
+            self._transport.write(request)
+
+    async def change(self) -> None:
+        """Wait until something came, or will never come."""
+        self._waiter, self.since = self.loop.create_future(), self.loop.time()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def take(self) -> bytes:
+        """What came of the body since."""
+        if self._paused and self._transport is not None:
+            self._transport.resume_reading()
+            self._paused = False
+        found = b"".join(self._pieces)
+        self._pieces, self._waiting = [], 0
+        return found
+
+    def fail(self, trouble: Trouble) -> None:
+        """Nothing more will come; the connection is of no use any longer."""
+        if self.trouble is None and not self.complete:
+            self.trouble = trouble
+        self.close()
+        self._wake()
+
+    def close(self) -> None:
+        """End it at once."""
+        self.reusable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits for more of the answer."""
+        return self._waiter is not None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._parser is None:
+            return self.close()  # nobody asked for this
+        if not self.begun:
+            self._head += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.fail("protocol")
+        if not self.begun and self._head > MOST_HEAD:
+            self.fail("protocol")
+        self._wake()
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self.begun and exc is None and not ({b"content-length", b"transfer-encoding"} & self.headers.keys()):
+            self.complete = self.complete or self.trouble is None  # such a body ends with its connection (RFC 9112, 6.3)
+        self.fail("reset")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.complete:
+            self.headers.setdefault(name.lower(), value)
+
+    def on_headers_complete(self) -> None:
+        if self._parser is not None and (status := self._parser.get_status_code()) >= FINAL:
+            self.status, self.begun = status, True
+
+    def on_body(self, data: bytes) -> None:
+        if self.complete:
+            return
+        self._pieces.append(data)
+        self.received += len(data)
+        self._waiting += len(data)
+        if self._waiting > MOST_WAITING and not self._paused and self._transport is not None:
+            self._transport.pause_reading()
+            self._paused = True
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            self.close()  # an answer too many
+
+    def on_message_complete(self) -> None:
+        if not self.begun:  # a word on the way (RFC 9110, 15.2), before the answer itself
+            self.headers = {}
+        elif self._parser is not None:
+            self.complete, self.reusable, self._parser = True, self._parser.should_keep_alive(), None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

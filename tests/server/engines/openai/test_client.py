@@ -1,0 +1,205 @@
+"""The client towards engines on real sockets: what it takes for an answer, what it keeps for the next call, what it gives up."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from server.engines.openai import client as module
+from server.engines.openai.client import Exchange, Interrupted, PooledClient
+from server.engines.openai.connection import MOST_HEAD, MOST_WAITING
+from server.engines.openai.options import Timeouts
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+WHOLE = HEAD + b"content-length: 4\r\n\r\nbody"
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n"
+TOWARDS_ITS_END = HEAD + b"\r\nbody"
+ON_THE_WAY = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" + WHOLE
+
+
+class Server:
+    """Writes the same pieces for each request, and counts connections; `ends` says that it hangs up then."""
+
+    def __init__(self, pieces: Sequence[bytes], ends: bool) -> None:
+        self.pieces, self.ends, self.connections, self.url, self.written = pieces, ends, 0, "", 0
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.writers.append(writer)
+        try:
+            while await reader.readuntil(b"{}"):
+                for piece in self.pieces:
+                    writer.write(piece)
+                    await writer.drain()
+                    self.written += len(piece)
+                    await asyncio.sleep(0.001)
+                if self.ends:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(*pieces: bytes, ends: bool = False) -> AsyncGenerator[Server, None]:
+    made = Server(pieces, ends)
+    listening = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1/chat/completions"
+    try:
+        yield made
+    finally:
+        listening.close()
+        for writer in made.writers:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in made.writers), return_exceptions=True)
+
+
+@asynccontextmanager
+async def client(most: int = 4, limit: int = 1 << 20, read: float = 5.0) -> AsyncGenerator[PooledClient, None]:
+    made = PooledClient(Timeouts(connect=1.0, read=read), most, limit)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def post(made: PooledClient, url: str, seconds: float = 2.0, *, streamed: bool = False, **headers: str) -> Exchange:
+    deadline = asyncio.get_running_loop().time() + seconds
+    return await made.post(url, b"{}", headers, deadline=deadline, streamed=streamed)
+
+
+async def answer(made: PooledClient, url: str, seconds: float = 2.0) -> bytes:
+    exchange = await post(made, url, seconds)
+    try:
+        return await exchange.body()
+    finally:
+        exchange.close()
+
+
+@pytest.mark.parametrize("said", [WHOLE, CHUNKED, ON_THE_WAY], ids=["length", "chunked", "early hints"])
+async def test_an_answer_is_the_same_however_it_is_cut_and_leaves_its_connection_to_the_next(said: bytes) -> None:
+    for at in range(0, len(said), 7):
+        async with serving(said[:at], said[at:]) as server, client() as made:
+            assert [await answer(made, server.url) for _ in range(2)] == [b"body"] * 2
+            assert server.connections == 1
+
+
+async def test_a_body_without_length_ends_with_its_connection() -> None:
+    async with serving(TOWARDS_ITS_END, ends=True) as server, client() as made:
+        assert [await answer(made, server.url) for _ in range(2)] == [b"body"] * 2
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "trouble"),
+    [
+        (HEAD + b"content-length: 9\r\n\r\nbody", "reset"),
+        (CHUNKED[:-5], "reset"),
+        (HEAD, "reset"),
+        (b"", "reset"),
+        (HEAD + b"x: " + b"y" * MOST_HEAD, "protocol"),
+        (HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n", "protocol"),
+        (HEAD + b"content-encoding: gzip\r\ncontent-length: 4\r\n\r\nbody", "protocol"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", "protocol"),
+    ],
+)
+async def test_what_is_no_whole_answer_is_told_as_what_it_is(said: bytes, trouble: str) -> None:
+    async with serving(said, ends=True) as server, client() as made:
+        with pytest.raises(Interrupted) as caught:
+            await answer(made, server.url)
+        assert caught.value.trouble == trouble
+
+
+@pytest.mark.parametrize("more", [b"rest", WHOLE.replace(b"body", b"evil")], ids=["rubbish", "another answer"])
+@pytest.mark.parametrize("together", [True, False])
+async def test_more_than_was_asked_for_is_no_part_of_any_answer(more: bytes, together: bool) -> None:
+    pieces = (WHOLE + more,) if together else (WHOLE, more)
+    async with serving(*pieces) as server, client() as made:
+        for _ in range(2):
+            assert await answer(made, server.url) == b"body"
+            await asyncio.sleep(0.02)
+        assert server.connections == 2
+
+
+async def test_time_runs_out_for_the_whole_and_for_silence_apart() -> None:
+    slow = HEAD + b"transfer-encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n"] * 4
+    async with serving(*slow) as server, client(read=0.1) as made:
+        streamed = await post(made, server.url, streamed=True)
+        with pytest.raises(Interrupted) as silent:
+            [piece async for piece in streamed.pieces()]
+        streamed.close()
+        with pytest.raises(Interrupted) as late:
+            await answer(made, server.url, 0.1)
+    assert (silent.value.trouble, late.value.trouble) == ("read_timeout", "total_timeout")
+
+
+async def test_a_slow_reader_holds_the_server_back() -> None:
+    size = 64 * MOST_WAITING
+    async with (
+        serving(HEAD + f"content-length: {size}\r\n\r\n".encode(), *[b"x" * MOST_WAITING] * 64) as server,
+        client(limit=size) as made,
+    ):
+        exchange = await post(made, server.url, 20.0, streamed=True)
+        pieces = exchange.pieces()
+        received = len(await anext(pieces))
+        await asyncio.sleep(0.3)
+        assert server.written < size / 2
+        async for piece in pieces:
+            received += len(piece)
+        exchange.close()
+        assert received == size
+
+
+async def test_an_answer_beyond_its_limit_is_cut_off() -> None:
+    async with serving(WHOLE) as server, client(limit=3) as made:
+        with pytest.raises(Interrupted) as caught:
+            await answer(made, server.url)
+        assert caught.value.trouble == "too_long"
+
+
+async def test_no_more_connections_than_are_allowed_and_whoever_waits_gets_the_next() -> None:
+    async with serving(WHOLE) as server, client(most=1) as made:
+        held = await post(made, server.url)
+        with pytest.raises(Interrupted) as full:
+            await post(made, server.url, 0.05)
+        waiting = asyncio.create_task(answer(made, server.url))
+        await asyncio.sleep(0.01)
+        held.close()
+        assert await waiting == b"body"
+        assert full.value.trouble == "total_timeout"
+
+
+async def test_a_connection_that_nobody_needs_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 0.05)
+    async with serving(WHOLE) as server, client() as made:
+        await answer(made, server.url)
+        await asyncio.sleep(0.2)
+        assert await answer(made, server.url) == b"body"
+        assert server.connections == 2
+
+
+async def test_a_header_cannot_begin_another_line() -> None:
+    async with serving(WHOLE) as server, client() as made:
+        with pytest.raises(ValueError, match="more than one line"):
+            await post(made, server.url, key="a\r\nhost: elsewhere")
+        assert not server.connections
+
+
+async def test_a_servers_certificate_must_fit_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    made = Server([WHOLE], ends=False)
+    async with await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=context) as listening, client() as own:
+        port = listening.sockets[0].getsockname()[1]
+        assert await answer(own, f"https://localhost:{port}/v1") == b"body"
+        with pytest.raises(Interrupted) as caught:
+            await answer(own, f"https://127.0.0.1:{port}/v1")
+        assert caught.value.trouble == "connect"
