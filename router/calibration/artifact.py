@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from router.calibration.asked import request_features
 from router.calibration.family import family
 from router.calibration.features import FEATURES, grams, look, vector
@@ -126,7 +129,7 @@ class Artifact:
 
     def rate(self, found: Mapping[str, float], words: Sequence[str], group: str = "") -> Judgement:
         """The learned judgement of named features; `words` are the `answered_grams` of the draft, empty where its text was not kept."""
-        row = vector({**found, **self.heads.scores(found, words)}, self.stored.features)
+        row = np.array(vector({**found, **self.heads.scores(found, words)}, self.stored.features), dtype=np.float64)
         wrong = _mean(self.parts, row)
         order = by_gain(wrong, _mean(self.gain, row)) if self.gain else None
         return self.place(wrong, group, order=order, features=found)
@@ -169,5 +172,5 @@ def _forests(ensembles: Sequence[Ensemble], width: int) -> tuple[Forest, ...]:
     return tuple(Forest.of(part.trees, width, part.bias, part.mean) for part in ensembles)
 
 
-def _mean(parts: Sequence[Forest], row: Sequence[float]) -> float:
+def _mean(parts: Sequence[Forest], row: NDArray[np.float64]) -> float:
     return math.fsum([part.score(row) for part in parts]) / max(len(parts), 1)

@@ -48,20 +48,18 @@ def grounding_features(known: Asked, calls: Sequence[Call]) -> dict[str, float]:
     lowered = [text.casefold() for text in texts]
     figures = [figure(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     said = [WORD.findall(text) for text in lowered]
-    telling = [stems(one) for one in said]
-    used = frozenset[str]().union(*telling)
-    found = _left_over(known, calls, lowered, used, figures)
+    found = _left_over(known, calls, lowered, stems([word for one in said for word in one]), figures)
     if texts:
-        partly = [_share(own or frozenset([word[:6] for word in one]), known) for own, one in zip(telling, said, strict=True)]
-        found |= _strings(known, lowered, said, partly, len(texts) - len(set(texts)), max(map(len, texts)))
+        found |= _strings(known, lowered, said, len(texts) - len(set(texts)), max(map(len, texts)))
     if figures:
         found |= _figures(known, figures)
     return found | _formats(known, calls)
 
 
-def _strings(known: Asked, texts: list[str], said: list[list[str]], partly: list[float], repeated: int, longest: int) -> dict[str, float]:
+def _strings(known: Asked, texts: list[str], said: list[list[str]], repeated: int, longest: int) -> dict[str, float]:
     exact = [text in known.last for text in texts]
     anywhere = [own or text in known.text for own, text in zip(exact, texts, strict=True)]
+    partly, spoken = [_share(one, known) for one in said], frozenset([word for one in said for word in one])
     return {
         "strings": float(len(texts)),
         "strings_exact": sum(exact) / len(texts),
@@ -70,22 +68,25 @@ def _strings(known: Asked, texts: list[str], said: list[list[str]], partly: list
         "strings_words_least": min(partly),
         "strings_invented": float(partly.count(0.0)),
         "strings_longest": math.log1p(longest),
-        "strings_cut": float(sum([_cut(text, known, said) for text, found in zip(texts, exact, strict=True) if found])),
+        "strings_cut": float(sum([_cut(text, known, spoken) for text, found in zip(texts, exact, strict=True) if found])),
         "strings_repeated": float(repeated),
     }
 
 
-def _share(telling: frozenset[str], known: Asked) -> float:
+def _share(found: list[str], known: Asked) -> float:
+    telling = stems(found) or frozenset([word[:6] for word in found])
     return len(telling & known.all_stems) / len(telling) if telling else 0.0
 
 
-def _cut(text: str, known: Asked, said: list[list[str]]) -> bool:
-    """Whether the value goes on in the request: the next or the previous word tells something and stands in no other value."""
+def _cut(text: str, known: Asked, spoken: frozenset[str]) -> bool:
+    """Whether the value goes on in the request: the next or the previous word tells something and is not `spoken` in any value."""
     start = known.last.find(text)
     after, before = _NEXT.match(known.last, start + len(text)), _NEXT.match(known.last[max(0, start - 40) : start][::-1])
-    neighbours = ([after[1]] if after else []) + ([before[1][::-1]] if before else [])
-    telling = [word for word in neighbours if word not in STOP and len(word) > 2]
-    return any(not any(word in found for found in said) for word in telling)
+    return _goes_on(after[1] if after else "", spoken) or _goes_on(before[1][::-1] if before else "", spoken)
+
+
+def _goes_on(word: str, spoken: frozenset[str]) -> bool:
+    return len(word) > 2 and word not in STOP and word not in spoken
 
 
 def _figures(known: Asked, figures: list[float]) -> dict[str, float]:

@@ -1,14 +1,11 @@
-"""Ensembles of small decision trees as flat arrays, evaluated on one row in microseconds (QuickScorer: Lucchese et al., SIGIR 2015).
+"""Ensembles of small decision trees as flat arrays, evaluated on one row in microseconds (after QuickScorer: Lucchese et al., SIGIR 2015).
 
 Each tree has at most 64 leaves, numbered from left to right. Every split that sends the row to the right strikes out the leaves on its
-left; the first leaf not struck out is the tree's answer. The splits of all trees on one feature are sorted by threshold, and for each place
-in that order one long integer holds, tree beside tree, all the leaves that a value there strikes out: a row costs one bisection and one
-`or` a feature, whatever the number of trees.
+left; the first leaf not struck out is the tree's answer. All splits of all trees are asked at once, tree after tree, in memory that is read
+in order: a few operations on arrays, whatever the number of trees.
 """
 
 import math
-from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, with_config
 
 MOST_LEAVES = 64
-_DTYPES: dict[int, np.dtype[np.unsignedinteger[Any]]] = {16: np.dtype("<u2"), 32: np.dtype("<u4"), 64: np.dtype("<u8")}
+_DTYPES: dict[int, np.dtype[np.unsignedinteger[Any]]] = {16: np.dtype("u2"), 32: np.dtype("u4"), 64: np.dtype("u8")}
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -39,12 +36,36 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class _Splits:
-    """All splits on one feature: `struck[n]` are the leaves gone where n of the rising `limits` lie under the value, `missing` for NaN."""
+    """All splits, one tree's after the other's from `first` on: those that send a row to the right strike out the leaves of `masks`."""
 
-    feature: int
-    limits: tuple[float, ...]
-    struck: tuple[int, ...]
-    missing: int
+    features: NDArray[np.intp]
+    thresholds: NDArray[np.float64]
+    missing_right: NDArray[np.bool_]
+    masks: NDArray[np.unsignedinteger[Any]]
+    first: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, trees: Sequence[Tree]) -> "_Splits":
+        """Raises ValueError where the leaves of a tree are not in order."""
+        struck = [(tree, node, mask) for tree in trees for node, mask in _struck(tree).items()]
+        widest = max((len(tree.values) for tree in trees), default=1)
+        dtype = next(dtype for bits, dtype in _DTYPES.items() if bits >= widest)
+        return cls(
+            np.array([tree.features[node] for tree, node, _ in struck], dtype=np.intp),
+            np.array([tree.thresholds[node] for tree, node, _ in struck]),
+            np.array([not tree.missing_left[node] for tree, node, _ in struck], dtype=np.bool_),
+            np.array([mask for _, _, mask in struck], dtype=dtype),
+            np.cumsum([0, *[len(tree.features) for tree in trees]][:-1], dtype=np.intp),
+        )
+
+    def leaves(self, row: NDArray[np.float64]) -> NDArray[np.intp]:
+        """By tree how many leaves stand up to its answer and with it."""
+        values = row.take(self.features)
+        right = values > self.thresholds
+        right |= self.missing_right & (values != values)
+        struck = np.bitwise_or.reduceat(self.masks * right, self.first)
+        found: NDArray[np.intp] = np.bitwise_count(struck ^ (struck + 1))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,53 +76,31 @@ class Forest:
     bias: float
     mean: bool
     width: int
-    _splits: tuple[_Splits, ...]
-    _slot: int
+    _splits: _Splits
     _before: NDArray[np.intp]
     _values: NDArray[np.float64]
+    _whole: float
+    """What the trees of one leaf say, which have no splits."""
 
     @classmethod
     def of(cls, trees: Sequence[Tree], width: int, bias: float = 0.0, mean: bool = False) -> "Forest":
         """Build the tables for rows of `width` features; raises ValueError for trees that are not sound."""
         for tree in trees:
             _check(tree, width)
-        widest = max((len(tree.values) for tree in trees), default=1)
-        slot = next(bits for bits in _DTYPES if bits >= widest)
-        values = np.zeros((len(trees), widest))
-        for number, tree in enumerate(trees):
-            values[number, : len(tree.values)] = tree.values
-        before = np.arange(len(trees), dtype=np.intp) * widest - 1
-        return cls(tuple(trees), bias, mean, width, _tables(trees, slot), slot, before, values.ravel())
+        split = [tree for tree in trees if tree.features]
+        values = np.array([value for tree in split for value in tree.values])
+        before = np.cumsum([-1, *[len(tree.values) for tree in split]][:-1], dtype=np.intp)
+        whole = math.fsum(tree.values[0] for tree in trees if not tree.features)
+        return cls(tuple(trees), bias, mean, width, _Splits.of(split), before, values, whole)
 
-    def score(self, row: Sequence[float]) -> float:
+    def score(self, row: Sequence[float] | NDArray[np.float64]) -> float:
         """Log-odds for one row of features, NaN for missing ones."""
         if not self.trees:
             return self.bias
-        struck = 0
-        for splits in self._splits:
-            value = row[splits.feature]
-            struck |= splits.struck[bisect_left(splits.limits, value)] if value == value else splits.missing
-        gone = np.frombuffer(struck.to_bytes(len(self.trees) * self._slot // 8, "little"), dtype=_DTYPES[self._slot])
-        beyond = np.bitwise_count(gone ^ (gone + 1))  # the leaves struck out before the first that is not, and that one
-        total = float(np.add.reduce(self._values.take(self._before + beyond)))
+        total = self._whole
+        if len(self._before):
+            total += float(np.add.reduce(self._values.take(self._before + self._splits.leaves(np.asarray(row, dtype=np.float64)))))
         return self.bias + total if not self.mean else self.bias + _log_odds(total / len(self.trees))
-
-
-def _tables(trees: Sequence[Tree], slot: int) -> tuple[_Splits, ...]:
-    found: dict[int, list[tuple[float, int, bool]]] = defaultdict(list)
-    for number, tree in enumerate(trees):
-        for node, mask in _struck(tree).items():
-            found[tree.features[node]].append((tree.thresholds[node], mask << (slot * number), tree.missing_left[node]))
-    return tuple(_sorted(feature, splits) for feature, splits in sorted(found.items()))
-
-
-def _sorted(feature: int, splits: list[tuple[float, int, bool]]) -> _Splits:
-    splits.sort()
-    struck, missing = [0], 0
-    for _, mask, left in splits:
-        struck.append(struck[-1] | mask)
-        missing |= 0 if left else mask
-    return _Splits(feature, tuple(limit for limit, _, _ in splits), tuple(struck), missing)
 
 
 def _log_odds(p: float) -> float:
