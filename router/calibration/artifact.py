@@ -15,7 +15,7 @@ from router.calibration.linear import HeadSet
 from router.calibration.maps import sigmoid
 from router.calibration.stored import Certificate, Ensemble, Signal, Stored, dump, parse
 from router.calibration.thresholds import Threshold
-from router.calibration.trees import Forest
+from router.calibration.trees import Forest, filled
 from router.errors import ConfigError
 from router.ports import Score
 from router.registry import scores
@@ -129,7 +129,7 @@ class Artifact:
 
     def rate(self, found: Mapping[str, float], words: Sequence[str], group: str = "") -> Judgement:
         """The learned judgement of named features; `words` are the `answered_grams` of the draft, empty where its text was not kept."""
-        row = np.array(vector({**found, **self.heads.scores(found, words)}, self.stored.features), dtype=np.float64)
+        row = filled(vector({**found, **self.heads.scores(found, words)}, self.stored.features))
         wrong = _mean(self.parts, row)
         order = by_gain(wrong, _mean(self.gain, row)) if self.gain else None
         return self.place(wrong, group, order=order, features=found)
@@ -147,8 +147,7 @@ class Artifact:
             return False
         if request.contract.kind not in self.certificate.kinds:
             return False
-        odds = self.stored.heads[0].score(request_features(request), grams(request))
-        return sigmoid(odds) < self.stored.hopeless_below
+        return sigmoid(self.heads.before(request_features(request), grams(request))) < self.stored.hopeless_below
 
     def _evidence(self, draft: Draft, signal: str) -> bool:
         needed = self.needs(signal)
@@ -173,4 +172,4 @@ def _forests(ensembles: Sequence[Ensemble], width: int) -> tuple[Forest, ...]:
 
 
 def _mean(parts: Sequence[Forest], row: NDArray[np.float64]) -> float:
-    return math.fsum([part.score(row) for part in parts]) / max(len(parts), 1)
+    return math.fsum([part.log_odds(row) for part in parts]) / max(len(parts), 1)

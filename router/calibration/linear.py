@@ -1,11 +1,11 @@
 """Logistic regression on request features and hashed words: a head for each tier's success before generation, one for answer and words."""
 
 import math
-import zlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
+from zlib import crc32
 
 from pydantic import ConfigDict, with_config
 
@@ -80,11 +80,17 @@ class HeadSet:
         ]
         return cls(tuple(_inverse(features, *scale) for scale in scales), tuple(compiled))
 
+    def before(self, found: Mapping[str, float], grams: Sequence[str]) -> float:
+        """Log-odds of the first head alone, where there is one, before any generation."""
+        head = self._heads[0]
+        used = buckets(grams, len(head.hashed)) if head.hashed else frozenset[int]()
+        return head.of(_sized(found, self._scales[head.scale]), used, len(used))
+
     def scores(self, found: Mapping[str, float], grams: Sequence[str]) -> dict[str, float]:
         """Log-odds by name; the head on the answer is silent where no words stand beside one."""
         sized = [_sized(found, scale) for scale in self._scales]
-        plain = [zlib.crc32(gram.encode()) for gram in grams if gram[0] != CROSSED]
-        beside = [zlib.crc32(gram.encode()) for gram in grams if gram[0] == CROSSED]
+        plain = [crc32(gram.encode()) for gram in grams if gram[0] != CROSSED]
+        beside = [crc32(gram.encode()) for gram in grams if gram[0] == CROSSED]
         known: dict[tuple[int, bool], set[int]] = {}
         result = {}
         for head in self._heads:
@@ -110,4 +116,4 @@ def _sized(found: Mapping[str, float], scale: Sequence[tuple[str, float, float]]
 
 def buckets(grams: Iterable[str], count: int) -> frozenset[int]:
     """The buckets that a request's words and pairs fall into; many share one, so none identifies a request."""
-    return frozenset(zlib.crc32(gram.encode()) % count for gram in grams)
+    return frozenset(crc32(gram.encode()) % count for gram in grams)

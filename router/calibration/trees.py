@@ -36,34 +36,33 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class _Splits:
-    """All splits, one tree's after the other's from `first` on: those that send a row to the right strike out the leaves of `masks`."""
+    """All splits, one tree's after the other's from `first` on: those that send a row to the right strike out the leaves of `masks`.
 
-    features: NDArray[np.intp]
+    `places` are those of the features in a `filled` row: in its first half where missing values go to the left, else in its second.
+    """
+
+    places: NDArray[np.intp]
     thresholds: NDArray[np.float64]
-    missing_right: NDArray[np.bool_]
     masks: NDArray[np.unsignedinteger[Any]]
     first: NDArray[np.intp]
 
     @classmethod
-    def of(cls, trees: Sequence[Tree]) -> "_Splits":
+    def of(cls, trees: Sequence[Tree], width: int) -> "_Splits":
         """Raises ValueError where the leaves of a tree are not in order."""
         struck = [(tree, node, mask) for tree in trees for node, mask in _struck(tree).items()]
         widest = max((len(tree.values) for tree in trees), default=1)
         dtype = next(dtype for bits, dtype in _DTYPES.items() if bits >= widest)
         return cls(
-            np.array([tree.features[node] for tree, node, _ in struck], dtype=np.intp),
+            np.array([tree.features[node] + (0 if tree.missing_left[node] else width) for tree, node, _ in struck], dtype=np.intp),
             np.array([tree.thresholds[node] for tree, node, _ in struck]),
-            np.array([not tree.missing_left[node] for tree, node, _ in struck], dtype=np.bool_),
             np.array([mask for _, _, mask in struck], dtype=dtype),
             np.cumsum([0, *[len(tree.features) for tree in trees]][:-1], dtype=np.intp),
         )
 
     def leaves(self, row: NDArray[np.float64]) -> NDArray[np.intp]:
-        """By tree how many leaves stand up to its answer and with it."""
-        values = row.take(self.features)
-        right = values > self.thresholds
-        right |= self.missing_right & (values != values)
-        struck = np.bitwise_or.reduceat(self.masks * right, self.first)
+        """By tree how many leaves there are up to its answer and with it, for a row that is `filled`."""
+        left = row.take(self.places) <= self.thresholds
+        struck = np.bitwise_or.reduceat(np.where(left, 0, self.masks), self.first)
         found: NDArray[np.intp] = np.bitwise_count(struck ^ (struck + 1))
         return found
 
@@ -91,16 +90,25 @@ class Forest:
         values = np.array([value for tree in split for value in tree.values])
         before = np.cumsum([-1, *[len(tree.values) for tree in split]][:-1], dtype=np.intp)
         whole = math.fsum(tree.values[0] for tree in trees if not tree.features)
-        return cls(tuple(trees), bias, mean, width, _Splits.of(split), before, values, whole)
+        return cls(tuple(trees), bias, mean, width, _Splits.of(split, width), before, values, whole)
 
-    def score(self, row: Sequence[float] | NDArray[np.float64]) -> float:
+    def score(self, row: Sequence[float]) -> float:
         """Log-odds for one row of features, NaN for missing ones."""
+        return self.log_odds(filled(row))
+
+    def log_odds(self, row: NDArray[np.float64]) -> float:
+        """The same for a row that is `filled` already, for several forests."""
         if not self.trees:
             return self.bias
         total = self._whole
         if len(self._before):
-            total += float(np.add.reduce(self._values.take(self._before + self._splits.leaves(np.asarray(row, dtype=np.float64)))))
+            total += float(np.add.reduce(self._values.take(self._before + self._splits.leaves(row))))
         return self.bias + total if not self.mean else self.bias + _log_odds(total / len(self.trees))
+
+
+def filled(row: Sequence[float]) -> NDArray[np.float64]:
+    """The features twice: with missing ones under every threshold, and as they are, for NaN is under none."""
+    return np.array([*[-math.inf if value != value else value for value in row], *row], dtype=np.float64)
 
 
 def _log_odds(p: float) -> float:

@@ -17,6 +17,7 @@ def test_a_set_of_heads_says_what_each_head_says(found: dict[str, float]) -> Non
     said = HeadSet.of((SMALL, LARGE), ANSWERED).scores(found, PLAIN + CROSSED)
     assert said["head_small"] == pytest.approx(SMALL.score(found, PLAIN))
     assert said["head_large"] == pytest.approx(LARGE.score(found, PLAIN))
+    assert HeadSet.of((SMALL, LARGE), ANSWERED).before(found, PLAIN) == pytest.approx(SMALL.score(found, PLAIN))
     assert said["head_answered"] == pytest.approx(ANSWERED.score(found, PLAIN + CROSSED))
 
 

@@ -55,6 +55,18 @@ def test_a_split_sends_equal_and_missing_values_to_the_left(row: list[float], sa
     assert Forest.of([STUMP], 1).score(row) == said
 
 
+def test_missing_values_go_where_each_split_says_whatever_else_its_tree_asks() -> None:
+    known = Tree((0, 1), (math.inf, 0.5), (False, True), (1, -2), (-3, -1), (1.0, 2.0, 4.0))
+    ordered = Tree((0, 1), (math.inf, 0.5), (False, True), (1, -1), (-3, -2), (1.0, 2.0, 4.0))
+    with pytest.raises(ValueError, match="left to right"):
+        Forest.of([known], 2)
+    forest = Forest.of([ordered, STUMP], 2)
+    assert forest.score([math.nan, 0.0]) == 4.0 - 1.0
+    assert forest.score([math.inf, math.nan]) == 1.0 + 1.0
+    assert forest.score([0.0, 0.7]) == 2.0 - 1.0
+    assert Forest.of([ordered, Tree((), (), (), (), (), (8.0,))], 2).score([0.0, 0.7]) == 2.0 + 8.0
+
+
 @pytest.mark.parametrize(
     "tree",
     [
