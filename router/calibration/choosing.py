@@ -1,7 +1,6 @@
 """How large the trees are: chosen once a fit, by cross-validation over questions, and the same for every model of that fit.
 
-The smallest whose held-out loss is within one standard error of the least (Breiman et al. 1984, section 3.4.3), for a smaller one is judged
-faster. The loss is the logistic one after Platt's map, since a map mends the scale of the scores later anyway.
+The least held-out loss decides: the logistic one after Platt's map, since a map mends the scale of the scores later anyway.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +54,7 @@ def choose(tasks: Sequence[Task], questions: Places, weights: Floats) -> Choice:
     losses = [np.sum([_losses(mean(task.scores, size), task.happened, weights) for task in tasks], axis=0) for size in SIZES]
     best = losses[int(np.argmin([loss.mean() for loss in losses]))]
     tried = tuple(_tried(losses, best, questions))
-    return Choice(next(one.size for one in tried if one.over <= one.error), tried)
+    return Choice(min(tried, key=lambda one: one.over).size, tried)
 
 
 def _tried(losses: Sequence[Floats], best: Floats, questions: Places) -> Iterator[Tried]:

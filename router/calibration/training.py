@@ -29,8 +29,9 @@ def boosted(rows: Floats, wrong: NDArray[np.bool_], weights: Floats, leaves: int
         early_stopping=False,
         random_state=seed,
     )
+    given = None if (weights == weights[0]).all() else weights  # equal ones say nothing, and its percentiles are slow with them
     with _get_threadpool_controller().limit(limits=1, user_api="openmp"):  # spinning threads cost a busy machine minutes
-        model.fit(rows, wrong, sample_weight=weights)
+        model.fit(rows, wrong, sample_weight=given)
     trees = tuple(_boosted_tree(stage[0].nodes) for stage in model._predictors)
     return Ensemble(trees, float(model._baseline_prediction.ravel()[0]), mean=False)
 

@@ -1,4 +1,4 @@
-"""The size of the trees: the smallest that is as good as the best, as far as the labels can tell."""
+"""The size of the trees: the one with the least held-out loss, the smaller one of equals."""
 
 import numpy as np
 import pytest
@@ -28,17 +28,8 @@ def test_a_larger_size_is_taken_where_it_is_clearly_better() -> None:
     choice = choose([task({32: 2.0, 8: 2.0, 15: 2.0})], EACH, WEIGHTS)
     assert choice.size.randomised == 64
     assert [one.size for one in choice.tried] == list(SIZES)
-    assert min(one.over for one in choice.tried) == 0.0
+    assert [one.over for one in choice.tried if one.size == choice.size] == [0.0]
     assert choice.tried[0].over > choice.tried[0].error > 0
-
-
-def test_a_difference_within_its_standard_error_buys_no_larger_trees() -> None:
-    few = slice(120, 220)
-    blurred = task({32: 0.15})
-    small = Task({part: scores[few] for part, scores in blurred.scores.items()}, HAPPENED[few])
-    choice = choose([small], EACH[few], WEIGHTS[few])
-    assert choice.size == SIZES[0]
-    assert choice.tried[0].over > 0
 
 
 def test_rows_of_one_question_count_as_one_when_the_error_is_estimated() -> None:
