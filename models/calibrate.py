@@ -119,7 +119,7 @@ def main() -> None:
     started = time.monotonic()
     if not options.measure:
         small, large = asyncio.run(both(generated("calibration", options.n, seed=1)))
-        artifact = fit(labelled(small, large), Options(max_error=options.max_error, confidence=options.confidence, promise="rate"), say)
+        artifact = fit(labelled(small, large), Options(max_error=options.max_error, confidence=options.confidence), say)
         ARTIFACT.parent.mkdir(parents=True, exist_ok=True)
         artifact.save(ARTIFACT)
     artifact = Artifact.load(ARTIFACT)
