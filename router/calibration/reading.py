@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from router.calibration.salvage import salvaged
 from router.calibration.words import figure
+from router.contract.strictjson import NotJson, glanced
 from router.types import Choice, Contract
 
 _MARKS = re.compile(r"\W")
@@ -58,7 +59,7 @@ def _read(kind: str, formed: bool, text: str) -> Reading:
     if kind not in ("tools", "json_schema", "json_object"):
         return Reading((), text, parsed=True)
     try:
-        value = json.loads(text)
+        value = _value(text)
     except (ValueError, RecursionError):
         return Reading((), text, parsed=False)
     if kind != "tools":
@@ -66,6 +67,14 @@ def _read(kind: str, formed: bool, text: str) -> Reading:
     if formed and isinstance(value, dict) and "message" in value:
         return Reading((), json.dumps(value["message"], ensure_ascii=False), parsed=True)
     return _answer(value, text)
+
+
+def _value(text: str) -> Json:
+    """Also of what a strict parser refuses, such as a key that stands twice."""
+    try:
+        return glanced(text)
+    except NotJson:
+        return json.loads(text)
 
 
 def _answer(value: Json, text: str) -> Reading:

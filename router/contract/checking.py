@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from router.contract import grammars, patterns, toolcalls
 from router.contract.schema import clip, violations
-from router.contract.strictjson import NotJson, parse
+from router.contract.strictjson import NotJson, glanced
 from router.types import Choice, Contract, ToolCall, Violation
 
 
@@ -48,7 +48,7 @@ def _unmatched(text: str, complaint: str) -> str:
 
 def _check_json(contract: Contract, text: str) -> tuple[Violation, ...]:
     try:
-        value = parse(text)
+        value = glanced(text)
     except NotJson as error:
         return (Violation("", str(error)),)
     return toolcalls.check(contract, value) if contract.kind == "tools" else violations(contract.text, value)
@@ -59,7 +59,7 @@ def answer(contract: Contract, choice: Choice, new_id: Callable[[], str] = lambd
     if contract.kind != "tools":
         return Answer(choice.text)
     try:
-        value = parse(choice.text)
+        value = glanced(choice.text)
     except NotJson:
         return Answer(choice.text)
     match value:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from math import isinf
 from typing import NoReturn
 
 MOST_CHARACTERS = 4_000_000
 MOST_LEVELS = 128
+_SHORT = 16_384
 
 
 class NotJson(ValueError):
@@ -23,6 +25,16 @@ def parse(text: str) -> object:
     if text.count("{") + text.count("[") > MOST_LEVELS:
         _bound_depth(text)
     return _decoded(text)
+
+
+def glanced(text: str) -> object:
+    """The same for those who only look at the value and never change it: one answer is read by several, so short texts are remembered."""
+    return _glanced(text) if len(text) <= _SHORT else parse(text)
+
+
+@lru_cache(maxsize=64)
+def _glanced(text: str) -> object:
+    return parse(text)
 
 
 def _decoded(text: str) -> object:
