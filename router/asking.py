@@ -84,7 +84,7 @@ async def _listen(engine: Engine, call: EngineCall, heard: _Heard) -> None:
     async with aclosing(engine.stream(call)) as chunks:
         async for chunk in chunks:
             heard.text += chunk.text
-            heard.count += len(chunk.tokens) or bool(chunk.text)
+            heard.count += len(chunk.tokens) or (chunk.pieces if chunk.text else 0)
             heard.finish_reason = chunk.finish_reason or heard.finish_reason
             heard.usage = chunk.usage or heard.usage
 

@@ -42,7 +42,7 @@ class _Pieces:
         self.texts.append(chunk.text)
         self.reasoning.append(chunk.reasoning)
         self.tokens.extend(chunk.tokens)
-        self.chunks += bool(chunk.text)
+        self.chunks += chunk.pieces if chunk.text else 0
         self.finish_reason = chunk.finish_reason or self.finish_reason
 
     def choice(self) -> Choice:
@@ -127,7 +127,7 @@ class Running:
         return Generation(tuple(self.pieces[index].choice() for index in sorted(self.pieces)), usage)
 
     def _counted(self) -> Usage:
-        """Tokens of an answer whose engine never told: a chunk without token details counts as one."""
+        """Tokens of an answer whose engine never told: a piece without token details counts as one."""
         completion = sum(max(len(piece.tokens), piece.chunks) for piece in self.pieces.values())
         return Usage(self.engine.prompt_tokens(self.call), completion)
 

@@ -41,5 +41,5 @@ class Gated:
 
 
 def length(chunks: Sequence[Chunk]) -> int:
-    """Tokens; a chunk without token details counts as one."""
-    return sum(len(chunk.tokens) or bool(chunk.text or chunk.reasoning) for chunk in chunks)
+    """Tokens; a piece without token details counts as one."""
+    return sum(len(chunk.tokens) or (chunk.pieces if chunk.text or chunk.reasoning else 0) for chunk in chunks)

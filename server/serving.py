@@ -22,6 +22,7 @@ from server.draining import Draining
 from server.observers.metrics import MULTIPROCESS
 from server.orphans import end_with
 from server.supervising import provide_key, supervised
+from server.workers import Workers
 
 PATH = "SMALLFIRST_CONFIG"
 IDLE = 75
@@ -75,7 +76,8 @@ def _listen(path: Path, settings: Settings, workers: int) -> None:
     with tempfile.TemporaryDirectory(prefix="smallfirst-") as counts:
         os.environ |= {PATH: str(path.resolve()), MULTIPROCESS: os.environ.get(MULTIPROCESS, counts)}
         gateway(settings, path.resolve().parent)
-        uvicorn.run("server.serving:application", factory=True, workers=workers, **given)
+        config = uvicorn.Config("server.serving:application", factory=True, workers=workers, **given)
+        Workers(config, [config.bind_socket()]).run()
 
 
 def options(settings: Settings, folder: Path) -> Mapping[str, Any]:

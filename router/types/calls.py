@@ -114,7 +114,10 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a running generation; the last one of choice `index` has its finish reason, `usage` is all so far."""
+    """A piece of a running generation; the last one of choice `index` has its finish reason, `usage` is all so far.
+
+    It is what the engine told in so many `pieces`, which count as tokens where no others are known.
+    """
 
     index: int = 0
     text: str = ""
@@ -122,3 +125,4 @@ class Chunk:
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     reasoning: str = ""
+    pieces: int = 1

@@ -15,7 +15,7 @@ from server.engines.openai.flavours import FLAVOURS
 from server.engines.openai.logprobs import Reading
 from server.engines.openai.opening import Opener, Order, health_after, health_after_trouble, now
 from server.engines.openai.options import OpenAIOptions
-from server.engines.openai.reading import Reader
+from server.engines.openai.reading import Reader, together
 from server.engines.openai.replicas import Replica, Replicas, beginning
 from server.engines.openai.retry import Retry, Trouble
 from server.engines.openai.sse import Decoder
@@ -79,10 +79,13 @@ class OpenAIEngine:
                 for chunk in reader.read(await leased.exchange.body()):
                     yield chunk
             else:
-                async with aclosing(_events(leased.exchange)) as events:
-                    async for event in events:
-                        for chunk in reader.read(event):
+                async with aclosing(_events(leased.exchange)) as pieces:
+                    async for events in pieces:
+                        read = reader.read_all(events)
+                        for chunk in together(read.chunks):
                             yield chunk
+                        if read.failure is not None:
+                            raise read.failure
             yield reader.end()
             health = True
             await leased.exchange.finish(LEFTOVER_SECONDS)
@@ -169,15 +172,17 @@ class OpenAIEngine:
         return replica.up
 
 
-async def _events(exchange: Exchange) -> AsyncGenerator[str, None]:
-    """The JSON texts of a stream, one an event."""
+async def _events(exchange: Exchange) -> AsyncGenerator[list[str], None]:
+    """The JSON texts of a stream, one an event: those that came together at once."""
     decoder = Decoder()
     async with aclosing(exchange.pieces()) as pieces:
         async for piece in pieces:
-            for event in decoder.feed(piece):
-                if event.data.strip() == "[DONE]":
-                    return
-                yield event.data
+            events = [event.data for event in decoder.feed(piece)]
+            done = next((place for place, data in enumerate(events) if data.strip() == "[DONE]"), None)
+            if found := events[:done]:
+                yield found
+            if done is not None:
+                return
 
 
 def _key(options: OpenAIOptions, environment: Mapping[str, str]) -> str | None:

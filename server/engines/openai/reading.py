@@ -1,8 +1,11 @@
 """What a server answers, piece by piece, as chunks: one reader for a call, for streams and complete answers alike."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, groupby
+from operator import attrgetter
 
-from router.errors import EngineProtocolError
+from router.errors import EngineFailure, EngineProtocolError
 from router.types import Chunk, Token, Usage
 from server.engines.openai.answers import Part, Said, parse
 from server.engines.openai.errors import of_body
@@ -11,6 +14,14 @@ from server.engines.openai.logprobs import Reading, within
 from server.engines.openai.tools import Writer
 
 _NOTHING = Said()
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What events stand for, and the failure that ends them."""
+
+    chunks: list[Chunk]
+    failure: EngineFailure | None = None
 
 
 @dataclass(slots=True)
@@ -45,6 +56,16 @@ class Reader:
         if answer.usage is not None:
             self.usage = answer.usage.usage
         return [chunk for part in answer.choices if (chunk := self._chunk(part)) is not None]
+
+    def read_all(self, bodies: Sequence[str]) -> Read:
+        """The chunks of several events, up to the first that is a failure."""
+        found: list[Chunk] = []
+        for body in bodies:
+            try:
+                found += self.read(body)
+            except EngineFailure as failure:
+                return Read(found, failure)
+        return Read(found)
 
     def end(self) -> Chunk:
         """The last chunk of all, with the usage where the server told it; raises EngineProtocolError where a choice has no end."""
@@ -91,6 +112,21 @@ class Reader:
         freedom = self._freedoms.setdefault(part.index, Freedom(self.reading.json))
         known = freedom.feed(tokens)
         return known if part.finish_reason is None else (*known, *freedom.end())
+
+
+def together(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
+    """What came together of a choice as one chunk: each costs all that follows it as much as a longer one would."""
+    for index, same in groupby(chunks, attrgetter("index")):
+        first, *more = same
+        if not more:
+            yield first
+            continue
+        run = [first, *more]
+        usage = next((chunk.usage for chunk in reversed(run) if chunk.usage is not None), None)
+        finish = next((chunk.finish_reason for chunk in reversed(run) if chunk.finish_reason is not None), None)
+        tokens = tuple(chain.from_iterable([chunk.tokens for chunk in run]))
+        text, thought = "".join([chunk.text for chunk in run]), "".join([chunk.reasoning for chunk in run])
+        yield Chunk(index, text, tokens, finish, usage, thought, sum(chunk.pieces for chunk in run if chunk.text or chunk.reasoning))
 
 
 def _refuse_more(part: Part) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,7 @@ import httpx
 from server.observers.metrics import SOON
 from tests.server.engines.openai.upstream import USAGE, delta, serving, sse_play
 from tests.server.faults.test_store import counted, until
-from tests.server.test_draining import running, settings
+from tests.server.test_draining import running, settings, status
 
 CHAT = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -20,8 +21,9 @@ def workers(parent: int) -> set[int]:
     """The processes that serve for this one."""
     found = set()
     for line in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        if b"spawn_main" in Path(f"/proc/{line}/cmdline").read_bytes():
-            found.add(int(line))
+        with suppress(OSError):  # it may have ended meanwhile
+            if b"spawn_main" in Path(f"/proc/{line}/cmdline").read_bytes():
+                found.add(int(line))
     return found
 
 
@@ -56,3 +58,21 @@ async def test_a_killed_worker_takes_only_its_own_requests_with_it(tmp_path: Pat
             process.terminate()
             await process.communicate()
     assert got >= 24
+
+
+async def test_a_worker_that_is_killed_while_it_starts_is_replaced_and_holds_nothing_up(tmp_path: Path) -> None:
+    async with (
+        serving(sse_play(delta("word", finish="stop"), USAGE)) as upstream,
+        running(settings(tmp_path, upstream.url, delay=0), "--workers", "2") as (process, client),
+    ):
+        killed: set[int] = set()
+        for _ in range(2):  # the first serves, those that come in its place are hardly there
+            await until(lambda: len(workers(process.pid) - killed) == 2)
+            os.kill(newest := max(workers(process.pid) - killed), signal.SIGKILL)
+            killed.add(newest)
+        async with asyncio.timeout(30):
+            await until(lambda: len(workers(process.pid) - killed) == 2)
+        assert await status(client, "/healthz") == 200
+        process.terminate()
+        async with asyncio.timeout(30):
+            await process.communicate()

@@ -121,8 +121,10 @@ async def test_what_is_no_whole_answer_is_told_as_what_it_is(said: bytes, troubl
 async def test_more_than_was_asked_for_is_no_part_of_any_answer(more: bytes, together: bool) -> None:
     pieces = (WHOLE + more,) if together else (WHOLE, more)
     async with serving(*pieces) as server, client() as made:
-        for _ in range(2):
+        for turn in (1, 2):
             assert await answer(made, server.url) == b"body"
+            while server.written < turn * len(WHOLE + more):
+                await asyncio.sleep(0.005)
             await asyncio.sleep(0.02)
         assert server.connections == 2
 

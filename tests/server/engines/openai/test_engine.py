@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -321,7 +322,7 @@ async def test_a_stream_that_is_cut_short_has_said_what_it_took() -> None:
         {**delta(text), "usage": {"prompt_tokens": 31, "completion_tokens": made, "total_tokens": 31 + made}}
         for made, text in enumerate("abc", 1)
     ]
-    async with serving(sse_play(*along, ending="hang")) as upstream, engine(upstream.url) as made:
+    async with serving(sse_play(*along, ending="hang", pause=0.05)) as upstream, engine(upstream.url) as made:
         chunks = made.stream(call(live=True))
         seen = [(await anext(chunks)).usage for _ in range(2)]
         await chunks.aclose()
@@ -422,3 +423,21 @@ def test_what_is_supported_follows_the_flavour_or_the_option() -> None:
     assert not OpenAIEngine.create(options(flavour="ollama"), {}).supports(regex)
     few = OpenAIEngine.create(options(supports=["json_schema"]), {})
     assert [few.supports(one) for one in (Contract(), Contract("json_schema"), regex)] == [True, True, False]
+
+
+async def test_what_comes_together_is_one_chunk_and_counts_as_what_it_was() -> None:
+    told = [delta("a"), delta("b"), delta("c", finish="stop"), USAGE]
+    play = sse_play(*told)
+    async with serving(replace(play, pieces=(b"".join(play.pieces),))) as upstream, engine(upstream.url) as made:
+        chunks = [chunk async for chunk in made.stream(call(live=True))]
+    assert [(chunk.text, chunk.finish_reason, chunk.pieces) for chunk in chunks] == [("abc", "stop", 3), ("", None, 1)]
+    assert chunks[-1].usage == Usage(7, 3)
+
+
+async def test_what_came_before_a_failure_in_one_piece_is_told_before_it() -> None:
+    play = sse_play(delta("a"), delta("b"), {"error": {"message": "out of memory"}})
+    async with serving(replace(play, pieces=(b"".join(play.pieces),))) as upstream, engine(upstream.url) as made:
+        chunks = made.stream(call(live=True))
+        assert (await anext(chunks)).text == "ab"
+        with pytest.raises(EngineFailure, match="out of memory"):
+            await anext(chunks)
