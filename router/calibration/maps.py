@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, with_config
 
 Floats = NDArray[np.float64]
-ISOTONIC_FROM = 1000
+ISOTONIC_FROM, FOLDS = 1000, 5
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -58,9 +58,30 @@ def logit(p: float, floor: float = 1e-4) -> float:
 
 
 def fit_map(scores: Floats, happened: Sequence[bool] | NDArray[np.bool_]) -> Map:
-    """Isotonic from 1,000 labels, Platt below; `scores` must come from folds that their model was not fitted on."""
+    """Platt's, or from 1,000 labels the isotonic one where it is better by more than the standard error of the difference.
+
+    It follows any bend, but also the noise of the labels; better is the logistic loss of records that the map was not fitted on. `scores`
+    must come from folds that their model was not fitted on.
+    """
     labels = np.asarray(happened, dtype=np.float64)
-    return _isotonic(scores, labels) if len(scores) >= ISOTONIC_FROM else platt(scores, labels)
+    return _isotonic(scores, labels) if len(scores) >= ISOTONIC_FROM and _bent(scores, labels) else platt(scores, labels)
+
+
+def _bent(scores: Floats, labels: Floats) -> bool:
+    folds = np.random.default_rng(0).permutation(len(scores)) % FOLDS
+    better = np.zeros(len(scores))
+    for fold in range(FOLDS):
+        inside, outside = folds != fold, folds == fold
+        if 0.0 < labels[inside].mean() < 1.0:
+            smooth, free = (kind(scores[inside], labels[inside]) for kind in (platt, _isotonic))
+            better[outside] = _losses(smooth, scores[outside], labels[outside]) - _losses(free, scores[outside], labels[outside])
+    return bool(better.mean() > better.std(ddof=1) / math.sqrt(len(better)))
+
+
+def _losses(mapped: Map, scores: Floats, labels: Floats) -> Floats:
+    p = np.clip([mapped(score) for score in scores.tolist()], 1e-9, 1.0 - 1e-9)
+    found: Floats = -np.where(labels > 0.5, np.log(p), np.log1p(-p))
+    return found
 
 
 def platt(scores: Floats, labels: Floats) -> Platt:

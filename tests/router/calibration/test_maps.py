@@ -1,6 +1,8 @@
 """From a score to a probability: never falling, and right on average."""
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,14 +19,31 @@ def sample(count: int, seed: int = 0) -> tuple[np.ndarray[tuple[int], np.dtype[n
     return scores, generator.random(count) < 1 / (1 + np.exp(-(0.7 * scores - 1)))
 
 
-@pytest.mark.parametrize(("count", "kind"), [(500, Platt), (3000, Isotonic)])
-def test_the_map_depends_on_the_number_of_labels_and_is_calibrated(count: int, kind: type) -> None:
-    fitted = fit_map(*sample(count))
+def bent(count: int, seed: int = 0) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Nothing happens below zero, and half above."""
+    generator = np.random.default_rng(seed)
+    scores = generator.normal(0, 2, count)
+    return scores, generator.random(count) < np.where(scores > 0, 0.5, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "count", "kind", "most"),
+    [(sample, 500, Platt, 0.07), (sample, 3000, Platt, 0.04), (bent, 500, Platt, 0.15), (bent, 3000, Isotonic, 0.04)],
+)
+def test_the_map_bends_where_labels_enough_show_a_bend(drawn: Callable[..., Any], count: int, kind: type, most: float) -> None:
+    fitted = fit_map(*drawn(count))
     assert isinstance(fitted, kind)
-    scores, happened = sample(5000, seed=1)
+    scores, happened = drawn(5000, seed=1)
     found = ece(np.array([fitted(score) for score in scores]), happened.astype(float))
     assert found is not None
-    assert found < 0.07
+    assert found < most
+
+
+def test_labels_that_are_nearly_all_alike_are_mapped_too() -> None:
+    scores = np.linspace(-1, 1, 2000)
+    for few in (1, 2):
+        fitted = fit_map(scores, np.arange(2000) < few)
+        assert 0 < fitted(0.0) < 0.01
 
 
 @settings(max_examples=30, deadline=None)
