@@ -68,6 +68,8 @@ class Running:
     """What was said of the draft before it was whole."""
     verdicts: list[Verdict] = field(default_factory=list)
     """What was said of it since."""
+    seconds: float | None = None
+    """How long its engine took, once that is known."""
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """The engine's chunks; its failure ends them and stays in `error`. Closing stops the engine."""
@@ -96,23 +98,37 @@ class Running:
         """What has come of the only choice."""
         return self.pieces[0].choice()
 
-    def attempt(self, *, cancelled: bool = False) -> Attempt:
-        """What is known now, unjudged: the generation if it is whole, else the failure, or neither if it was cancelled."""
+    @property
+    def generation(self) -> Generation | None:
+        """What was generated, if it is whole."""
+        if self.error is not None or (self.early is not None and self.early.deferral is not None):
+            return None
+        return Generation(tuple([self.pieces[index].choice() for index in sorted(self.pieces)]), self.usage or self._counted())
+
+    def ended(self) -> Generation | None:
+        """Note that its engine is done, for what verifiers take is theirs; what was generated, if it is whole."""
+        self.seconds = self.clock() - self.started
+        return self.generation
+
+    def attempt(
+        self, generation: Generation | None = None, *, deferral: Reason | None = None, at_fault: int = 0, cancelled: bool = False
+    ) -> Attempt:
+        """What is known now: the generation that was judged, if it is whole, else the failure, or neither if it was cancelled."""
         usage = self.usage or self._counted()
-        whole = self.error is None and not cancelled and (self.early is None or self.early.deferral is None)
         return Attempt(
             tier=self.tier.name,
             kind=self.kind,
-            generation=self._generation(usage) if whole else None,
+            generation=generation,
             failure=self._failure(),
             verdicts=(*(self.early.verdicts if self.early else ()), *self.verdicts),
-            deferral=self._deferral(),
-            seconds=self.clock() - self.started,
+            deferral=deferral or self._deferral(),
+            seconds=self.clock() - self.started if cancelled or self.seconds is None else self.seconds,
             usage=usage,
             cost=self.tier.price.of(usage, self.call.receipt),
             energy=self.call.receipt.energy,
             cancelled=cancelled,
             began=self.started - self.origin,
+            at_fault=at_fault,
         )
 
     def _add(self, chunk: Chunk) -> None:
@@ -122,9 +138,6 @@ class Running:
     def _finished(self) -> None:
         if not self.finished:
             raise EngineProtocolError("the engine's answer ended before it was finished")
-
-    def _generation(self, usage: Usage) -> Generation:
-        return Generation(tuple(self.pieces[index].choice() for index in sorted(self.pieces)), usage)
 
     def _counted(self) -> Usage:
         """Tokens of an answer whose engine never told: a piece without token details counts as one."""

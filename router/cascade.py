@@ -160,7 +160,7 @@ class _Run:
             known = self.attempts[index]
             self.attempts[index] = replace(known, verdicts=(*known.verdicts, verdict))
 
-        await self._rung(attempt.tier).gates(attempt, attempt.generation, self._repairs(attempt, before=index), note)
+        await self._rung(attempt.tier).gates(attempt, attempt.generation, self._repairs(attempt.tier, before=index), note)
         return self.attempts[index].satisfies_contract
 
     def _shadowed(self, step: Try | Repair | Return | GiveUp) -> Try | Repair | Return | GiveUp:
@@ -251,7 +251,7 @@ class _Run:
         if running.early is None:
             await self._record(running)
             return
-        self.attempts.append(running.attempt())
+        self.attempts.append(running.attempt(running.generation))
         self.running.remove(running)
         if self.first_token is not None:
             yield self._ended(running)
@@ -290,14 +290,15 @@ class _Run:
 
     async def _known(self, running: Running) -> Attempt:
         """The attempt when its engine is done, with what the verifiers say of it."""
-        attempt = running.attempt()
-        if attempt.generation is not None:
-            attempt = await self._rung(attempt.tier).judged(attempt, attempt.generation, self._repairs(attempt), running.verdicts)
+        generation, tier = running.ended(), running.tier.name
+        deferral, at_fault = None, 0
+        if generation is not None:
+            deferral, at_fault = await self._rung(tier).judged(generation, self._repairs(tier), running.verdicts)
         self.running.remove(running)
-        return attempt
+        return running.attempt(generation, deferral=deferral, at_fault=at_fault)
 
-    def _repairs(self, attempt: Attempt, before: int | None = None) -> int:
-        return sum(earlier.tier == attempt.tier for earlier in self.attempts[:before])
+    def _repairs(self, tier: str, before: int | None = None) -> int:
+        return sum([earlier.tier == tier for earlier in self.attempts[:before]])
 
     def _failed(self, error: SmallfirstError) -> Finished:
         return Finished(self.outcome(code=error.code), error=error)

@@ -19,6 +19,7 @@ from router.types import (
     Generation,
     GenerationRequest,
     Message,
+    Reason,
     Ruling,
     Tier,
     Verdict,
@@ -86,14 +87,14 @@ class Rung:
         live = self.live or gate is not None or early is not None
         return EngineCall(self.request.id, messages, self.contract, self.request.sampling, needed, live, seconds, guide)
 
-    async def judged(self, attempt: Attempt, generation: Generation, repairs: int, verdicts: list[Verdict]) -> Attempt:
-        """The attempt with its verdicts, which are appended as they come; every choice must pass, the first that does not ends it."""
+    async def judged(self, generation: Generation, repairs: int, verdicts: list[Verdict]) -> tuple[Reason | None, int]:
+        """Why it is not kept, and the choice at fault; every one must pass. The verdicts are appended as they come."""
         for index, choice in enumerate(generation.choices):
             draft = self._draft(choice, generation, repairs)
             found = await verify(self.route.judges(self.request), draft, self.route.rules, verdicts.append)
             if found.deferral is not None or none_fits(self.request.contract, self.contract, choice):
-                return replace(attempt, verdicts=tuple(verdicts), deferral=found.deferral or "abstain", at_fault=index)
-        return replace(attempt, verdicts=tuple(verdicts))
+                return found.deferral or "abstain", index
+        return None, 0
 
     async def gates(self, attempt: Attempt, generation: Generation, repairs: int, note: Callable[[Verdict], object]) -> None:
         """Ask the hard gates that were not reached when an attempt was deferred, of every choice, until one objects; `note` hears them."""

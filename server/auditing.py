@@ -148,7 +148,7 @@ class Auditor:
         except asyncio.CancelledError:
             self._spent(chosen.outcome.route, running.attempt(cancelled=True))
             raise
-        return running.attempt()
+        return running.attempt(running.generation)
 
     def _spent(self, route: str, attempt: Attempt) -> None:
         self.heard.cost(route, attempt.tier, attempt.cost)
