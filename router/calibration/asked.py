@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -51,18 +52,15 @@ REQUEST_FEATURES = (
 class Asked:
     """The request as the features see it: `last` is the last user message, `text` all that was said to the model, both lower-cased.
 
-    `digits` are the numbers of the last message as written, `written` their values; `numbers` are those in words too. `overlaps` and
-    `named` say by function how far the last message holds the words of its description, and what share of its name's.
+    `written` are the numbers of the last message in digits, `numbers` those in words too. `overlaps` and `named` say by function how far
+    the last message holds the words of its description, and what share of its name's. `features` are those of the last message alone.
     """
 
-    original: str
     last: str
     text: str
     words: list[str]
-    distinct: frozenset[str]
     stems: frozenset[str]
     all_stems: frozenset[str]
-    digits: list[str]
     written: frozenset[float]
     numbers: frozenset[float]
     all_numbers: frozenset[float]
@@ -72,6 +70,7 @@ class Asked:
     offer: Offer
     overlaps: dict[str, float]
     named: dict[str, float]
+    features: Mapping[str, float]
 
 
 def asked(request: GenerationRequest) -> Asked:
@@ -101,26 +100,24 @@ def _asked(turns: tuple[tuple[str, str], ...], contract: _Contract) -> Asked:
     original = next((text for role, text in reversed(turns) if role == "user"), "")
     every = [_said(text) for _, text in turns]
     said, more = _said(original), len(turns) > 1 or not original
-    own, offered, distinct = said.stems, offer(contract.contract), said.distinct
-    functions = offered.functions.items()
+    own, offered = said.stems, offer(contract.contract)
+    functions, conjunctions, quoted = offered.functions.items(), CONJUNCTION.count(said.text, said.distinct), quotes(original)
     return Asked(
-        original,
         said.text,
         "\n".join([other.text for other in every]),
         said.words,
-        distinct,
         own,
         own.union(*[other.stems for other in every]) if more else own,
-        said.digits,
         said.written,
         said.numbers,
         said.numbers.union(*[other.numbers for other in every]) if more else said.numbers,
-        CONJUNCTION.count(said.text, distinct),
-        quotes(original),
+        conjunctions,
+        quoted,
         frozenset([name.casefold() for name in _NAMES.findall(original)]),
         offered,
         {name: len(own & function.described) / (1 + len(function.stems)) for name, function in functions},
         {name: len(own & function.stems) / max(len(function.stems), 1) for name, function in functions},
+        _text_features(original, said, conjunctions, len(quoted)),
     )
 
 
@@ -150,7 +147,7 @@ def request_features(request: GenerationRequest, known: Asked | None = None) -> 
     """Named features of the request, all finite; `known` is the request taken apart, where that was done already."""
     known = known or asked(request)
     best = sorted(known.overlaps.values(), reverse=True)[:2]
-    found = _text_features(known)
+    found = dict(known.features)
     found["turns"] = float(len(request.messages))
     found["all_chars"] = math.log1p(sum([len(message.text) for message in request.messages]))
     found["tools"] = float(len(known.offer.functions))
@@ -166,25 +163,25 @@ def request_features(request: GenerationRequest, known: Asked | None = None) -> 
     return found
 
 
-def _text_features(known: Asked) -> dict[str, float]:
-    last, count, size = known.last, max(len(known.words), 1), max(len(known.last), 1)
+def _text_features(original: str, said: _Said, conjunctions: int, quoted: int) -> dict[str, float]:
+    last, count, size = said.text, max(len(said.words), 1), max(len(said.text), 1)
     ends = "." in last or "!" in last or "?" in last
     return {
         "chars": math.log1p(len(last)),
-        "words": math.log1p(len(known.words)),
-        "word_length": sum(map(len, known.words)) / count,
-        "content": len(known.stems) / count,
-        "digits": sum([len(figure) - figure.count(".") - figure.count(",") for figure in known.digits]) / size,
-        "numbers": float(len(known.digits)),
-        "conjunctions": float(known.conjunctions),
+        "words": math.log1p(len(said.words)),
+        "word_length": sum(map(len, said.words)) / count,
+        "content": len(said.stems) / count,
+        "digits": sum([len(figure) - figure.count(".") - figure.count(",") for figure in said.digits]) / size,
+        "numbers": float(len(said.digits)),
+        "conjunctions": float(conjunctions),
         "commas": float(last.count(",")),
         "sentences": float(len(_SENTENCE.findall(last))) if ends else 0.0,
         "questions": float(last.count("?")),
         "lines": float(last.count("\n")),
-        "quotes": float(len(known.quotes)),
-        "capitals": len(_CAPITAL.findall(known.original)) / size,
+        "quotes": float(quoted),
+        "capitals": len(_CAPITAL.findall(original)) / size,
         "symbols": len(_SYMBOL.findall(last)) / size,
-        "corrections": float(CORRECTION.count(last, known.distinct)),
-        "negations": float(NEGATION.count(last, known.distinct)),
-        "relative": float(RELATIVE.count(last, known.distinct)),
+        "corrections": float(CORRECTION.count(last, said.distinct)),
+        "negations": float(NEGATION.count(last, said.distinct)),
+        "relative": float(RELATIVE.count(last, said.distinct)),
     }
