@@ -64,6 +64,7 @@ class Bounded(HttpToolsProtocol):
             transport.abort()
         else:
             _end_when_silent(transport, self.bounds.stall)
+            self.transport = cast("asyncio.Transport", Joined(transport, self.loop))
             self._time()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -125,6 +126,36 @@ class Bounded(HttpToolsProtocol):
         self.phase = Phase.DONE
         self._time()
         self.transport.close()
+
+
+class Joined:
+    """A transport whose writes of one turn of the event loop are one: an answer's head and its body, and all that is ready of a stream.
+
+    The HTTP server writes each apart, and each is a call of the kernel that wakes the client.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop, self._waiting = transport, loop, list[bytes]()
+
+    def write(self, data: bytes) -> None:
+        """Soon."""
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(data)
+
+    def close(self) -> None:
+        """What was written is still sent."""
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the transport's."""
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting and not self._transport.is_closing():
+            self._transport.write(b"".join(waiting))
 
 
 def _end_when_silent(transport: asyncio.Transport, seconds: float) -> None:
