@@ -54,7 +54,7 @@ class Endless:
         self.sent, self.over = 0, asyncio.Event()
 
     async def __call__(self, wire: Wire) -> None:
-        piece = chunked(events()[1] * 100)
+        piece = chunked(events("word" * 1000)[1] * 10)  # mostly text: what comes together goes on as one event
         try:
             await wire.send(head("content-type: text/event-stream", "transfer-encoding: chunked"))
             while True:
