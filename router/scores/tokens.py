@@ -30,10 +30,13 @@ def _values(tokens: Sequence[Token]) -> tuple[Token, ...]:
     """Where freedom is unknown: tokens outside the keys that hold a letter or a digit and were not certain."""
     text = "".join(token.text for token in tokens)
     keys = [match.span() for match in _KEY.finditer(text)]
-    kept, at = [], 0
+    keys.append((len(text) + 1, len(text) + 1))
+    kept, at, place = [], 0, 0
     for token in tokens:
         end = at + len(token.text)
-        key = any(start <= at and end <= stop for start, stop in keys)
+        while keys[place][1] < end:
+            place += 1  # the first key that does not end before the token
+        key = keys[place][0] <= at
         if not key and any(map(str.isalnum, token.text)) and (token.logprob is None or token.logprob < _CERTAIN):
             kept.append(token)
         at = end
