@@ -1,6 +1,5 @@
 """Prometheus metrics of outcomes: fixed names, closed sets of labels, one registry an application."""
 
-import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,8 +16,6 @@ from server.observers.savings import Yardstick
 from server.observers.tally import Tally
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
-SOON = 0.1
-"""Seconds after which another process may see what was counted."""
 _Said = tuple[str, Ruling]
 Kind = TypeVar("Kind", Counter, Gauge, Histogram)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -30,7 +27,8 @@ SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 class Metrics:
     """Observes outcomes; what happened before there was one (a refusal, a place in flight) it is told by the handlers.
 
-    What every outcome says is tallied, and told to the library when somebody looks; where other processes look, every tenth of a second.
+    What every outcome says is tallied, and told to the library when somebody looks; where other processes look, at once, for they cannot
+    ask for it.
     """
 
     media_type = CONTENT_TYPE_LATEST
@@ -40,7 +38,6 @@ class Metrics:
         self._yardsticks = yardsticks or {}
         self._children: dict[tuple[object, tuple[str, ...]], Any] = {}
         self._tallies: dict[tuple[object, ...], Tally] = {}
-        self._settling: asyncio.TimerHandle | None = None
         self._looked_at = MULTIPROCESS in os.environ  # by other processes
         self.registry = CollectorRegistry()
         self.registry.register(_First(self.settle))
@@ -105,13 +102,10 @@ class Metrics:
             self._of(self._key_requests, request.owner, outcome.code).inc()
             self._of(self._key_tokens, request.owner).inc(outcome.all_tokens)
             self._of(self._key_cost, request.owner).inc(outcome.cost)
-        self._later()
+        self._settle_for_others()
 
     def settle(self) -> None:
         """Tell the library what was tallied."""
-        if self._settling is not None:
-            self._settling.cancel()
-            self._settling = None
         for tally in self._tallies.values():
             tally.settle()
 
@@ -137,7 +131,7 @@ class Metrics:
         """What a request took beside its engine calls."""
         tally = self._tallies.get(()) or self._tallies.setdefault((), Tally((), (), (self._overhead,)))
         tally.add((), (max(0.0, seconds),))
-        self._later()
+        self._settle_for_others()
 
     def labelled(self, route: str, source: str, success: bool) -> None:
         """A label more."""
@@ -253,13 +247,9 @@ class Metrics:
         if verdict.energy is not None:
             self._of(self._energy, tier, verdict.energy.method).inc(verdict.energy.joules)
 
-    def _later(self) -> None:
-        """Settle before long where others look at what this process counted: they cannot ask it to."""
-        if self._looked_at and self._settling is None:
-            try:
-                self._settling = asyncio.get_running_loop().call_later(SOON, self.settle)
-            except RuntimeError:  # nothing would come back to it
-                self.settle()
+    def _settle_for_others(self) -> None:
+        if self._looked_at:
+            self.settle()
 
     def _of(self, metric: Kind, *labels: str) -> Kind:
         """The metric under these labels, remembered: the library's own look-up costs more than the counting."""
