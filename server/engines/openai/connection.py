@@ -8,7 +8,7 @@ import httptools
 from server.engines.openai.retry import Trouble
 
 MOST_HEAD = 64 * 1024
-"""Bytes of an answer's status line and headers."""
+"""Bytes of an answer's status line and headers, and of whatever else comes without a byte of the body."""
 MOST_WAITING = 256 * 1024
 """Bytes that may wait for a slow reader before no more are taken from the server."""
 FINAL = 200
@@ -85,13 +85,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._parser is None:
             return self.close()  # nobody asked for this
-        if not self.begun:
-            self._head += len(data)
+        self._head += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.fail("protocol")
-        if not self.begun and self._head > MOST_HEAD:
+        if self._head > MOST_HEAD:
             self.fail("protocol")
         self._wake()
         return None
@@ -114,6 +113,7 @@ class Connection(asyncio.Protocol):
         if self.complete:
             return
         self._pieces.append(data)
+        self._head = 0
         self.received += len(data)
         self._waiting += len(data)
         if self._waiting > MOST_WAITING and not self._paused and self._transport is not None:

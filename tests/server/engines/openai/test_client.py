@@ -205,3 +205,12 @@ async def test_a_servers_certificate_must_fit_its_name(monkeypatch: pytest.Monke
         with pytest.raises(Interrupted) as caught:
             await answer(own, f"https://127.0.0.1:{port}/v1")
         assert caught.value.trouble == "connect"
+
+
+async def test_trailers_without_end_are_cut_off_as_headers_are() -> None:
+    endless = CHUNKED[:-2] + b"x: ", *[b"y" * MOST_HEAD] * 64
+    async with serving(*endless) as server, client() as made:
+        with pytest.raises(Interrupted) as caught:
+            await answer(made, server.url)
+        assert caught.value.trouble == "protocol"
+        assert server.written < 16 * MOST_HEAD
