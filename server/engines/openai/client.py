@@ -180,6 +180,7 @@ class PooledClient:
     _idle: dict[str, list[Connection]] = field(default_factory=dict, repr=False)
     _context: ssl.SSLContext | None = field(default=None, repr=False)
     _sweeping: asyncio.TimerHandle | None = field(default=None, repr=False)
+    _over: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         self._free = asyncio.Semaphore(self.max_connections)
@@ -196,6 +197,7 @@ class PooledClient:
 
     async def close(self) -> None:
         """Close every connection that is kept; those in use end with their exchanges."""
+        self._over = True
         if self._sweeping is not None:
             self._sweeping.cancel()
         for connection in chain.from_iterable(self._idle.values()):
@@ -250,11 +252,14 @@ class PooledClient:
 
     def _released(self, origin: str, connection: Connection) -> None:
         self._free.release()
-        if connection.reusable:
+        if connection.reusable and not self._over:
+            connection.take()  # what nobody read, for which the server may be held back
             connection.since = connection.loop.time()
             self._idle.setdefault(origin, []).append(connection)
             if self._sweeping is None:
                 self._sweeping = connection.loop.call_later(KEPT, self._sweep, connection.loop)
+        else:
+            connection.close()
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close what nobody needed for a while."""
@@ -295,5 +300,5 @@ def _seconds(value: str) -> float | None:
         pass
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

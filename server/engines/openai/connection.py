@@ -35,7 +35,6 @@ class Connection(asyncio.Protocol):
 
     def begin(self, request: bytes) -> None:
         """Send a whole request."""
-        self.take()
         self.trouble, self.headers, self._parser = None, {}, httptools.HttpResponseParser(self)
         self.status = self.received = self._head = 0
         self.begun = self.complete = self.reusable = False
@@ -128,7 +127,11 @@ class Connection(asyncio.Protocol):
         if not self.begun:  # a word on the way (RFC 9110, 15.2), before the answer itself
             self.headers = {}
         elif self._parser is not None:
-            self.complete, self.reusable, self._parser = True, self._parser.should_keep_alive(), None
+            self.complete, self.reusable, self._parser = True, self._parser.should_keep_alive() and self._sent(), None
+
+    def _sent(self) -> bool:
+        """Whether the whole request is on its way: a server that answers before that may never read the rest."""
+        return self._transport is not None and not self._transport.get_write_buffer_size()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

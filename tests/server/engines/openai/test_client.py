@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from server.engines.openai import client as module
-from server.engines.openai.client import Exchange, Interrupted, PooledClient
+from server.engines.openai.client import Exchange, Interrupted, PooledClient, PooledExchange
 from server.engines.openai.connection import MOST_HEAD, MOST_WAITING
 from server.engines.openai.options import Timeouts
 
@@ -214,3 +214,53 @@ async def test_trailers_without_end_are_cut_off_as_headers_are() -> None:
             await answer(made, server.url)
         assert caught.value.trouble == "protocol"
         assert server.written < 16 * MOST_HEAD
+
+
+async def test_a_connection_on_which_a_request_still_waits_to_be_sent_serves_no_other() -> None:
+    """A server that answers early and reads no further would leave the next request behind the rest of this one."""
+    connections = 0
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(WHOLE)
+        await reader.readuntil(b"\r\n\r\n" * 2)  # which never comes: it reads no more once its buffer is full
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0, limit=1024) as listening, client() as made:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
+        for _ in range(2):
+            deadline = asyncio.get_running_loop().time() + 2
+            exchange = await made.post(url, b" " * 10_000_000, {}, deadline=deadline, streamed=False)
+            assert await exchange.body() == b"body"
+            exchange.close()
+        assert connections == 2
+
+
+async def test_what_nobody_read_of_an_answer_is_not_kept_with_its_connection() -> None:
+    async with serving(WHOLE) as server, client() as made:
+        exchange = await post(made, server.url)
+        assert isinstance(exchange, PooledExchange)
+        while not exchange.connection.complete:
+            await asyncio.sleep(0.001)
+        exchange.close()
+        assert not exchange.connection.take()
+
+
+async def test_a_connection_in_use_ends_with_its_exchange_where_its_client_is_closed() -> None:
+    async with serving(WHOLE) as server:
+        async with client() as made:
+            exchange = await post(made, server.url)
+        assert await exchange.body() == b"body"
+        exchange.close()
+        await asyncio.sleep(0.05)
+        assert server.writers[0].is_closing()
+
+
+@pytest.mark.parametrize("said", ["Mon, 01 Jan 99999999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 +999999999999999", "soon", "nan"])
+async def test_a_time_that_no_calendar_has_is_no_retry_after(said: str) -> None:
+    async with serving(WHOLE.replace(b"content-length", f"retry-after: {said}\r\ncontent-length".encode())) as server, client() as made:
+        exchange = await post(made, server.url)
+        assert not exchange.retry_after
+        exchange.close()
