@@ -9,11 +9,12 @@ proxy and no credentials from the environment, no redirects, no cookies, no comp
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from itertools import chain
+from socket import SOCK_STREAM
 from time import time
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -243,12 +244,11 @@ class PooledClient:
         try:
             async with asyncio.timeout_at(min(until, deadline)):
                 port = parts.port or (80 if context is None else 443)
-                _, connection = await loop.create_connection(Connection, parts.hostname or "", port, ssl=context)
+                return await _reached(parts.hostname or "", port, context, min(until, deadline))
         except TimeoutError:
             raise Interrupted("connect_timeout" if until < deadline else "total_timeout") from None
-        except OSError:
+        except (OSError, UnicodeError):  # a name that none can have is found by no server either
             raise Interrupted("connect") from None
-        return connection
 
     def _released(self, origin: str, connection: Connection) -> None:
         self._free.release()
@@ -269,6 +269,18 @@ class PooledClient:
                 connection.close()
             self._idle[origin] = [one for one in kept if one.reusable]
         self._sweeping = loop.call_later(KEPT, self._sweep, loop) if any(self._idle.values()) else None
+
+
+async def _reached(host: str, port: int, context: ssl.SSLContext | None, until: float) -> Connection:
+    """The first of the host's addresses that answers: none but the last takes more than its share of the time, for some never say no."""
+    loop, name = asyncio.get_running_loop(), host if context else None
+    told = [str(found[-1][0]) for found in await loop.getaddrinfo(host, port, type=SOCK_STREAM)]
+    *others, last = told if len(told) > 1 else [host]
+    for left, address in zip(range(len(told), 1, -1), others, strict=True):
+        with suppress(OSError):
+            async with asyncio.timeout((until - loop.time()) / left):
+                return (await loop.create_connection(Connection, address, port, ssl=context, server_hostname=name))[1]
+    return (await loop.create_connection(Connection, last, port, ssl=context, server_hostname=name))[1]
 
 
 @lru_cache(maxsize=1024)

@@ -1,13 +1,16 @@
 """The client towards engines on real sockets: what it takes for an answer, what it keeps for the next call, what it gives up."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import AsyncMock, patch
 
 import pytest
 import trustme
+import uvloop
 
 from server.engines.openai import client as module
 from server.engines.openai.client import Exchange, Interrupted, PooledClient, PooledExchange
@@ -264,3 +267,30 @@ async def test_a_time_that_no_calendar_has_is_no_retry_after(said: str) -> None:
         exchange = await post(made, server.url)
         assert not exchange.retry_after
         exchange.close()
+
+
+@pytest.mark.parametrize("loops", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_an_address_that_never_answers_does_not_hide_the_next_one(loops: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def ask() -> bytes:
+        async with serving(WHOLE) as server, client() as made:
+            port = int(server.url.split(":")[2].split("/")[0])
+            with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
+                deaf.bind(("127.0.0.2", port))
+                deaf.listen(0)
+                for waiting in (first, second):  # its queue is full then, and what comes more is not even refused
+                    waiting.setblocking(False)
+                    waiting.connect_ex(("127.0.0.2", port))
+                loop = asyncio.get_running_loop()
+                known = [(*[socket.AF_INET, socket.SOCK_STREAM, 6, ""], (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
+                with patch.object(type(loop), "getaddrinfo", AsyncMock(return_value=known)):
+                    return await answer(made, f"http://engine.example:{port}/v1")
+
+    with asyncio.Runner(loop_factory=loops) as runner:
+        assert runner.run(ask()) == b"body"
+
+
+async def test_a_name_that_no_host_can_have_is_found_nowhere() -> None:
+    async with client() as made:
+        with pytest.raises(Interrupted) as caught:
+            await answer(made, "http://a..b/v1")
+        assert caught.value.trouble == "connect"
