@@ -17,8 +17,10 @@ def _listed(value: object) -> object:
 
 
 def _plain_url(url: str) -> str:
+    if not url.isascii() or " " in url:
+        raise ValueError("must be ASCII without spaces: percent-encode its path, and write its host in punycode")
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.port == 0 or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http or https address")
     if parts.username or parts.password:
         raise ValueError("must not hold credentials: name an environment variable in api_key_env")

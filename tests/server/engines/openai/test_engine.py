@@ -399,6 +399,9 @@ def test_one_address_or_several() -> None:
     [
         {"base_url": "ftp://h"},
         {"base_url": "http://user:pw@h/v1"},
+        {"base_url": "http://h:99999/v1"},
+        {"base_url": "http://h/two words/v1"},
+        {"base_url": "http://h/gew\u00e4hlt/v1"},
         {"base_url": "http://h/v1?key=1"},
         {"base_url": []},
         {"nonsense": 1},
