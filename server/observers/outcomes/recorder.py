@@ -231,8 +231,8 @@ class Recorder:
 
 
 def _size(entry: Entry) -> int:
-    """In characters; labels and feedback are small beside rows."""
-    return len(entry.body) + len(entry.content or "") if isinstance(entry, Row) else 0
+    """In characters; numbers and names are small beside texts."""
+    return len(entry.body) + len(entry.content or "") if isinstance(entry, Row) else len(entry.detail or "")
 
 
 def _unreachable() -> bool:

@@ -92,6 +92,18 @@ def test_what_does_not_fit_the_queue_is_counted(bounds: dict[str, int]) -> None:
     assert len(store.entries) + ears.lost == 50
 
 
+async def test_what_clients_say_of_answers_takes_its_room_in_the_queue_too() -> None:
+    store, ears = Fickle(), Ears()
+    store.may.clear()
+    made = recorder(store, ears, content=True, characters=20_000, seconds=10.0)
+    made.observe(*kept_small("a"))
+    assert await made.feedback("a", 1.0, "x" * 10_000)
+    with pytest.raises(Overloaded):
+        await made.feedback("a", 1.0, "x" * 10_000)
+    store.may.set()
+    made.close()
+
+
 def test_what_a_lost_store_never_took_is_counted_when_the_server_stops() -> None:
     store, ears = Fickle(StoreLost("gone")), Ears()
     made = recorder(store, ears)
