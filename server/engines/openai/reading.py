@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
-from operator import attrgetter
 
 from router.errors import EngineFailure, EngineProtocolError
 from router.types import Chunk, Token, Usage
@@ -115,8 +114,11 @@ class Reader:
 
 
 def together(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
-    """What came together of a choice as one chunk: each costs all that follows it as much as a longer one would."""
-    for index, same in groupby(chunks, attrgetter("index")):
+    """What came together of a choice as one chunk: each costs all that follows it as much as a longer one would.
+
+    Thoughts stay apart from what is said, in their order.
+    """
+    for (index, _), same in groupby(chunks, lambda chunk: (chunk.index, bool(chunk.reasoning))):
         first, *more = same
         if not more:
             yield first

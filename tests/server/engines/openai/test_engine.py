@@ -437,6 +437,26 @@ async def test_what_comes_together_is_one_chunk_and_counts_as_what_it_was() -> N
     assert chunks[-1].usage == Usage(7, 3)
 
 
+async def test_thoughts_that_come_together_with_what_is_said_stay_apart_from_it() -> None:
+    told = [
+        delta(reasoning_content="so"),
+        delta(reasoning_content="..."),
+        delta("a"),
+        delta("b"),
+        delta(reasoning_content="hm"),
+        delta("c"),
+    ]
+    play = sse_play(*told, delta("", finish="stop"))
+    async with serving(replace(play, pieces=(b"".join(play.pieces),))) as upstream, engine(upstream.url) as made:
+        chunks = [chunk async for chunk in made.stream(call(live=True))]
+    assert [(chunk.reasoning, chunk.text, chunk.pieces) for chunk in chunks[:4]] == [
+        ("so...", "", 2),
+        ("", "ab", 2),
+        ("hm", "", 1),
+        ("", "c", 1),
+    ]
+
+
 async def test_what_came_before_a_failure_in_one_piece_is_told_before_it() -> None:
     play = sse_play(delta("a"), delta("b"), {"error": {"message": "out of memory"}})
     async with serving(replace(play, pieces=(b"".join(play.pieces),))) as upstream, engine(upstream.url) as made:
