@@ -47,7 +47,7 @@ class Watch:
 
     def feed(self, chunk: Chunk) -> Verification | None:
         """Take the next piece; what is said of the draft once it is hopeless."""
-        self._count += len(chunk.tokens) or bool(chunk.text or chunk.reasoning)
+        self._count += len(chunk.tokens) or (chunk.pieces if chunk.text or chunk.reasoning else 0)
         found = doubts(token for token in chunk.tokens if token.free is not False)
         self._known += len(found)
         self._sum += sum(found)

@@ -52,6 +52,10 @@ def test_a_chunk_without_details_counts_as_one_token() -> None:
     assert fed(Early(tokens=2), Chunk(text="a few words"), Chunk(text="more")) == [None, "length"]
 
 
+def test_pieces_that_came_together_count_as_many() -> None:
+    assert fed(Early(tokens=4), Chunk(text="one two three", pieces=3), Chunk(reasoning="four", pieces=1)) == [None, "length"]
+
+
 @pytest.mark.parametrize(
     ("early", "form", "watched"),
     [(Early(), text(), False), (Early(), FORM, True), (Early(limit=-1), text(), True), (Early(tokens=9), text(), True)],

@@ -84,8 +84,9 @@ class MeteredEngine:
             async with aclosing(self.engine.stream(call)) as chunks:
                 async for chunk in chunks:
                     usage = chunk.usage or usage
-                    if chunk.finish_reason is None and (made := len(chunk.tokens) or bool(chunk.text)):
-                        shown += made
+                    made = len(chunk.tokens) or (chunk.pieces if chunk.text else 0)
+                    shown += made
+                    if made and chunk.finish_reason is None:
                         for meter, running in opened:
                             meter.ledger.show(running, made)
                     yield chunk

@@ -3,16 +3,19 @@
 import asyncio
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from router.errors import ConfigError
+from router.types import Chunk, EngineCall
 from server.build import gateway
 from server.config import checked
+from server.observers.energy.ledger import Lane, Ledger
+from server.observers.energy.metered import MeteredEngine
 from tests.server.harness import CALL, PATH, TOOLS, Reply, alive, running, settings
 
 RENTED = {
@@ -132,6 +135,37 @@ async def test_a_machine_paid_by_the_hour_costs_the_seconds_that_its_calls_took(
         spent = await world.metric("cost_usd_total", route="auto", tier="small", kind="answer")
     assert attempt["cost_usd"] == pytest.approx(attempt["seconds"], rel=0.5)
     assert spent == pytest.approx(attempt["cost_usd"])
+
+
+class Joining:
+    """An engine whose pieces come together, without token details or usage."""
+
+    name = "slm"
+
+    async def stream(self, call: EngineCall) -> AsyncGenerator[Chunk, None]:  # noqa: ARG002
+        yield Chunk(text="a b c", pieces=3)
+        yield Chunk(text=" d e", pieces=2, finish_reason="stop")
+
+
+class Recording:
+    """A meter that notes what calls took in all."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.made = ledger, list[float]()
+
+    def catch_up(self, now: float) -> None:
+        self.made.append(sum(lane.shown for lane in self.ledger.lanes.values()))
+        self.ledger.read(now, now)
+
+    def note(self, receipt: object, amount: float) -> None: ...
+
+
+async def test_pieces_that_came_together_weigh_as_many() -> None:
+    meter = Recording(Ledger(1.0, lanes={"slm": Lane()}))
+    made = MeteredEngine(cast(Any, Joining()), (cast(Any, meter),), iter(range(9)).__next__)
+    assert [chunk.pieces async for chunk in made.stream(EngineCall("1", ()))] == [3, 2]
+    assert meter.made == [3]
+    assert meter.ledger.lanes["slm"].pace == pytest.approx(5 / 1)
 
 
 @pytest.mark.parametrize(
