@@ -227,8 +227,10 @@ class PooledClient:
             raise Interrupted("total_timeout") from None
         kept = self._idle.get(origin, [])
         while kept:
-            if (connection := kept.pop()).reusable:
+            connection = kept.pop()
+            if connection.reusable and connection.loop.time() - connection.since < KEPT:  # what others close in time is not met closing
                 return connection
+            connection.close()
         try:
             return await self._connected(origin, deadline)
         except BaseException:

@@ -189,6 +189,17 @@ async def test_a_connection_that_nobody_needs_is_closed(monkeypatch: pytest.Monk
         assert server.connections == 2
 
 
+async def test_a_connection_that_nobody_needed_for_so_long_is_not_used_again_before_it_is_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 0.2)
+    async with serving(WHOLE) as server, client() as made:
+        for pause in (0.15, 0.22):  # swept after 0.2 and after 0.4 seconds
+            await answer(made, server.url)
+            before = server.connections
+            await asyncio.sleep(pause)
+        await answer(made, server.url)
+        assert server.connections == before + 1
+
+
 async def test_a_header_cannot_begin_another_line() -> None:
     async with serving(WHOLE) as server, client() as made:
         with pytest.raises(ValueError, match="more than one line"):
