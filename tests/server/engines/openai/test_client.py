@@ -64,8 +64,8 @@ async def serving(*pieces: bytes, ends: bool = False) -> AsyncGenerator[Server, 
 
 
 @asynccontextmanager
-async def client(most: int = 4, limit: int = 1 << 20, read: float = 5.0) -> AsyncGenerator[PooledClient, None]:
-    made = PooledClient(Timeouts(connect=1.0, read=read), most, limit)
+async def client(most: int = 4, limit: int = 1 << 20, read: float = 5.0, connect: float = 5.0) -> AsyncGenerator[PooledClient, None]:
+    made = PooledClient(Timeouts(connect=connect, read=read), most, limit)
     try:
         yield made
     finally:
@@ -283,7 +283,7 @@ async def test_a_time_that_no_calendar_has_is_no_retry_after(said: str) -> None:
 @pytest.mark.parametrize("loops", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def test_an_address_that_never_answers_does_not_hide_the_next_one(loops: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def ask() -> bytes:
-        async with serving(WHOLE) as server, client() as made:
+        async with serving(WHOLE) as server, client(connect=2.0) as made:
             port = int(server.url.split(":")[2].split("/")[0])
             with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
                 deaf.bind(("127.0.0.2", port))
@@ -294,7 +294,9 @@ def test_an_address_that_never_answers_does_not_hide_the_next_one(loops: Callabl
                 loop = asyncio.get_running_loop()
                 known = [(*[socket.AF_INET, socket.SOCK_STREAM, 6, ""], (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
                 with patch.object(type(loop), "getaddrinfo", AsyncMock(return_value=known)):
-                    return await answer(made, f"http://engine.example:{port}/v1")
+                    found = await answer(made, f"http://engine.example:{port}/v1", 10.0)
+        await asyncio.sleep(0.02)  # until the server has seen the end
+        return found
 
     with asyncio.Runner(loop_factory=loops) as runner:
         assert runner.run(ask()) == b"body"
