@@ -13,6 +13,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
+from ipaddress import ip_address
 from itertools import chain
 from socket import SOCK_STREAM
 from time import time
@@ -276,13 +277,21 @@ class PooledClient:
 async def _reached(host: str, port: int, context: ssl.SSLContext | None, until: float) -> Connection:
     """The first of the host's addresses that answers: none but the last takes more than its share of the time, for some never say no."""
     loop, name = asyncio.get_running_loop(), host if context else None
-    told = [str(found[-1][0]) for found in await loop.getaddrinfo(host, port, type=SOCK_STREAM)]
-    *others, last = told if len(told) > 1 else [host]
-    for left, address in zip(range(len(told), 1, -1), others, strict=True):
+    *others, last = await _addresses(host, port)
+    for left, address in zip(range(len(others) + 1, 1, -1), others, strict=True):
         with suppress(OSError):
             async with asyncio.timeout((until - loop.time()) / left):
                 return (await loop.create_connection(Connection, address, port, ssl=context, server_hostname=name))[1]
     return (await loop.create_connection(Connection, last, port, ssl=context, server_hostname=name))[1]
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    """Those that a name stands for; an address, and a name with one alone, stands for itself."""
+    with suppress(ValueError):
+        ip_address(host)
+        return [host]
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
+    return [str(known[-1][0]) for known in found] if len(found) > 1 else [host]
 
 
 @lru_cache(maxsize=1024)

@@ -72,12 +72,12 @@ async def client(most: int = 4, limit: int = 1 << 20, read: float = 5.0, connect
         await made.close()
 
 
-async def post(made: PooledClient, url: str, seconds: float = 2.0, *, streamed: bool = False, **headers: str) -> Exchange:
+async def post(made: PooledClient, url: str, seconds: float = 10.0, *, streamed: bool = False, **headers: str) -> Exchange:
     deadline = asyncio.get_running_loop().time() + seconds
     return await made.post(url, b"{}", headers, deadline=deadline, streamed=streamed)
 
 
-async def answer(made: PooledClient, url: str, seconds: float = 2.0) -> bytes:
+async def answer(made: PooledClient, url: str, seconds: float = 10.0) -> bytes:
     exchange = await post(made, url, seconds)
     try:
         return await exchange.body()
@@ -245,7 +245,7 @@ async def test_a_connection_on_which_a_request_still_waits_to_be_sent_serves_no_
     async with await asyncio.start_server(refuse, "127.0.0.1", 0, limit=1024) as listening, client() as made:
         url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
         for _ in range(2):
-            deadline = asyncio.get_running_loop().time() + 2
+            deadline = asyncio.get_running_loop().time() + 10
             exchange = await made.post(url, b" " * 10_000_000, {}, deadline=deadline, streamed=False)
             assert await exchange.body() == b"body"
             exchange.close()
@@ -294,7 +294,7 @@ def test_an_address_that_never_answers_does_not_hide_the_next_one(loops: Callabl
                 loop = asyncio.get_running_loop()
                 known = [(*[socket.AF_INET, socket.SOCK_STREAM, 6, ""], (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
                 with patch.object(type(loop), "getaddrinfo", AsyncMock(return_value=known)):
-                    found = await answer(made, f"http://engine.example:{port}/v1", 10.0)
+                    found = await answer(made, f"http://engine.example:{port}/v1")
         await asyncio.sleep(0.02)  # until the server has seen the end
         return found
 
