@@ -56,7 +56,7 @@ class Plan:
 
 PLANS = {
     "small": Plan(Shape(hidden=128, layers=4, heads=4, kv_heads=4, intermediate=384), 17_000_000, 0.45),
-    "large": Plan(Shape(hidden=256, layers=6, heads=8, kv_heads=8, intermediate=704), 20_000_000, 0.5),
+    "large": Plan(Shape(hidden=256, layers=6, heads=8, kv_heads=8, intermediate=704), 12_000_000, 0.5),
 }
 
 
