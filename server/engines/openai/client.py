@@ -1,4 +1,4 @@
-"""The HTTP client behind a small port: one exchange is a status, a few headers and bytes as they come.
+"""The HTTP client behind a small port: a pool of connections for one engine.
 
 Written out over asyncio and llhttp for two reasons. aiohttp (3.14) gives an answer that nobody asked for, sent on a kept connection after
 the last one, to the next request, which is somebody else's; here it ends the connection. And an HTTP library costs more than most of what
@@ -8,53 +8,22 @@ proxy and no credentials from the environment, no redirects, no cookies, no comp
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from ipaddress import ip_address
 from itertools import chain
 from socket import SOCK_STREAM
-from time import time
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from server.engines.openai.connection import Connection
+from server.engines.openai.exchange import Exchange, Interrupted, PooledExchange
 from server.engines.openai.options import Timeouts
-from server.engines.openai.retry import Trouble
 
 KEPT = 30.0
 """Seconds after which a connection that nobody needs is closed."""
-
-
-class Interrupted(Exception):
-    """An exchange that did not come to its end; `trouble` says how. It never leaves the engine."""
-
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble)
-        self.trouble = trouble
-
-
-class Exchange(Protocol):
-    """An answer under way; `retry_after` is in seconds. `close` ends it at once, upstream too, where it is not at its end."""
-
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def content_type(self) -> str: ...
-
-    @property
-    def retry_after(self) -> float | None: ...
-
-    def pieces(self) -> AsyncGenerator[bytes, None]: ...
-
-    async def body(self, limit: int | None = None) -> bytes: ...
-
-    async def finish(self, seconds: float) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class Client(Protocol):
@@ -65,110 +34,6 @@ class Client(Protocol):
     async def get(self, url: str, headers: Mapping[str, str], *, deadline: float) -> Exchange: ...
 
     async def close(self) -> None: ...
-
-
-@dataclass(slots=True)
-class PooledExchange:
-    """An exchange over a connection of a pool, its answer bounded by `limit` bytes; `release` takes the connection back."""
-
-    connection: Connection
-    deadline: float
-    silence: float | None
-    limit: int
-    release: Callable[[Connection], None]
-    _timer: asyncio.TimerHandle | None = None
-    _closed: bool = False
-
-    def send(self, request: bytes) -> None:
-        """Begin, and watch the time."""
-        self.connection.begin(request)
-        self._watch()
-
-    async def begun(self) -> None:
-        """Wait for the head of the answer; raises Interrupted."""
-        while not self.connection.begun:
-            await self._change()
-
-    @property
-    def status(self) -> int:
-        return self.connection.status
-
-    @property
-    def content_type(self) -> str:
-        return self._header(b"content-type").partition(";")[0].strip().lower()
-
-    @property
-    def retry_after(self) -> float | None:
-        return _seconds(self._header(b"retry-after"))
-
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The body as it comes: what came together is one piece."""
-        while piece := await self._more():
-            yield piece
-
-    async def body(self, limit: int | None = None) -> bytes:
-        """The whole body, or its first `limit` bytes where that is enough."""
-        found: list[bytes] = []
-        while (limit is None or sum(map(len, found)) < limit) and (piece := await self._more()):
-            found.append(piece)
-        return b"".join(found)[:limit]
-
-    async def finish(self, seconds: float) -> None:
-        """Wait a moment for the end of an answer that is complete, so that its connection can serve again."""
-        if self.connection.complete:
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                while await self._more():
-                    pass
-        except (TimeoutError, Interrupted):
-            self.connection.close()
-
-    def close(self) -> None:
-        """The connection goes back to the pool where the answer is complete, and is closed where it is not."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-        if not self.connection.complete:
-            self.connection.close()
-        self.release(self.connection)
-
-    async def _more(self) -> bytes:
-        """What came since; b"" at the end. Raises Interrupted."""
-        connection = self.connection
-        if self._header(b"content-encoding").lower() not in ("", "identity"):
-            raise Interrupted("protocol")
-        while not (piece := connection.take()):
-            if connection.complete:
-                return b""
-            await self._change()
-        if connection.received > self.limit:
-            raise Interrupted("too_long")
-        return piece
-
-    async def _change(self) -> None:
-        if self.connection.trouble is not None:
-            raise Interrupted(self.connection.trouble)
-        await self.connection.change()
-
-    def _header(self, name: bytes) -> str:
-        found: bytes = self.connection.headers.get(name, b"")
-        return found.decode("latin-1")
-
-    def _watch(self) -> None:
-        """One timer for all waits: it looks again at what came meanwhile."""
-        until = self.deadline
-        if self.silence is not None:
-            until = min(until, (self.connection.since if self.connection.waits else self._now()) + self.silence)
-        if until > self._now():
-            self._timer = self.connection.loop.call_at(until, self._watch)
-        else:
-            self.connection.fail("total_timeout" if until == self.deadline else "read_timeout")
-
-    def _now(self) -> float:
-        return self.connection.loop.time()
 
 
 @dataclass(slots=True)
@@ -313,15 +178,3 @@ def _head(method: str, url: str, headers: Mapping[str, str]) -> bytes:
     if told.count("\n") != len(headers) or told.count("\r") != len(headers) or "\0" in told:
         raise ValueError("a header of more than one line")
     return f"{_line(method, url)}{told}\r\n".encode()
-
-
-def _seconds(value: str) -> float | None:
-    """Retry-After in either form, as seconds from now."""
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except (ValueError, OverflowError):
-        return None

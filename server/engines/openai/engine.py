@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from router.errors import ConfigError, EngineFailure
 from router.types import Chunk, Contract, EmbeddingCall, Embeddings, EngineCall
 from server.engines.openai import embedding
-from server.engines.openai.client import Client, Exchange, Interrupted, PooledClient
+from server.engines.openai.client import Client, PooledClient
 from server.engines.openai.errors import of_trouble
+from server.engines.openai.exchange import Exchange, Interrupted
 from server.engines.openai.flavours import FLAVOURS
 from server.engines.openai.logprobs import Reading
 from server.engines.openai.opening import Opener, Order, health_after, health_after_trouble, now

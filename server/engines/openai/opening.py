@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from random import random
 
 from router.errors import EngineFailure, EngineOverloaded, EngineRejected
-from server.engines.openai.client import Client, Exchange, Interrupted
+from server.engines.openai.client import Client
 from server.engines.openai.errors import of_status, of_trouble
+from server.engines.openai.exchange import Exchange, Interrupted
 from server.engines.openai.replicas import Replica, Replicas
 from server.engines.openai.retry import Retry, Trouble
 

@@ -13,8 +13,9 @@ import trustme
 import uvloop
 
 from server.engines.openai import client as module
-from server.engines.openai.client import Exchange, Interrupted, PooledClient, PooledExchange
+from server.engines.openai.client import PooledClient
 from server.engines.openai.connection import MOST_HEAD, MOST_WAITING
+from server.engines.openai.exchange import Exchange, Interrupted, PooledExchange
 from server.engines.openai.options import Timeouts
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
