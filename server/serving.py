@@ -7,6 +7,7 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from server.build import gateway
 from server.config import Settings, Tls, load
 from server.connections import Bounds, bounded
 from server.draining import Draining
+from server.listening import Listening
 from server.observers.metrics import MULTIPROCESS
 from server.orphans import end_with
 from server.supervising import provide_key, supervised
@@ -71,7 +73,8 @@ def serve(path: Path, settings: Settings, workers: int) -> None:
 def _listen(path: Path, settings: Settings, workers: int) -> None:
     given = options(settings, path.resolve().parent)
     if workers == 1:
-        uvicorn.run(from_file(path), **given)
+        with suppress(KeyboardInterrupt):
+            Listening(uvicorn.Config(from_file(path), **given)).run()
         return
     with tempfile.TemporaryDirectory(prefix="smallfirst-") as counts:
         os.environ |= {PATH: str(path.resolve()), MULTIPROCESS: os.environ.get(MULTIPROCESS, counts)}
