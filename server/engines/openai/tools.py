@@ -26,9 +26,9 @@ class _Pieces:
 class Writer:
     """Writes one choice's calls, each as soon as it is whole; words are written at the end, and only where no call came.
 
-    Words beside calls have no place in the contract's form and are left out. A call whose arguments are no JSON ends the text there, its
-    arguments quoted, so that the whole is no JSON either and no text inside them can pass for something else; so do words that should be
-    JSON, where `formed` says so.
+    Words beside calls have no place in the contract's form and are left out; arguments left out are an empty object. A call whose
+    arguments are no JSON ends the text there, its arguments quoted, so that the whole is no JSON either and no text inside them can pass
+    for something else; so do words that should be JSON, where `formed` says so.
     """
 
     formed: bool = False
@@ -94,8 +94,9 @@ class Writer:
         head = "," if self._written else '{"tool_calls":['
         self._written += 1
         start = f'{head}{{"name":{_compact(pieces.name)},"arguments":'
-        if is_json(pieces.json):
-            return f"{start}{pieces.json.strip()}}}"
+        arguments = pieces.json.strip(" \t\r\n") or "{}"
+        if is_json(arguments):
+            return f"{start}{arguments}}}"
         self._broken = True
         return f"{start}{_compact(pieces.json)}"
 
