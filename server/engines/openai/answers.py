@@ -17,7 +17,8 @@ FINISHES: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+"""Tokens: a server that claims more than any answer has would spend every budget at once."""
 _PLACE = re.compile(r" - at `(\$[^`]*)`$")
 
 

@@ -11,6 +11,7 @@ from server.engines.openai.errors import of_body
 from server.engines.openai.freedom import Freedom
 from server.engines.openai.logprobs import Reading, within
 from server.engines.openai.tools import Writer
+from server.engines.openai.wire import likely_tokens
 
 _NOTHING = Said()
 
@@ -87,7 +88,7 @@ class Reader:
             return None
         if finish == "tool_calls" and not self.native:
             raise EngineProtocolError("the engine called functions that it was not offered")
-        return Chunk(part.index, text, tokens, finish, self.usage, said.thought)
+        return Chunk(part.index, text, tokens, finish, self.usage, said.thought, 1 if part.message is None else likely_tokens(text))
 
     def _text(self, index: int, said: Said, *, last: bool) -> str:
         if not self.native:

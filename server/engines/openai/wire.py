@@ -110,6 +110,11 @@ class Dialect:
         return {"tools": [_tool(tool) for tool in tools], "tool_choice": mode, **single, **form}
 
 
+def likely_tokens(text: str) -> int:
+    """An estimate of a whole text's tokens, at least one: what an answer is taken to have whose server tells no usage."""
+    return max(1, round(len(text) / CHARACTERS_PER_TOKEN))
+
+
 def logprobs_wanted(call: EngineCall) -> bool:
     """Whether anybody asked for log-probabilities."""
     return call.sampling.logprobs or Evidence.LOGPROBS in call.evidence

@@ -86,6 +86,13 @@ async def test_a_missing_usage_stays_missing() -> None:
         assert usage(await gather(made, call(live=True))) is None
 
 
+async def test_a_whole_answer_without_usage_counts_as_more_than_one_token() -> None:
+    said = completion("word " * 70)
+    del said["usage"]
+    async with serving(json_play(said)) as upstream, engine(upstream.url) as made:
+        assert sum(chunk.pieces for chunk in await gather(made, call()) if chunk.text) == 100
+
+
 FAULTS: list[tuple[str, Play, type[EngineFailure], str]] = [
     ("truncated", sse_play(delta("a"), done=False), EngineProtocolError, "before it was finished"),
     ("done too early", sse_play(delta("a")), EngineProtocolError, "before it was finished"),
@@ -113,6 +120,7 @@ FAULTS: list[tuple[str, Play, type[EngineFailure], str]] = [
     ("wrong shape", json_play({"choices": [{"message": {"content": 7}}]}), EngineProtocolError, "choices.0.message.content"),
     ("no choices", json_play({"id": "x"}), EngineProtocolError, "no choices"),
     ("fewer tokens than none", json_play(completion() | {"usage": {"prompt_tokens": -1}}), EngineProtocolError, "usage.prompt_tokens"),
+    ("tokens beyond counting", json_play(completion() | {"usage": {"completion_tokens": 2**31}}), EngineProtocolError, "completion_tokens"),
     ("a list", json_play([1]), EngineProtocolError, "wrong shape"),
     ("empty body", Play(), EngineProtocolError, "JSON"),
     ("unknown finish", json_play(completion(finish="error")), EngineProtocolError, "'error'"),
