@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from router.contract import stopped
 from router.errors import (
     CascadeExhausted,
     ContextTooLong,
@@ -12,6 +13,7 @@ from router.errors import (
     EngineOverloaded,
     EngineRejected,
     EngineTimeout,
+    InvalidRequest,
     MaxTokensTooSmall,
     SmallfirstError,
 )
@@ -178,6 +180,8 @@ def _reason(request: GenerationRequest, attempts: Sequence[Attempt], elapsed: fl
         return DeadlineExceeded("the deadline passed before an answer could be kept")
     if request.sampling.max_tokens is not None and all(attempt.deferral == "length" for attempt in attempts):
         return MaxTokensTooSmall("no tier could finish an answer of the required form within max_tokens", param="max_tokens")
+    if request.sampling.stop and all(_stopped(request, attempt) for attempt in attempts):
+        return InvalidRequest("stop: one of these texts ended every answer before it had the required form", param="stop")
     failure = attempts[-1].failure
     if failure is None:
         return CascadeExhausted("no tier gave an answer of the required form")
@@ -185,3 +189,8 @@ def _reason(request: GenerationRequest, attempts: Sequence[Attempt], elapsed: fl
         return ContextTooLong(failure.message, param="messages")
     kind = _FAILURES.get(failure.code, EngineFailure if failure.retryable else EngineRejected)
     return kind(failure.message)
+
+
+def _stopped(request: GenerationRequest, attempt: Attempt) -> bool:
+    drafts = attempt.generation.choices if attempt.generation is not None and attempt.deferral == "contract" else ()
+    return any(stopped(request.contract, draft.text, request.sampling.stop) for draft in drafts)

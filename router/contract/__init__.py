@@ -3,7 +3,7 @@
 from router.contract.checking import Answer, answer, check
 from router.contract.lengths import shortest
 from router.contract.making import choice, grammar, json_object, json_schema, regex, text, tools
-from router.contract.prefix import Prefix
+from router.contract.prefix import Prefix, stopped
 from router.contract.schema import Limits
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "json_schema",
     "regex",
     "shortest",
+    "stopped",
     "text",
     "tools",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from router.contract.jsonprefix import JsonPrefix
 from router.contract.schema import is_plain
+from router.contract.strictjson import NotJson, glanced
 from router.types import Contract, Schema
 
 _JSON = frozenset({"json_object", "json_schema", "tools"})
@@ -32,6 +34,18 @@ class Prefix:
             return True
         self._text += text
         return any(choice.startswith(self._text) for choice in self._contract.choices)
+
+
+def stopped(contract: Contract, text: str, stops: Sequence[str]) -> bool:
+    """Whether one of the client's stop texts, which are left out, may have ended this answer before its time."""
+    if contract.kind in _JSON:
+        try:
+            glanced(text)
+        except NotJson:
+            pass
+        else:
+            return False
+    return any(Prefix(contract).feed(text + stop) for stop in stops)
 
 
 @lru_cache(maxsize=64)

@@ -137,6 +137,33 @@ async def test_an_answer_cut_off_under_a_contract_is_not_an_answer() -> None:
     assert error(response) == (400, "invalid_request_error", "max_tokens_too_small", "max_tokens")
 
 
+@pytest.mark.parametrize(
+    ("asked", "text", "stop"),
+    [
+        ({"response_format": {"type": "json_object"}}, '{"a":1', "}"),
+        ({"response_format": {"type": "json_object"}}, "", "{"),
+        ({"tools": TOOLS}, '{"tool_calls":[{"name":"set_timer","arguments":{"', "minutes"),
+        ({"structured_outputs": {"choice": ["yes", "no"]}}, "y", ["x", "e"]),
+        ({"structured_outputs": {"regex": "a+b"}}, "aa", "b"),
+    ],
+)
+async def test_an_answer_that_the_clients_own_stop_text_breaks_is_the_clients_error(
+    asked: dict[str, object], text: str, stop: object
+) -> None:
+    async with running([text] * 3, [text] * 3) as world:
+        response = await world.ask(**asked, stop=stop)
+    assert error(response) == (400, "invalid_request_error", "invalid_request", "stop")
+
+
+@pytest.mark.parametrize("text", ['{"a":1}', "[1]", '{"a":1]'])
+async def test_an_answer_that_no_stop_text_broke_is_not_blamed_on_one(text: str) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 2}}}
+    async with running([text] * 3, [text] * 3) as world:
+        form = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+        response = await world.ask(response_format=form, stop=["\n\n", "}"])
+    assert error(response)[2] == "cascade_exhausted"
+
+
 async def test_prose_cut_off_by_the_clients_own_limit_is_an_answer() -> None:
     async with running([Reply("one two", finish_reason="length")]) as world:
         response = await world.ask(max_tokens=2)
