@@ -90,7 +90,7 @@ async def _listen(engine: Engine, call: EngineCall, heard: _Heard) -> None:
 
 
 def _failed(engine: Engine, call: EngineCall, heard: _Heard, failure: EngineFailure) -> Said:
-    return Said(None, heard.spent(engine, call), failure, call.receipt.energy)
+    return Said(None, heard.spent(engine, call), failure.with_traceback(None), call.receipt.energy)  # as an attempt keeps it
 
 
 def discreet(reason: str, draft: Draft) -> str:

@@ -81,7 +81,7 @@ class Running:
                     yield chunk
             self._finished()
         except EngineFailure as error:
-            self.error = error
+            self.error = error.with_traceback(None)  # whose frames hold all that was read, and the error, until the collector comes
 
     @property
     def finished(self) -> bool:

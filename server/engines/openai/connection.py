@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """End it at once."""
-        self.reusable = False
+        self.reusable, self._parser = False, None  # which holds the connection in turn
         if self._transport is not None:
             self._transport.abort()
 
