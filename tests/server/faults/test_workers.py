@@ -1,4 +1,4 @@
-"""One of two workers is killed: the other goes on, a new one comes, and the metrics stay right."""
+"""One of two workers is killed or replaced: the other goes on, a new one comes, and the metrics stay right."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import httpx
 
 from tests.server.engines.openai.upstream import USAGE, delta, serving, sse_play
 from tests.server.faults.test_store import counted, until
-from tests.server.test_draining import running, settings, status
+from tests.server.test_draining import WORDS, running, settings, status, words
 
 CHAT = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -73,3 +73,44 @@ async def test_a_worker_that_is_killed_while_it_starts_is_replaced_and_holds_not
         process.terminate()
         async with asyncio.timeout(30):
             await process.communicate()
+
+
+async def test_a_hangup_replaces_the_workers_one_after_the_other_and_drops_nobody(tmp_path: Path) -> None:
+    """Unless the new one cannot start: then the old ones stay."""
+    play = sse_play(*map(delta, WORDS), delta(None, finish="stop"), USAGE, pause=0.1)
+    async with serving(play) as upstream:
+        path = settings(tmp_path, upstream.url, delay=0)
+        async with running(path, "--workers", "2") as (process, client):
+            await until(lambda: len(workers(process.pid)) == 2)
+            before, begun = workers(process.pid), asyncio.Event()
+            stream = asyncio.create_task(words(client, begun))
+            await begun.wait()
+            process.send_signal(signal.SIGHUP)
+            while before & (now := workers(process.pid)) or len(now) != 2:
+                assert len(now) >= 2
+                async with httpx.AsyncClient(base_url=client.base_url, timeout=30) as anew:
+                    assert await status(anew, "/readyz") == 200
+            assert await stream == "".join(WORDS)
+            path.write_text("{")
+            process.send_signal(signal.SIGHUP)
+            await until(lambda: len(workers(process.pid)) == 3)
+            await until(lambda: workers(process.pid) == now)
+            assert await status(client, "/healthz") == 200
+            process.terminate()
+            await process.communicate()
+
+
+async def test_signals_add_a_worker_and_take_one_away(tmp_path: Path) -> None:
+    async with (
+        serving(sse_play(delta("word", finish="stop"), USAGE)) as upstream,
+        running(settings(tmp_path, upstream.url, delay=0), "--workers", "2") as (process, client),
+    ):
+        for number, expected in ((signal.SIGTTIN, 3), (signal.SIGTTOU, 2), (signal.SIGTTOU, 1), (signal.SIGTTOU, 1)):
+            process.send_signal(number)
+            await until(lambda expected=expected: len(workers(process.pid)) == expected)
+        os.kill(killed := workers(process.pid).pop(), signal.SIGKILL)
+        await until(lambda: len(workers(process.pid) - {killed}) == 1)
+        while await status(client, "/readyz") != 200:
+            await asyncio.sleep(0.05)
+        process.terminate()
+        await process.communicate()
