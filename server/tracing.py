@@ -19,13 +19,15 @@ def request_id() -> str:
 
 def traceparent() -> str:
     """The client's header of that name (W3C Trace Context); "" where it sent none."""
-    return next((value.decode("latin-1") for name, value in _headers.get() if name == b"traceparent"), "")
+    for name, value in _headers.get():
+        if name == b"traceparent":
+            return value.decode("latin-1")
+    return ""
 
 
 def onward() -> dict[str, str]:
     """The headers that let whoever is asked next go on with the client's trace; none where it sent no valid one."""
-    given = traceparent()
-    if not _TRACEPARENT.fullmatch(given):
+    if not (given := traceparent()) or not _TRACEPARENT.fullmatch(given):
         return {}
     state = next((value.decode("latin-1") for name, value in _headers.get() if name == b"tracestate"), "")
     kept = {"tracestate": state} if state and state.isascii() and state.isprintable() else {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeVar
+
+Made = TypeVar("Made")
 
 Schema = Mapping[str, object]
 """A JSON Schema, or any JSON object that only passes through."""
@@ -105,6 +107,17 @@ class Contract:
     parallel: bool = True
     strict: bool = False
     form: Contract | None = None
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def once(self, name: Hashable, make: Callable[[Contract], Made]) -> Made:
+        """What `make` gives for it, made once as long as it lives: clients send the same contract again and again.
+
+        The names must be few, for a contract may live as long as the process.
+        """
+        if name not in self._made:
+            self._made[name] = make(self)
+        made: Made = self._made[name]
+        return made
 
 
 @dataclass(frozen=True, slots=True)

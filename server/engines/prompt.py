@@ -18,11 +18,11 @@ MESSAGE_FORM = 'To answer in words: {"message":"<your answer>"}'
 
 def render(call: EngineCall, form: Form) -> tuple[Message, ...]:
     """The messages to send: roles system, user and assistant, calls and results as text; parts that are not text are kept as they are."""
-    names = {made.id: made.name for message in call.messages for made in message.tool_calls}
+    names = {made.id: made.name for message in call.messages if message.tool_calls for made in message.tool_calls}
     turns = [_turn(message, names, call.contract) for message in call.messages]
     if call.guide:
         return tuple(_with_notice(turns, call.guide, first=True))
-    notice = _names(call.contract) if form == "names" else _instructions(call.contract)
+    notice = call.contract.once(form, _names if form == "names" else _instructions)
     return tuple(_with_notice(turns, notice)) if notice else tuple(turns)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic_core import to_json
 
 from router.errors import EngineRejected
-from router.types import EngineCall, Evidence, Message, Part, Sampling, Tool
+from router.types import Contract, EngineCall, Evidence, Message, Part, Sampling, Tool
 from server.engines.openai.flavours import Fields, Flavour
 from server.engines.openai.options import OpenAIOptions
 from server.engines.prompt import offered, render
@@ -28,13 +28,13 @@ class Dialect:
 
     def native(self, call: EngineCall) -> bool:
         """Whether this call's tools go as the server's own `tools`: not beside a form that would keep the server from calling them."""
-        formed = call.contract.form is not None and not self.flavour.formed_tools
-        return self.options.tools == "native" and call.contract.kind == "tools" and not formed
+        if self.options.tools != "native" or call.contract.kind != "tools":
+            return False
+        return call.contract.form is None or self.flavour.formed_tools
 
     def streams(self, call: EngineCall) -> bool:
         """Whether chunks are asked for: where they are wanted and the server can give what goes with them."""
-        lame = self.native(call) and logprobs_wanted(call) and not self.flavour.streams_tool_logprobs
-        return call.live and not lame
+        return call.live and not (self.native(call) and logprobs_wanted(call) and not self.flavour.streams_tool_logprobs)
 
     def request(self, call: EngineCall) -> bytes:
         """The body to post; raises EngineRejected on what the server would drop in silence."""
@@ -43,9 +43,9 @@ class Dialect:
         self._refuse(call.sampling)
         fields: Fields = {"model": self.options.model, "messages": self._messages(call), **self._stream(call)}
         fields |= self._sampling(call.sampling) | self._logprobs(call)
-        fields |= self._tools(call) if self.native(call) else self.flavour.form(call.contract)
         fields |= {name: json.loads(text) for name, text in call.sampling.extra}
-        return to_json(fields, fallback=_plain)
+        form = self._tools if self.native(call) else self._form
+        return to_json(fields)[:-1] + call.contract.once((self.flavour.name, form.__name__), form)
 
     def prompt_tokens(self, call: EngineCall) -> int:
         """An estimate: 3.5 characters a token, 4 tokens a message for its role and marks, 800 for a part that is not text."""
@@ -80,18 +80,18 @@ class Dialect:
         return [_message(message, developer=self.flavour.developer) for message in messages]
 
     def _sampling(self, sampling: Sampling) -> Fields:
-        fields: Fields = {
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": sampling.seed,
-            "presence_penalty": sampling.presence_penalty,
-            "frequency_penalty": sampling.frequency_penalty,
-            self.flavour.length_field: sampling.max_tokens,
-            "stop": list(sampling.stop) or None,
-            "n": sampling.n if sampling.n > 1 else None,
-            "logit_bias": {str(token): bias for token, bias in sampling.logit_bias} or None,
-        }
-        return {name: value for name, value in fields.items() if value is not None}
+        fields = (
+            ("temperature", sampling.temperature),
+            ("top_p", sampling.top_p),
+            ("seed", sampling.seed),
+            ("presence_penalty", sampling.presence_penalty),
+            ("frequency_penalty", sampling.frequency_penalty),
+            (self.flavour.length_field, sampling.max_tokens),
+            ("stop", sampling.stop or None),
+            ("n", sampling.n if sampling.n > 1 else None),
+            ("logit_bias", {str(token): bias for token, bias in sampling.logit_bias} if sampling.logit_bias else None),
+        )
+        return {name: value for name, value in fields if value is not None}
 
     def _logprobs(self, call: EngineCall) -> Fields:
         if not logprobs_wanted(call):
@@ -99,15 +99,18 @@ class Dialect:
         top = max(call.sampling.top_logprobs, TOP if Evidence.LOGPROBS in call.evidence else 0)
         return {"logprobs": True, "top_logprobs": min(top, self.flavour.most_top)}
 
-    def _tools(self, call: EngineCall) -> Fields:
+    def _form(self, contract: Contract) -> bytes:
+        return _rest(self.flavour.form(contract))
+
+    def _tools(self, contract: Contract) -> bytes:
         """A named choice becomes the named functions alone with `required`: the object form is not known to all."""
-        tools, choice = offered(call.contract), call.contract.tool_choice.mode
+        tools, choice = offered(contract), contract.tool_choice.mode
         if not tools:
-            return {}
+            return _rest({})
         mode = "auto" if choice == "auto" else "required"
-        single: Fields = {} if call.contract.parallel else {"parallel_tool_calls": False}
-        form = {} if call.contract.form is None else self.flavour.form(call.contract.form)
-        return {"tools": [_tool(tool) for tool in tools], "tool_choice": mode, **single, **form}
+        single: Fields = {} if contract.parallel else {"parallel_tool_calls": False}
+        form = {} if contract.form is None else self.flavour.form(contract.form)
+        return _rest({"tools": [_tool(tool) for tool in tools], "tool_choice": mode, **single, **form})
 
 
 def likely_tokens(text: str) -> int:
@@ -118,6 +121,11 @@ def likely_tokens(text: str) -> int:
 def logprobs_wanted(call: EngineCall) -> bool:
     """Whether anybody asked for log-probabilities."""
     return call.sampling.logprobs or Evidence.LOGPROBS in call.evidence
+
+
+def _rest(fields: Fields) -> bytes:
+    """These fields as the end of an object that has others before them."""
+    return b"," + to_json(fields, fallback=_plain)[1:] if fields else b"}"
 
 
 def _message(message: Message, *, developer: bool) -> Fields:
@@ -135,9 +143,10 @@ def _message(message: Message, *, developer: bool) -> Fields:
 
 
 def _content(message: Message) -> str | list[object] | None:
-    if all(part.kind == "text" for part in message.parts):
-        return message.text if message.parts or not message.tool_calls else None
-    return [_part(part) for part in message.parts]
+    for part in message.parts:
+        if part.kind != "text":
+            return [_part(part) for part in message.parts]
+    return message.text if message.parts or not message.tool_calls else None
 
 
 def _part(part: Part) -> object:
