@@ -7,7 +7,7 @@ from router.errors import UnknownModel
 from server.access.keys import Key
 from server.api import errors
 from server.api.exchange import key_of
-from server.api.naming import Target
+from server.api.naming import Names, Target
 from server.api.openapi import LISTED_MODELS, NAMED_MODEL
 from server.api.parts import parts
 
@@ -33,12 +33,12 @@ async def model(request: Request) -> Response:
 def _listed(request: Request) -> list[str]:
     """What the caller's key may ask."""
     names, key = parts(request).names, key_of(request)
-    return [name for name in names.listed() if key is None or _permitted(names.resolve(name), key)]
+    return [name for name in names.listed() if key is None or _permitted(names, names.resolve(name), key)]
 
 
-def _permitted(target: Target, key: Key) -> bool:
-    pinned = target.pinned is None or key.tiers is None or target.pinned in key.tiers
-    return key.permits(target.route) and pinned
+def _permitted(names: Names, target: Target, key: Key) -> bool:
+    tiers = names.routes[target.route].tiers if target.pinned is None else (target.pinned,)
+    return key.permits(target.route) and (key.tiers is None or not key.tiers.isdisjoint(tiers))
 
 
 def _model(name: str) -> dict[str, object]:

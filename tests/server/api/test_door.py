@@ -56,6 +56,16 @@ async def test_a_key_asks_its_routes_and_is_counted(tmp_path: Path) -> None:
         assert (await made.client.get("/v1/models/other", headers=bearing(keys["ann"]))).status_code == 404
 
 
+async def test_a_key_sees_no_route_whose_tiers_are_not_its_own(tmp_path: Path) -> None:
+    file, keys = keys_file(tmp_path, ann={"tiers": ["large"]})
+    elsewhere = {**TWO, "other": {"tiers": [{"engine": "slm", "price": {"prompt": 1, "completion": 1}}]}}
+    async with running(access={"keys_file": file}, routes=elsewhere) as made:
+        listed = (await made.client.get("/v1/models", headers=bearing(keys["ann"]))).json()["data"]
+        assert {one["id"] for one in listed} == {"auto", "auto/large", "gpt-4o", "best"}
+        refused = await made.client.post(PATH, json=BODY | {"model": "other"}, headers=bearing(keys["ann"]))
+        assert refused.status_code == 403
+
+
 async def test_a_key_says_what_became_of_its_own_answers_alone(tmp_path: Path) -> None:
     file, keys = keys_file(tmp_path, ann={}, ben={}, root={"admin": True})
     outcomes = {"url": f"sqlite:///{tmp_path}/outcomes.db"}
