@@ -13,7 +13,7 @@ from typing import Any, cast
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from router.errors import HeadersTooLarge, RequestTooSlow, SmallfirstError
+from router.errors import HeadersTooLarge, InvalidRequest, RequestTooSlow, SmallfirstError
 from server.api import errors
 
 
@@ -98,6 +98,10 @@ class Bounded(HttpToolsProtocol):
         self.phase = Phase.DONE
         super().on_message_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP, told in the shape of every other error, and never within an answer."""
+        self._refuse(InvalidRequest(msg))
+
     def _size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
@@ -119,7 +123,7 @@ class Bounded(HttpToolsProtocol):
             self.transport.abort()
 
     def _refuse(self, error: SmallfirstError) -> None:
-        answer = errors.response(error)
+        answer = errors.response(error, {"connection": "close"})
         head = [f"HTTP/1.1 {answer.status_code} \r\n".encode(), *(b"%b: %b\r\n" % header for header in answer.raw_headers), b"\r\n"]
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(b"".join(head) + bytes(answer.body))

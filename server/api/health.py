@@ -11,12 +11,14 @@ from server.api.parts import Parts, parts
 router = APIRouter()
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def healthz() -> Response:
     """The process answers."""
     return Response(b'{"status":"ok"}', media_type="application/json")
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={NOT_READY: {"description": "a route has no healthy engine"}})
 async def readyz(request: Request) -> Response:
     """Every route has a healthy engine that takes calls; the body says which are up, unless this is where only keys may know."""

@@ -159,6 +159,22 @@ def test_headers_beyond_their_limit_are_told_so_whole_or_not(header: bytes) -> N
         assert told(whole(connection)) == (431, "headers_too_large")
 
 
+@pytest.mark.parametrize(
+    "said", [b"\x16\x03\x01\x02\x00\x01", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HTTP/1.1\r\ncontent-length: x\r\n\r\n"]
+)
+def test_what_is_no_http_is_told_so_in_the_shape_of_every_error(said: bytes) -> None:
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(said)
+        head, _, body = whole(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["error"] == {
+        "message": "Invalid HTTP request received.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "invalid_request",
+    }
+
+
 def test_an_endless_header_is_not_kept() -> None:
     with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
         connection.sendall(HEAD + b"x-a: ")

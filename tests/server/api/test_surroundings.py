@@ -69,3 +69,9 @@ async def test_every_reference_of_the_openapi_document_resolves() -> None:
     known = set(response.json()["components"]["schemas"])
     for piece in response.text.split('"#/components/schemas/')[1:]:
         assert piece.partition('"')[0] in known
+
+
+async def test_health_can_be_asked_for_without_a_body() -> None:
+    async with running() as world:
+        found = [await world.client.head(path) for path in ("/healthz", "/readyz")]
+    assert [response.status_code for response in found] == [200, 200]
