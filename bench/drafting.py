@@ -3,7 +3,6 @@
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
 
 from models.recording import Case, generated, handwritten
 from router.attempting import Running
@@ -29,11 +28,8 @@ def cases(given: argparse.Namespace) -> list[Case]:
 async def drafted(engine: Engine, call: EngineCall) -> Choice | None:
     """The engine's first choice, `None` where it gave none."""
     running = Running(Tier(engine.name, engine.name), "try", engine, call, lambda: 0.0)
-    async with aclosing(running.chunks()) as chunks:
-        async for _ in chunks:
-            pass
-    generation = running.attempt().generation
-    return generation.choices[0] if generation else None
+    await running.drain()
+    return running.generation.choices[0] if running.generation else None
 
 
 def size(tool: Tool) -> int:

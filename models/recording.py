@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,7 +15,6 @@ from router import contract
 from router.attempting import Running
 from router.calibration.examples import Example as Labelled
 from router.calibration.examples import Label, example
-from router.errors import EngineFailure
 from router.ports import Engine
 from router.registry import scores
 from router.types import Choice, Draft, EngineCall, Evidence, GenerationRequest, Message, Part, Tier
@@ -100,13 +98,8 @@ async def answer(engine: Engine, request: GenerationRequest, case: Case) -> Answ
     """One guided answer; an engine's failure is a wrong one."""
     call = EngineCall(request.id, request.messages, request.contract, request.sampling, Evidence.LOGPROBS)
     running = Running(Tier(engine.name, engine.name), "try", engine, call, clock=lambda: 0.0)
-    try:
-        async with aclosing(running.chunks()) as chunks:
-            async for _ in chunks:
-                pass
-    except EngineFailure:
-        return Answered(case, request, None)
-    generation = running.attempt().generation
+    await running.drain()
+    generation = running.generation
     return Answered(case, request, generation.choices[0] if generation else None)
 
 

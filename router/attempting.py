@@ -1,9 +1,8 @@
 """One engine call as it runs: it collects the chunks and ends as an attempt, whatever happened."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 from router.early import Early, Watch
 from router.errors import EngineFailure, EngineProtocolError
@@ -51,7 +50,7 @@ class _Pieces:
 
 @dataclass(slots=True)
 class Running:
-    """An attempt under way; `clock` is in seconds, `origin` is when its request arrived."""
+    """An attempt under way: its engine works while it is entered; `clock` is in seconds, `origin` is when its request arrived."""
 
     tier: Tier
     kind: Literal["try", "repair"]
@@ -70,18 +69,36 @@ class Running:
     """What was said of it since."""
     seconds: float | None = None
     """How long its engine took, once that is known."""
+    _chunks: AsyncGenerator[Chunk, None] | None = None
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """The engine's chunks; its failure ends them and stays in `error`. Closing stops the engine."""
-        self.started = self.clock()
+    async def __aenter__(self) -> Self:
+        self.started, self._chunks = self.clock(), self.engine.stream(self.call)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop the engine."""
+        if self._chunks is not None:
+            await self._chunks.aclose()
+
+    async def next(self) -> Chunk | None:
+        """The engine's next chunk; `None` at the end, which may be a failure: it stays in `error`."""
         try:
-            async with aclosing(self.engine.stream(self.call)) as chunks:
-                async for chunk in chunks:
-                    self._add(chunk)
-                    yield chunk
-            self._finished()
+            chunk = None if self._chunks is None else await anext(self._chunks, None)
+            if chunk is not None:
+                self._add(chunk)
+            elif not self.finished:
+                raise EngineProtocolError("the engine's answer ended before it was finished")
         except EngineFailure as error:
-            self.error = error.with_traceback(None)  # whose frames hold all that was read, and the error, until the collector comes
+            self.error = error.with_traceback(None)  # which would hold this attempt, that holds the error
+            return None
+        return chunk
+
+    async def drain(self, early: Early | None = None) -> None:
+        """Let the engine run to its end, or until the draft is hopeless."""
+        async with self:
+            while (chunk := await self.next()) is not None:
+                if early is not None and self.give_up(chunk, early):
+                    break
 
     @property
     def finished(self) -> bool:
@@ -134,10 +151,6 @@ class Running:
     def _add(self, chunk: Chunk) -> None:
         self.pieces.setdefault(chunk.index, _Pieces()).add(chunk)
         self.usage = chunk.usage or self.usage
-
-    def _finished(self) -> None:
-        if not self.finished:
-            raise EngineProtocolError("the engine's answer ended before it was finished")
 
     def _counted(self) -> Usage:
         """Tokens of an answer whose engine never told: a piece without token details counts as one."""

@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 
 from router.attempting import Running
 from router.errors import ClientGone, SmallfirstError
@@ -11,7 +12,7 @@ from router.events import Committed, Delta, Event, Finished
 from router.gated import Gated, length
 from router.hedging import race
 from router.opening import Opening
-from router.policy import GiveUp, Repair, Return, Try, is_last, next_step, rival, settles, time_left
+from router.policy import GiveUp, Repair, Return, Step, Try, is_last, next_step, rival, settles, time_left
 from router.ports import Engine
 from router.repair import complaint
 from router.route import Route
@@ -43,28 +44,27 @@ class Cascade:
     language: Callable[[str], str | None] = field(default=lambda text: None)
 
     async def run(self, request: GenerationRequest) -> Finished:
-        """The whole answer at once: a fold of `stream`."""
-        async with aclosing(self.stream(request)) as events:
-            async for event in events:
-                if isinstance(event, Finished):
-                    return event
-        raise RuntimeError("a stream ended without Finished")
+        """The whole answer at once: the same climb, of which nothing is seen on the way."""
+        with _Run(self, request, self.clock()) as run:
+            while isinstance(step := await run.step(), (Try, Repair)):
+                await run.take(step)
+            return run.ended(step)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Nothing before `Committed`, nothing after `Finished`; a request that fails has no `Committed`, or an error in its `Finished`."""
-        run = _Run(self, request, self.clock())
-        finished: Finished | None = None
-        code = ClientGone.code
-        try:
-            async with aclosing(run.events()) as events:
-                async for event in events:
-                    finished = event if isinstance(event, Finished) else None
-                    yield event
-        except Exception:
-            code = SmallfirstError.code
-            raise
-        finally:
-            self.observe(request, finished.outcome if finished else run.outcome(code=code))
+        with _Run(self, request, self.clock()) as run:
+            while isinstance(step := await run.step(), (Try, Repair)):
+                if isinstance(step, Repair) or (shown := run.shown(step.tier)) is None:
+                    await run.take(step)
+                    continue
+                async with aclosing(shown) as events:
+                    async for event in events:
+                        yield event
+                if run.finished is not None:
+                    return
+            if isinstance(step, Return):
+                yield run.committed(step.index)
+            yield run.ended(step)
 
 
 @dataclass(slots=True)
@@ -77,47 +77,67 @@ class _Run:
     attempts: list[Attempt] = field(default_factory=list)
     running: list[Running] = field(default_factory=list)
     first_token: float | None = None
+    finished: Finished | None = None
     opening: Opening = field(init=False)
     rungs: dict[str, Rung] = field(default_factory=dict)
     guides: dict[str, str] = field(default_factory=dict)
     """By tier; a repair begins with the very same words, for the engine's prefix cache."""
 
     def __post_init__(self) -> None:
-        known, started = self.cascade, self.started
+        known = self.cascade  # of which alone the opening knows: with this run it would make a ring, freed by the garbage collector alone
+        self.opening = Opening(
+            known.route, known.engines, self.request, known.clock, self.started, known.available, known.usual, known.language
+        )
 
-        def elapsed() -> float:
-            """Not a method, which would hold this run, that holds the opening: only the garbage collector frees such a ring."""
-            return known.clock() - started
+    def __enter__(self) -> Self:
+        return self
 
-        self.opening = Opening(known.route, known.engines, self.request, elapsed, known.available, known.usual, known.language)
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Tell what came of it: whoever leaves before the end has gone away, unless that is a bug."""
+        code = SmallfirstError.code if isinstance(error, Exception) else ClientGone.code
+        self.cascade.observe(self.request, self.finished.outcome if self.finished else self.outcome(code=code))
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        try:
-            await self.opening.settle()
-        except SmallfirstError as refusal:
-            yield self._failed(refusal)
-            return
-        while True:
-            match await self._step():
-                case Return(index):
-                    self.first_token = self._elapsed()
-                    generation, outcome = self.attempts[index].generation, self.outcome(answer=index)
-                    yield Committed(self.attempts[index].tier, outcome, generation)
-                    yield Finished(self.outcome(answer=index) if self.request.stream else outcome, generation)
-                    return
-                case GiveUp(error):
-                    yield self._failed(error)
-                    return
-                case Try(tier) if (shown := self._shown(tier)) is not None:
-                    async with aclosing(shown) as events:
-                        async for event in events:
-                            yield event
-                    if self.first_token is not None:
-                        return
-                case Try(tier):
-                    await self._tried(tier)
-                case Repair(tier):
-                    await self._attempt(tier, "repair", complaint(self.request.messages, self.attempts[-1]))
+    async def step(self) -> Step:
+        """What comes next; where a gate objects to the answer, another is the best, or none."""
+        if not self.attempts:
+            try:
+                await self.opening.settle()
+            except SmallfirstError as refusal:
+                return GiveUp(refusal)
+        step = self._next()
+        while isinstance(step, Return) and not await self._stands(step.index):
+            step = self._next()
+        return step
+
+    async def take(self, step: Try | Repair) -> None:
+        """A whole draft, judged; a try has a rival where it takes long, unless it is a shadowed one, for which nobody waits."""
+        tier, route = step.tier, self.cascade.route
+        if isinstance(step, Repair):
+            await self._attempt(tier, "repair", complaint(self.request.messages, self.attempts[-1]))
+        elif route.mode != "shadow" and (above := rival(self.request, self.opening.decision, self.attempts, tier, route.rules)):
+            await self._hedged(tier, above)
+        else:
+            await self._attempt(tier, "try", self.request.messages)
+
+    def shown(self, tier: str) -> AsyncGenerator[Event, None] | None:
+        """A try whose text is seen before it is whole; `None` where it must be judged first."""
+        rung = self._rung(tier)
+        if rung.live:
+            return self._live_attempt(tier)
+        return None if rung.gate is None else self._gated_attempt(tier, rung.gate)
+
+    def committed(self, index: int) -> Committed:
+        """The attempt of this index is the answer."""
+        self.first_token = self._elapsed()
+        return Committed(self.attempts[index].tier, self.outcome(answer=index), self.attempts[index].generation)
+
+    def ended(self, step: Return | GiveUp) -> Finished:
+        """The last event: the answer, or the error in its place."""
+        if isinstance(step, Return):
+            self.finished = Finished(self.outcome(answer=step.index), self.attempts[step.index].generation)
+        else:
+            self.finished = Finished(self.outcome(code=step.error.code), error=step.error)
+        return self.finished
 
     def outcome(self, *, answer: int | None = None, code: str = "ok") -> Outcome:
         """The record as of now; an attempt still running stands in it as a cancelled one."""
@@ -135,20 +155,17 @@ class _Run:
             self.request.stream,
         )
 
-    def _next(self) -> Try | Repair | Return | GiveUp:
-        spent = self.opening.asked.cost + sum(attempt.cost + sum(verdict.cost for verdict in attempt.verdicts) for attempt in self.attempts)
+    def _next(self) -> Step:
+        spent = 0.0 if self.request.budget.max_cost is None else self._spent()
         route, decision = self.cascade.route, self.opening.decision
         shadow = route.mode == "shadow"
         rules = replace(route.rules, when_exhausted="error") if shadow else route.rules
         step = next_step(self.request, decision, self.attempts, rules, spent=spent, elapsed=self._elapsed())
         return self._shadowed(step) if shadow else step
 
-    async def _step(self) -> Try | Repair | Return | GiveUp:
-        """What comes next; where a gate objects to the answer, another is the best, or none."""
-        step = self._next()
-        while isinstance(step, Return) and not await self._stands(step.index):
-            step = self._next()
-        return step
+    def _spent(self) -> float:
+        verdicts = [verdict.cost for attempt in self.attempts for verdict in attempt.verdicts]
+        return self.opening.asked.cost + sum([attempt.cost for attempt in self.attempts]) + sum(verdicts)
 
     async def _stands(self, index: int) -> bool:
         """Whether no hard gate objects to the answer: a draft that a soft verifier deferred may not have met all of them."""
@@ -163,40 +180,19 @@ class _Run:
         await self._rung(attempt.tier).gates(attempt, attempt.generation, self._repairs(attempt.tier, before=index), note)
         return self.attempts[index].satisfies_contract
 
-    def _shadowed(self, step: Try | Repair | Return | GiveUp) -> Try | Repair | Return | GiveUp:
+    def _shadowed(self, step: Step) -> Step:
         """What would have been given or refused stands in the record; the last tier answers all the same, and nobody in its place."""
         last = self.opening.decision.permitted[-1]
         ends = isinstance(step, Return | GiveUp)
         return Try(last) if ends and all(attempt.tier != last for attempt in self.attempts) else step
 
-    def _shown(self, tier: str) -> AsyncGenerator[Event, None] | None:
-        """The attempt whose text may be seen before it is whole."""
-        rung = self._rung(tier)
-        if rung.live:
-            return self._live_attempt(tier)
-        return None if rung.gate is None else self._gated_attempt(tier, rung.gate)
-
     async def _attempt(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> None:
-        running = self._start(tier, kind, messages)
-        self.attempts.append(await self._drafted(running))
+        self.attempts.append(await self._drafted(self._start(tier, kind, messages)))
 
     async def _drafted(self, running: Running) -> Attempt:
         """A whole draft, judged."""
-        early = self._rung(running.tier.name).early
-        async with aclosing(running.chunks()) as chunks:
-            async for chunk in chunks:
-                if early is not None and running.give_up(chunk, early):
-                    break
+        await running.drain(self._rung(running.tier.name).early)
         return await self._known(running)
-
-    async def _tried(self, tier: str) -> None:
-        """A draft, with a rival where it takes long; a shadowed one only watches, and nobody waits for it."""
-        route = self.cascade.route
-        above = None if route.mode == "shadow" else rival(self.request, self.opening.decision, self.attempts, tier, route.rules)
-        if above is None:
-            await self._attempt(tier, "try", self.request.messages)
-        else:
-            await self._hedged(tier, above)
 
     async def _hedged(self, tier: str, above: str) -> None:
         """Both tiers draft, the first draft that settles it stops the other and stands last in the record; else the upper tier's does."""
@@ -220,13 +216,13 @@ class _Run:
     async def _live_attempt(self, tier: str) -> AsyncGenerator[Event, None]:
         """Text shown as it comes; a failure before the first of it is an attempt like any other, and nothing was committed."""
         running = self._start(tier, "try", self.request.messages)
-        async with aclosing(running.chunks()) as chunks:
-            async for chunk in chunks:
+        async with running:
+            while (chunk := await running.next()) is not None:
                 if self.first_token is None:
                     self.first_token = self._elapsed()
                     yield Committed(tier, self.outcome())
                 yield Delta(chunk)
-        await self._record(running)
+        self.attempts.append(await self._known(running))
         if self.first_token is not None:
             yield self._ended(running)
 
@@ -234,8 +230,8 @@ class _Run:
         """Prose whose beginning is held back and judged, then live; what ends before its gate is judged whole, as any draft is."""
         running = self._start(tier, "try", self.request.messages)
         held: list[Chunk] = []
-        async with aclosing(running.chunks()) as chunks:
-            async for chunk in chunks:
+        async with running:
+            while (chunk := await running.next()) is not None:
                 if self.first_token is not None:
                     yield Delta(chunk)
                     continue
@@ -249,7 +245,7 @@ class _Run:
                 for early in held:
                     yield Delta(early)
         if running.early is None:
-            await self._record(running)
+            self.attempts.append(await self._known(running))
             return
         self.attempts.append(running.attempt(running.generation))
         self.running.remove(running)
@@ -263,10 +259,7 @@ class _Run:
         return running.early.deferral is None
 
     def _ended(self, running: Running) -> Finished:
-        if running.error:
-            return self._failed(running.error)
-        index = len(self.attempts) - 1
-        return Finished(self.outcome(answer=index), self.attempts[index].generation)
+        return self.ended(GiveUp(running.error) if running.error else Return(len(self.attempts) - 1))
 
     def _start(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> Running:
         rung = self._rung(tier)
@@ -285,9 +278,6 @@ class _Run:
             self.rungs[tier] = Rung(route, route.tier(tier), self.request, last, self.opening.ranked, tight)
         return self.rungs[tier]
 
-    async def _record(self, running: Running) -> None:
-        self.attempts.append(await self._known(running))
-
     async def _known(self, running: Running) -> Attempt:
         """The attempt when its engine is done, with what the verifiers say of it."""
         generation, tier = running.ended(), running.tier.name
@@ -299,9 +289,6 @@ class _Run:
 
     def _repairs(self, tier: str, before: int | None = None) -> int:
         return sum([earlier.tier == tier for earlier in self.attempts[:before]])
-
-    def _failed(self, error: SmallfirstError) -> Finished:
-        return Finished(self.outcome(code=error.code), error=error)
 
     def _elapsed(self) -> float:
         return self.cascade.clock() - self.started

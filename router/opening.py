@@ -7,6 +7,7 @@ from router.gate import TierState, decide, fits
 from router.loops import going_on
 from router.policy import too_late
 from router.ports import Engine
+from router.ranking import Ranker
 from router.retrieval import last_words, narrows
 from router.route import Route
 from router.rung import Rung
@@ -15,12 +16,13 @@ from router.types import Decision, GenerationRequest, Tab, Tier
 
 @dataclass(slots=True)
 class Opening:
-    """`elapsed` are the seconds since the request arrived; `available`, `usual` and `language` are those of the cascade."""
+    """`started` is when the request arrived; the `clock`, `available`, `usual` and `language` are those of the cascade."""
 
     route: Route
     engines: Mapping[str, Engine]
     request: GenerationRequest
-    elapsed: Callable[[], float]
+    clock: Callable[[], float]
+    started: float
     available: Callable[[str], bool]
     usual: Callable[[str], float | None]
     language: Callable[[str], str | None]
@@ -34,10 +36,14 @@ class Opening:
     _guarded: frozenset[str] = frozenset()
 
     async def settle(self) -> None:
-        """Ask the guards, decide, rank; raises SmallfirstError where no tier is open."""
-        await self._guard()
+        """Ask the guards, decide, rank, once; raises SmallfirstError where no tier is open."""
+        if self.decision.permitted:
+            return
+        if self.route.guards:
+            await self._guard()
         self.decision = self._decide()
-        await self._rank()
+        if self.route.ranker is not None:
+            await self._rank(self.route.ranker)
 
     async def _guard(self) -> None:
         names = [tier.name for tier in self.route.tiers]
@@ -48,29 +54,30 @@ class Opening:
     def _decide(self) -> Decision:
         route, request = self.route, self.request
         tiers = route.tiers if request.pinned else route.candidates
-        language = self.language(last_words(request)) if any(tier.languages for tier in tiers) else None
+        language = self.language(last_words(request)) if route.speaks else None
         learned = request.pinned is None and route.difficulty is not None and route.difficulty.hopeless(request)
         looping = None if route.mode == "shadow" else going_on(request.messages, tiers)
         decision = decide(request, tiers, {tier.name: self._state(tier, language) for tier in tiers}, hopeless=learned, looping=looping)
         return decision if request.target is None else replace(decision, why=f"{decision.why}; held to the target {request.target}")
 
-    async def _rank(self) -> None:
+    async def _rank(self, ranker: Ranker) -> None:
         """Where a smaller tier is to be shown few of many tools, ask which."""
-        ranker, contract = self.route.ranker, self.request.contract
+        contract = self.request.contract
         smaller = map(self.route.tier, self.decision.permitted[:-1])
-        if ranker is not None and any(narrows(contract, tier.keep_tools or 0) for tier in smaller):
+        if any(narrows(contract, tier.keep_tools or 0) for tier in smaller):
             self.ranked = tuple(await ranker.rank(self.request, contract.tools, self.asked) or ())
 
     def _state(self, tier: Tier, language: str | None) -> TierState:
         engine = self.engines[tier.engine]
-        rung, tokens = lasting(self.route, tier, self.request, engine)
-        if rung.tight:
-            self.tight.add(tier.name)
-        available = self.available(tier.engine)
-        budget = self.request.budget
-        late = budget.deadline is not None and too_late(budget, self.route.rules, self.usual(tier.name), self.elapsed())
+        tokens, budget = 0, self.request.budget
+        if tier.context is not None:
+            rung, tokens = lasting(self.route, tier, self.request, engine)
+            if rung.tight:
+                self.tight.add(tier.name)
+        late = budget.deadline is not None and too_late(budget, self.route.rules, self.usual(tier.name), self.clock() - self.started)
         foreign = language is not None and tier.languages is not None and language not in tier.languages
-        return TierState(tokens, available, engine.supports(self.request.contract), tier.name in self._guarded, late, foreign)
+        supported = engine.supports(self.request.contract)
+        return TierState(tokens, self.available(tier.engine), supported, tier.name in self._guarded, late, foreign)
 
 
 def lasting(route: Route, tier: Tier, request: GenerationRequest, engine: Engine) -> tuple[Rung, int]:

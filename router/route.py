@@ -44,7 +44,17 @@ class Route:
     taught: Examples | None = None
     proven: Examples | None = None
     ranker: Ranker | None = None
+    speaks: bool = field(init=False)
+    """Whether any tier is for some languages alone."""
+    live_text: bool = field(init=False)
+    """Whether prose of the last tier may be shown before it is whole: only the form is checked there, and prose has none."""
     _needed: dict[tuple[str | None, bool], Evidence] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """What is the same for all requests."""
+        formal = all(verifier.kind in ("contract", "function") for verifier in applicable(self.verifiers, last=True))
+        object.__setattr__(self, "live_text", formal)
+        object.__setattr__(self, "speaks", any(tier.languages for tier in self.tiers))
 
     def tier(self, name: str) -> Tier:
         """The tier of that name; the name comes from this route's own decision."""
@@ -65,8 +75,3 @@ class Route:
     def candidates(self) -> tuple[Tier, ...]:
         """The tiers that an unpinned request may use at all."""
         return self.tiers[-1:] if self.mode == "off" else self.tiers
-
-    @property
-    def live_text(self) -> bool:
-        """Whether prose of the last tier may be shown before it is whole: only the form is checked there, and prose has none."""
-        return all(verifier.kind in ("contract", "function") for verifier in applicable(self.verifiers, last=True))

@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -142,9 +141,7 @@ class Auditor:
     async def _second(self, chosen: Chosen) -> Attempt:
         running = Running(chosen.tier, "try", self.engines[chosen.tier.engine], chosen.call, self.clock, self.clock())
         try:
-            async with aclosing(running.chunks()) as chunks:
-                async for _ in chunks:
-                    pass
+            await running.drain()
         except asyncio.CancelledError:
             self._spent(chosen.outcome.route, running.attempt(cancelled=True))
             raise

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import time
 from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from itertools import product
 
 import pytest
@@ -45,9 +45,7 @@ def _kind(found: object) -> str:
 
 async def attempt(made: OpenAIEngine, live: bool) -> EngineFailure | None:
     running = Running(Tier("small", "slm"), "try", made, call(live=live), time.monotonic)
-    async with aclosing(running.chunks()) as chunks:
-        async for _ in chunks:
-            pass
+    await running.drain()
     return running.error
 
 
