@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from router.errors import (
     AccessDenied,
@@ -54,15 +53,19 @@ def decide(
     `hopeless` says that the learned difficulty sees no use in the first tier; it never closes the last one. `looping` is the tier whose
     tool calls were answered: it goes on, or where it is closed the next one up. A pinned tier is the only candidate.
     """
-    candidates = _candidates(request, tiers)
-    skipped = [Skip(tier.name, reason) for tier in candidates if (reason := _obstacle(request, tier, states[tier.name]))]
-    closed = {skip.tier for skip in skipped}
-    permitted = [tier.name for tier in candidates if tier.name not in closed]
+    candidates, modalities = _candidates(request, tiers), request.modalities
+    permitted: list[str] = []
+    skipped: list[Skip] = []
+    for tier in candidates:
+        if reason := _obstacle(request, modalities, tier, states[tier.name]):
+            skipped.append(Skip(tier.name, reason))
+        else:
+            permitted.append(tier.name)
     if not permitted:
         raise _error(skipped)
-    passed = () if request.pinned is not None else _passed(permitted, states)
-    skipped += passed
-    permitted = [name for name in permitted if name not in {skip.tier for skip in passed}]
+    if request.pinned is None and (passed := [skip for name in permitted[:-1] if (skip := _passed(name, states[name]))]):
+        skipped += passed
+        permitted = [name for name in permitted if name not in {skip.tier for skip in passed}]
     if request.pinned is None and looping is not None and (onward := _onward(looping, candidates, permitted)):
         return Decision(onward, tuple(skipped), _why(onward, skipped, request) + f"; {looping} made the tool calls")
     if hopeless and len(permitted) > 1:
@@ -70,10 +73,11 @@ def decide(
     return Decision(tuple(permitted), tuple(skipped), _why(permitted, skipped, request))
 
 
-def _passed(permitted: Sequence[str], states: Mapping[str, TierState]) -> tuple[Skip, ...]:
-    """Tiers that could answer, but are of no use to this request; never the last one."""
-    useless = [(name, "timeout" if states[name].late else "gate" if states[name].foreign else None) for name in permitted[:-1]]
-    return tuple(Skip(name, cast(Reason, why)) for name, why in useless if why)
+def _passed(tier: str, state: TierState) -> Skip | None:
+    """Of a tier that could answer, why it is of no use to this request; never asked of the last one."""
+    if state.late:
+        return Skip(tier, "timeout")
+    return Skip(tier, "gate") if state.foreign else None
 
 
 def _onward(tier: str, candidates: Sequence[Tier], permitted: Sequence[str]) -> tuple[str, ...]:
@@ -94,12 +98,12 @@ def _candidates(request: GenerationRequest, tiers: Sequence[Tier]) -> Sequence[T
     return allowed
 
 
-def _obstacle(request: GenerationRequest, tier: Tier, state: TierState) -> Reason | None:
+def _obstacle(request: GenerationRequest, modalities: frozenset[str], tier: Tier, state: TierState) -> Reason | None:
     if request.inside_only and tier.location == "outside":
         return "residency"
     if state.guarded:
         return "guard"
-    if not request.modalities <= tier.modalities:
+    if not modalities <= tier.modalities:
         return "modality"
     if not state.supported:
         return "contract"
@@ -125,5 +129,5 @@ def _error(skipped: Sequence[Skip]) -> SmallfirstError:
 def _why(permitted: Sequence[str], skipped: Sequence[Skip], request: GenerationRequest) -> str:
     if request.pinned is not None:
         return f"pinned to {request.pinned}"
-    passed = ", ".join(f"{skip.tier} skipped ({skip.reason})" for skip in skipped)
+    passed = ", ".join([f"{skip.tier} skipped ({skip.reason})" for skip in skipped])
     return f"start on {permitted[0]}" + (f"; {passed}" if passed else "")

@@ -41,31 +41,23 @@ class Rung:
     last: bool = False
     ranked: tuple[str, ...] = ()
     tight: bool = False
-    _contract: Contract | None = field(default=None, init=False)
+    contract: Contract = field(init=False)
+    """What it is held to: of many tools a small tier is shown the likely ones."""
+    live: bool = field(init=False)
+    """Whether its text may be shown as it comes."""
+    gate: Gated | None = field(init=False)
+    """The gate before its prose; a shadowed draft is never shown, and on the last tier there is nothing to defer to."""
+    early: Early | None = field(init=False)
+    """When to give up its draft; on the last tier there is nothing to give it up for."""
 
-    @property
-    def live(self) -> bool:
-        """Whether its text may be shown as it comes."""
-        return self._prose and self.last and self.route.live_text
-
-    @property
-    def gate(self) -> Gated | None:
-        """The gate before its prose; a shadowed draft is never shown, and on the last tier there is nothing to defer to."""
-        return self.route.gated if self._prose and not self.last and self.route.mode != "shadow" else None
-
-    @property
-    def early(self) -> Early | None:
-        """When to give up its draft; on the last tier there is nothing to give it up for."""
-        early = self.route.early
-        return None if early is None or self.last or not early.watches(self.request.contract) else early
-
-    @property
-    def contract(self) -> Contract:
-        """What it is held to: of many tools a small tier is shown the likely ones, which are looked for once."""
-        if self._contract is None:
-            keep, whole = None if self.last and not self.tight else self.tier.keep_tools, self.request.contract
-            self._contract = whole if keep is None else narrow(whole, asked_text(self.request), keep, self.ranked)
-        return self._contract
+    def __post_init__(self) -> None:
+        request, route, early = self.request, self.route, self.route.early
+        keep = None if self.last and not self.tight else self.tier.keep_tools
+        self.contract = request.contract if keep is None else narrow(request.contract, asked_text(request), keep, self.ranked)
+        prose = request.stream and request.contract.kind == "none" and request.sampling.n == 1  # which alone can be shown in pieces
+        self.live = prose and self.last and route.live_text
+        self.gate = route.gated if prose and not self.last and route.mode != "shadow" else None
+        self.early = None if early is None or self.last or not early.watches(request.contract) else early
 
     @property
     def guide(self) -> str:
@@ -92,7 +84,8 @@ class Rung:
         for index, choice in enumerate(generation.choices):
             draft = self._draft(choice, generation, repairs)
             found = await verify(self.route.judges(self.request), draft, self.route.rules, verdicts.append)
-            if found.deferral is not None or none_fits(self.request.contract, self.contract, choice):
+            narrowed = draft.request is not self.request
+            if found.deferral is not None or (narrowed and none_fits(self.request.contract, self.contract, choice)):
                 return found.deferral or "abstain", index
         return None, 0
 
@@ -110,8 +103,3 @@ class Rung:
         shown = self.contract
         asked = self.request if shown is self.request.contract else replace(self.request, contract=shown)
         return Draft(asked, self.tier.name, choice, generation.samples, repairs, self.last)
-
-    @property
-    def _prose(self) -> bool:
-        """Text that can be shown in pieces at all."""
-        return self.request.stream and self.request.contract.kind == "none" and self.request.sampling.n == 1

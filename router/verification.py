@@ -7,7 +7,7 @@ from typing import cast, get_args
 
 from router.policy import Rules
 from router.ports import Verifier
-from router.types import HARD_GATES, Draft, Evidence, Reason, Ruling, Verdict, together
+from router.types import HARD_GATES, Draft, Evidence, Reason, Ruling, Tab, Verdict, together
 
 _REASONS = frozenset(get_args(Reason))
 CANCELLED = "cancelled"
@@ -32,7 +32,12 @@ async def verify(
     """
     verdicts: list[Verdict] = []
     for verifier in applicable(verifiers, last=draft.last):
-        verdict = await _judged(verifier, draft := draft.unspent, note)
+        draft = draft.unspent
+        try:
+            verdict = await verifier.judge(draft)
+        except asyncio.CancelledError:
+            _owed(verifier, draft.tab, note)
+            raise
         verdicts.append(verdict)
         note(verdict)
         if verdict.ruling in (Ruling.DEFER, Ruling.UNABLE):
@@ -40,19 +45,15 @@ async def verify(
     return Verification(tuple(verdicts), _abstained(verdicts, draft, rules))
 
 
-async def _judged(verifier: Verifier, draft: Draft, note: Callable[[Verdict], object]) -> Verdict:
-    tab = draft.tab
-    try:
-        return await verifier.judge(draft)
-    except asyncio.CancelledError:
-        if tab.cost or tab.energies:
-            note(Verdict(verifier.kind, Ruling.NOT_APPLICABLE, CANCELLED, cost=tab.cost, usage=tab.usage, energy=together(tab.energies)))
-        raise
+def _owed(verifier: Verifier, tab: Tab, note: Callable[[Verdict], object]) -> None:
+    """Tell what a verifier spent that nobody waits for any more."""
+    if not tab.clean:
+        note(Verdict(verifier.kind, Ruling.NOT_APPLICABLE, CANCELLED, cost=tab.cost, usage=tab.usage, energy=together(tab.energies)))
 
 
-def applicable(verifiers: Sequence[Verifier], *, last: bool) -> list[Verifier]:
+def applicable(verifiers: Sequence[Verifier], *, last: bool) -> Sequence[Verifier]:
     """Those that may speak: all of them, or on the last permitted tier the hard gates alone."""
-    return [verifier for verifier in verifiers if not last or verifier.kind in HARD_GATES]
+    return [verifier for verifier in verifiers if verifier.kind in HARD_GATES] if last else verifiers
 
 
 def evidence(verifiers: Sequence[Verifier], *, last: bool) -> Evidence:
