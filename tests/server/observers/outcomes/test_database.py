@@ -1,5 +1,6 @@
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,4 +171,13 @@ def test_a_relative_path_starts_at_the_configuration(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
     store.floors()
     assert (tmp_path / "state" / "outcomes.db").is_file()
+    store.close()
+
+
+def test_the_log_of_a_file_is_folded_back_in_small_parts(tmp_path: Path) -> None:
+    store = database(tmp_path)
+    large = [replace(row(f"{number}"), body="x" * 3000) for number in range(600)]  # a page each
+    for start in range(0, len(large), 30):
+        store.write(large[start : start + 30])
+    assert (tmp_path / "state" / "outcomes.db-wal").stat().st_size < 400 * 4096
     store.close()
