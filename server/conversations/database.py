@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Column, Connection, Engine, Float, Integer, LargeBinary, MetaData, String, Table, delete, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from router.errors import StoreUnavailable
 from server.api.conversations import Stored
@@ -27,6 +29,9 @@ _table = Table(
 
 _ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({0x5F0C0DF})"}
 """Begins the transaction in which one worker makes the table."""
+_AWAY = "the store of responses cannot be reached"
+PAUSE = 2.0
+"""Seconds between two tries of a database that is away: only who tries waits for it, and not every answer."""
 
 
 @dataclass(slots=True)
@@ -39,8 +44,11 @@ class InDatabase:
     days: float
     wall: Callable[[], float]
     every: int = 64
+    clock: Callable[[], float] = time.monotonic
     _kept: int = 0
     _ready: bool = False
+    _tried: float | None = None
+    """When a database that is away was tried last."""
     _preparing: threading.Lock = field(default_factory=threading.Lock)
 
     async def keep(self, stored: Stored) -> bool:
@@ -93,13 +101,28 @@ class InDatabase:
             with self.engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
-            raise StoreUnavailable("the store of responses cannot be reached") from error
+            if isinstance(error, OperationalError | NoConnection | OSError):
+                self._tried = self.clock()
+            raise StoreUnavailable(_AWAY) from error
+        self._tried = None
 
     def _prepare(self) -> None:
         with self._preparing:
+            if self._tried is not None:
+                if self.clock() < self._tried + PAUSE:
+                    raise StoreUnavailable(_AWAY)
+                self._tried = self.clock()
             if not self._ready:
-                with self.engine.connect() as connection:
-                    connection.exec_driver_sql(_ALONE[connection.dialect.name])
-                    _metadata.create_all(connection)
-                    connection.commit()
-                self._ready = True
+                self._make()
+
+    def _make(self) -> None:
+        """The table; who waits meanwhile shall not wait for the same in vain."""
+        try:
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql(_ALONE[connection.dialect.name])
+                _metadata.create_all(connection)
+                connection.commit()
+        except (SQLAlchemyError, OSError):
+            self._tried = self.clock()
+            raise
+        self._ready = True

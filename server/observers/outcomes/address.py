@@ -69,8 +69,8 @@ def _patiently(connection: sqlite3.Connection, statement: str) -> None:
     while True:
         try:
             connection.execute(statement)
-        except sqlite3.OperationalError:
-            if time.monotonic() >= end:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
                 raise
             time.sleep(0.01)
         else:

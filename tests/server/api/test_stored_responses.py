@@ -1,7 +1,10 @@
 """Responses that are gone on from: by their id or by their items, read again, deleted, each for a bounded time."""
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from sqlalchemy import create_engine
 from router.errors import StoreUnavailable
 from server.access.keys import Key
 from server.api.conversations import Stored
-from server.conversations.database import InDatabase
+from server.conversations.database import PAUSE, InDatabase
 from server.conversations.memory import InMemory
 from server.observers.outcomes.address import engine
 from tests.server.harness import CALL, TOOLS, Reply, World, error, running
@@ -248,6 +251,33 @@ async def test_a_database_that_fails_is_one_error() -> None:
     with pytest.raises(StoreUnavailable):
         await away.find("resp_a", "")
     await away.close()
+
+
+async def test_a_database_that_is_locked_holds_up_who_tries_it_and_not_every_answer(tmp_path: Path) -> None:
+    clock, path = Clock(), tmp_path / "r.db"
+    store = InDatabase(engine(f"sqlite:///{path}", tmp_path), 99, 100, 1.0, Clock(), clock=clock)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        found = await asyncio.gather(*(store.keep(stored(str(number))) for number in range(8)), return_exceptions=True)
+        assert time.monotonic() - began < 12  # one waits for three seconds; eight would for twenty-four
+        assert {type(one) for one in found} == {StoreUnavailable}
+        other.execute("ROLLBACK")
+    with pytest.raises(StoreUnavailable):
+        await store.keep(stored("a"))
+    clock.now += PAUSE
+    assert await store.keep(stored("a"))
+    assert await store.keep(stored("b"))
+
+
+async def test_what_no_patience_mends_is_told_at_once(tmp_path: Path) -> None:
+    """A full disk as much as a file that is no database; a lock is waited for."""
+    store = InDatabase(engine("sqlite:////proc/self/comm", tmp_path), 99, 100, 1.0, Clock())
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        await store.keep(stored("a"))
+    assert time.monotonic() - began < 2
 
 
 async def test_a_response_that_failed_is_not_stored() -> None:
