@@ -83,7 +83,8 @@ def gateway(
     yardsticks = {name: Yardstick(route.tiers[-1].label, price_of(route.tiers[-1])) for name, route in settings.routes.items()}
     metrics = Metrics(yardsticks)
     running, watch = _metered(settings, folder, engines or {}, metrics, _saying(written, "energy"))
-    pulse = Pulse({name: Beat(found.engine.healthy, found.available) for name, found in running.items()}, metrics.engine_up)
+    beats = {name: Beat(found.engine.healthy, found.available, found.trouble) for name, found in running.items()}
+    pulse = Pulse(beats, metrics.engine_up, _saying(written, "engine"))
     around = surroundings(settings, running, folder)
     cascades: dict[str, Cascade] = {}
     followed = built_recording(settings, around, metrics, _saying(written, "outcomes"), cascades)

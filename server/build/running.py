@@ -21,7 +21,7 @@ from server.tracing import onward
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An engine with what the port leaves out: whether it takes calls now, its context in tokens, the parameters that it knows.
+    """An engine with what the port leaves out: whether it takes calls now, or why not, its context in tokens, the parameters that it knows.
 
     `cpu_seconds` is the CPU time that it has taken in this process.
     """
@@ -32,6 +32,7 @@ class Running:
     parameters: frozenset[str] = frozenset()
     embedder: Embedder | None = None
     cpu_seconds: Callable[[], float] | None = None
+    trouble: Callable[[], str] = str
 
 
 def running_engine(name: str, settings: Settings, folder: Path) -> Running:
@@ -67,7 +68,8 @@ def _adapted(name: str, base: EngineSettings, adapter: str) -> Running:
 def _reached(options: openai.OpenAIOptions, *, starting: bool = False) -> Running:
     made = openai.OpenAIEngine.create(options, os.environ, starting=starting, trace=onward)
     parameters = FLAVOURS[options.flavour].extras & frozenset(PASSED)
-    return Running(made, lambda: made.available, made.context, parameters, made if options.embeddings else None)
+    embedder = made if options.embeddings else None
+    return Running(made, lambda: made.available, made.context, parameters, embedder, trouble=lambda: made.trouble)
 
 
 @dataclass(frozen=True, slots=True)

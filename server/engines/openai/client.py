@@ -115,6 +115,8 @@ class PooledClient:
                 return await _reached(parts.hostname or "", port, context, min(until, deadline))
         except TimeoutError:
             raise Interrupted("connect_timeout" if until < deadline else "total_timeout") from None
+        except ssl.SSLCertVerificationError:
+            raise Interrupted("certificate") from None
         except (OSError, UnicodeError):  # a name that none can have is found by no server either
             raise Interrupted("connect") from None
 

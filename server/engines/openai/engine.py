@@ -70,6 +70,12 @@ class OpenAIEngine:
         """Whether any replica takes calls now: its last health check was good and its breaker is not open."""
         return self.replicas.available(now())
 
+    @property
+    def trouble(self) -> str:
+        """Why it takes no calls, as far as that is known, for the operator's log."""
+        found = dict.fromkeys(replica.trouble or "too many calls failed in a row" for replica in self.replicas.members)
+        return "; ".join(found)
+
     async def stream(self, call: EngineCall) -> AsyncGenerator[Chunk, None]:
         """The answer's chunks, the usage in the last; closing closes the connection upstream at once. Raises EngineFailure alone."""
         order, reader = self._order(call), self._reader(call)
@@ -166,8 +172,10 @@ class OpenAIEngine:
         try:
             exchange = await self.client.get(url, self._authorization(), deadline=now() + HEALTH_SECONDS)
         except Interrupted as interrupted:
+            replica.trouble = of_trouble(interrupted.trouble).message
             replica.unheard(busy=interrupted.trouble in BUSY)
         else:
+            replica.trouble = "" if exchange.status == OK else f"{path} is answered with status {exchange.status}"
             replica.heard(well=exchange.status == OK)
             exchange.close()
         return replica.up

@@ -28,6 +28,8 @@ def of_trouble(trouble: Trouble) -> EngineFailure:
     match trouble:
         case "connect":
             return EngineFailure("the engine cannot be reached")
+        case "certificate":
+            return EngineFailure("the engine's certificate is not trusted")
         case "connect_timeout":
             return EngineTimeout("connecting to the engine took too long")
         case "read_timeout":

@@ -18,13 +18,14 @@ REMEMBERED = 4096
 
 @dataclass(slots=True, eq=False)
 class Replica:
-    """One address with what is known of it: calls in flight, its breaker, and the last health check."""
+    """One address with what is known of it: calls in flight, its breaker, the last health check and what was wrong with it."""
 
     url: str
     inflight: int = 0
     breaker: Breaker = field(default_factory=Breaker)
     up: bool = True
     silences: int = 0
+    trouble: str = ""
 
     def heard(self, *, well: bool) -> None:
         """A health check was answered; after a time of being down, what the breaker knew is of a life that is over."""

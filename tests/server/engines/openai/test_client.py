@@ -219,7 +219,7 @@ async def test_a_servers_certificate_must_fit_its_name(monkeypatch: pytest.Monke
         assert await answer(own, f"https://localhost:{port}/v1") == b"body"
         with pytest.raises(Interrupted) as caught:
             await answer(own, f"https://127.0.0.1:{port}/v1")
-        assert caught.value.trouble == "connect"
+        assert caught.value.trouble == "certificate"
 
 
 async def test_trailers_without_end_are_cut_off_as_headers_are() -> None:

@@ -320,6 +320,7 @@ async def test_health_is_asked_and_closes_a_replica_until_it_is_back(flavour: st
         upstream.health = 503
         assert not await made.healthy()
         assert not made.available
+        assert made.trouble.endswith("is answered with status 503")
         upstream.health = 200
         assert await made.healthy()
         assert made.available
