@@ -4,7 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from router.scores.tokens import doubts, entropies, margins, meaningful, removed
+from router.scores.tokens import doubts, meaningful, removed, weighed
 from router.types import Choice, Contract, Draft, Token
 
 OPTIONS, RANKS = 8, 4
@@ -61,7 +61,7 @@ def token_features(draft: Draft) -> dict[str, float]:
 
 
 def _alternatives(tokens: Sequence[Token]) -> dict[str, float]:
-    between, spread = margins(tokens), entropies(tokens)
+    between, spread = weighed(tokens)
     found: dict[str, float] = {}
     if between:
         found |= {"margin_min": min(between), "margin_mean": math.fsum(between) / len(between)}
