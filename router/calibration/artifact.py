@@ -5,17 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from router.calibration.asked import request_features
 from router.calibration.family import family
-from router.calibration.features import FEATURES, grams, look, vector
+from router.calibration.features import FEATURES, grams, look
 from router.calibration.linear import HeadSet
 from router.calibration.maps import sigmoid
-from router.calibration.stored import Certificate, Ensemble, Signal, Stored, dump, parse
+from router.calibration.stored import Certificate, Signal, Stored, dump, parse
 from router.calibration.thresholds import Threshold
-from router.calibration.trees import Forest, filled
+from router.calibration.trees import Forests
 from router.errors import ConfigError
 from router.ports import Score
 from router.registry import scores
@@ -48,10 +45,11 @@ class Artifact:
     """The fitted calibration of one route: pure, immutable, safe to share between requests."""
 
     stored: Stored
-    parts: tuple[Forest, ...]
-    gain: tuple[Forest, ...]
+    forests: Forests
     raw: Mapping[str, Score]
+    before: HeadSet
     heads: HeadSet
+    """Those that a tree asks."""
 
     @classmethod
     def of(cls, stored: Stored) -> "Artifact":
@@ -59,9 +57,9 @@ class Artifact:
         unknown = set(stored.features) - set(FEATURES)
         if unknown:
             raise ValueError(f"features: {', '.join(sorted(unknown))} unknown to this release")
-        width = len(stored.features)
         raw = {name: scores.build({"kind": name}, "signals") for name in stored.signals if name != LEARNED}
-        return cls(stored, _forests(stored.parts, width), _forests(stored.gain, width), raw, HeadSet.of(stored.heads, stored.answered))
+        forests, heads = Forests.of((*stored.parts, *stored.gain), stored.features), HeadSet.of(stored.heads, stored.answered)
+        return cls(stored, forests, raw, heads, heads.only(forests.reads))
 
     @classmethod
     def load(cls, path: str | Path) -> "Artifact":
@@ -123,15 +121,16 @@ class Artifact:
         group = family(draft.request)
         if signal == LEARNED:
             seen = look(draft, samples=self.certificate.samples)
-            return self.rate(seen.found, seen.words, group)
+            return self.rate(seen.found, seen.words if self.heads else (), group)
         score = self.raw[signal].measure(draft)
         return None if score is None else self.place(score, group, signal)
 
     def rate(self, found: Mapping[str, float], words: Sequence[str], group: str = "") -> Judgement:
         """The learned judgement of named features; `words` are the `answered_grams` of the draft, empty where its text was not kept."""
-        row = filled(vector({**found, **self.heads.scores(found, words)}, self.stored.features))
-        wrong = _mean(self.parts, row)
-        order = by_gain(wrong, _mean(self.gain, row)) if self.gain else None
+        said = self.forests.log_odds({**found, **self.heads.scores(found, words)} if self.heads else found)
+        count = len(self.stored.parts)
+        wrong = _mean(said[:count])
+        order = by_gain(wrong, _mean(said[count:])) if self.stored.gain else None
         return self.place(wrong, group, order=order, features=found)
 
     def place(
@@ -147,7 +146,7 @@ class Artifact:
             return False
         if request.contract.kind not in self.certificate.kinds:
             return False
-        return sigmoid(self.heads.before(request_features(request), grams(request))) < self.stored.hopeless_below
+        return sigmoid(self.before.before(request_features(request), grams(request))) < self.stored.hopeless_below
 
     def _evidence(self, draft: Draft, signal: str) -> bool:
         needed = self.needs(signal)
@@ -167,9 +166,5 @@ def by_gain(wrong: float, large: float) -> float:
     return sigmoid(large) - sigmoid(-wrong)
 
 
-def _forests(ensembles: Sequence[Ensemble], width: int) -> tuple[Forest, ...]:
-    return tuple(Forest.of(part.trees, width, part.bias, part.mean) for part in ensembles)
-
-
-def _mean(parts: Sequence[Forest], row: NDArray[np.float64]) -> float:
-    return math.fsum([part.log_odds(row) for part in parts]) / max(len(parts), 1)
+def _mean(said: Sequence[float]) -> float:
+    return math.fsum(said) / max(len(said), 1)

@@ -25,10 +25,16 @@ _CROSSED_WORDS, _TAG = 200, 60
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at a draft found: named features, and the words of the request with those beside the answer."""
+    """What one look at a draft found: named features, and the request's words with what stands beside them."""
 
     found: dict[str, float]
-    words: list[str]
+    _said: list[str]
+    _tag: str | None
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the request with those beside the answer."""
+        return _beside(_grams(self._said), self._tag)
 
 
 def look(draft: Draft, *, samples: bool = True) -> Look:
@@ -39,7 +45,7 @@ def look(draft: Draft, *, samples: bool = True) -> Look:
     found |= token_features(draft)
     if samples and draft.samples:
         found |= agreement_features(draft)
-    return Look(found, _beside(_grams(known.words), _tag(draft, reading)))
+    return Look(found, known.words, _tag(draft, reading))
 
 
 def features(draft: Draft, *, samples: bool = True) -> dict[str, float]:

@@ -2,8 +2,8 @@
 
 import math
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from operator import mul
 from zlib import crc32
 
@@ -79,6 +79,15 @@ class HeadSet:
             for name, head in heads.items()
         ]
         return cls(tuple(_inverse(features, *scale) for scale in scales), tuple(compiled))
+
+    def only(self, names: Container[str]) -> "HeadSet":
+        """Those of these names."""
+        heads = [head for head in self._heads if head.name in names]
+        places = {scale: place for place, scale in enumerate(dict.fromkeys(head.scale for head in heads))}
+        return HeadSet(tuple(self._scales[scale] for scale in places), tuple(replace(head, scale=places[head.scale]) for head in heads))
+
+    def __bool__(self) -> bool:
+        return bool(self._heads)
 
     def before(self, found: Mapping[str, float], grams: Sequence[str]) -> float:
         """Log-odds of the first head alone, where there is one, before any generation."""

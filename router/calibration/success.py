@@ -18,7 +18,7 @@ from router.calibration.growing import FOLDS, Rows, at, drawn, ensembles, large_
 from router.calibration.heads import Heads
 from router.calibration.options import Options, Progress
 from router.calibration.stored import Choice, Ensemble, Size
-from router.calibration.trees import Forest
+from router.calibration.trees import Forests
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -137,5 +137,5 @@ def _score(model: Model, examples: Sequence[Example], places: Places) -> Scored:
 
 
 def _mean(grown: Sequence[Ensemble], rows: Vectors) -> Floats:
-    forests = [Forest.of(part.trees, len(rows[0]), part.bias, part.mean) for part in grown]
-    return np.array([np.mean([forest.score(row) for forest in forests]) for row in rows])
+    forests = Forests.of(grown, range(len(rows[0])))
+    return np.array([np.mean(forests.log_odds(dict(enumerate(row)))) for row in rows])

@@ -6,9 +6,9 @@ in order: a few operations on arrays, whatever the number of trees.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,81 +34,100 @@ class Tree:
     values: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Splits:
-    """All splits, one tree's after the other's from `first` on: those that send a row to the right strike out the leaves of `masks`.
+class Summed(Protocol):
+    """Trees, and how they add up: to log-odds, or, with `mean`, to a mean probability."""
 
-    `places` are those of the features in a `filled` row: in its first half where missing values go to the left, else in its second.
-    """
+    @property
+    def trees(self) -> Sequence[Tree]: ...
 
-    places: NDArray[np.intp]
-    thresholds: NDArray[np.float64]
-    masks: NDArray[np.unsignedinteger[Any]]
-    first: NDArray[np.intp]
+    @property
+    def bias(self) -> float: ...
 
-    @classmethod
-    def of(cls, trees: Sequence[Tree], width: int) -> "_Splits":
-        """Raises ValueError where the leaves of a tree are not in order."""
-        struck = [(tree, node, mask) for tree in trees for node, mask in _struck(tree).items()]
-        widest = max((len(tree.values) for tree in trees), default=1)
-        dtype = next(dtype for bits, dtype in _DTYPES.items() if bits >= widest)
-        return cls(
-            np.array([tree.features[node] + (0 if tree.missing_left[node] else width) for tree, node, _ in struck], dtype=np.intp),
-            np.array([tree.thresholds[node] for tree, node, _ in struck]),
-            np.array([mask for _, _, mask in struck], dtype=dtype),
-            np.cumsum([0, *[len(tree.features) for tree in trees]][:-1], dtype=np.intp),
-        )
-
-    def leaves(self, row: NDArray[np.float64]) -> NDArray[np.intp]:
-        """By tree how many leaves there are up to its answer and with it, for a row that is `filled`."""
-        left = row.take(self.places) <= self.thresholds
-        struck = np.bitwise_or.reduceat(np.where(left, 0, self.masks), self.first)
-        found: NDArray[np.intp] = np.bitwise_count(struck ^ (struck + 1))
-        return found
+    @property
+    def mean(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Forest:
-    """A sum of trees plus `bias`; with `mean`, the log-odds of the mean of trees whose leaves are probabilities."""
+class _Sum:
+    """How the trees of one ensemble add up: those with splits lie from `first` to `last`, those of one leaf say `whole` together."""
 
-    trees: tuple[Tree, ...]
+    first: int
+    last: int
+    whole: float
+    trees: int
     bias: float
     mean: bool
-    width: int
-    _splits: _Splits
-    _before: NDArray[np.intp]
-    _values: NDArray[np.float64]
-    _whole: float
-    """What the trees of one leaf say, which have no splits."""
 
-    @classmethod
-    def of(cls, trees: Sequence[Tree], width: int, bias: float = 0.0, mean: bool = False) -> "Forest":
-        """Build the tables for rows of `width` features; raises ValueError for trees that are not sound."""
-        for tree in trees:
-            _check(tree, width)
-        split = [tree for tree in trees if tree.features]
-        values = np.array([value for tree in split for value in tree.values])
-        before = np.cumsum([-1, *[len(tree.values) for tree in split]][:-1], dtype=np.intp)
-        whole = math.fsum(tree.values[0] for tree in trees if not tree.features)
-        return cls(tuple(trees), bias, mean, width, _Splits.of(split, width), before, values, whole)
-
-    def score(self, row: Sequence[float]) -> float:
-        """Log-odds for one row of features, NaN for missing ones."""
-        return self.log_odds(filled(row))
-
-    def log_odds(self, row: NDArray[np.float64]) -> float:
-        """The same for a row that is `filled` already, for several forests."""
+    def of(self, said: NDArray[np.float64]) -> float:
+        """Log-odds from what all trees said."""
         if not self.trees:
             return self.bias
-        total = self._whole
-        if len(self._before):
-            total += float(np.add.reduce(self._values.take(self._before + self._splits.leaves(row))))
-        return self.bias + total if not self.mean else self.bias + _log_odds(total / len(self.trees))
+        total = self.whole
+        if self.last > self.first:
+            total += float(np.add.reduce(said[self.first : self.last]))
+        return self.bias + total if not self.mean else self.bias + _log_odds(total / self.trees)
 
 
-def filled(row: Sequence[float]) -> NDArray[np.float64]:
-    """The features twice: with missing ones under every threshold, and as they are, for NaN is under none."""
-    return np.array([*[-math.inf if value != value else value for value in row], *row], dtype=np.float64)
+@dataclass(frozen=True, slots=True)
+class Forests:
+    """Ensembles that see the same features, all their splits asked at once.
+
+    The splits lie one tree's after the other's, a tree's from its place in `_starts` on; those that send a row to the right strike out the
+    leaves of their `_masks`. `_places` are those of their features in a row of the `_columns`: each a feature with what stands for a
+    missing value: under every threshold, or NaN, which is under none.
+    """
+
+    _columns: tuple[tuple[Any, float], ...]
+    _places: NDArray[np.intp]
+    _thresholds: NDArray[np.float64]
+    _masks: NDArray[np.unsignedinteger[Any]]
+    _starts: NDArray[np.intp]
+    _before: NDArray[np.intp]
+    _values: NDArray[np.float64]
+    _sums: tuple[_Sum, ...]
+
+    @classmethod
+    def of(cls, ensembles: Sequence[Summed], features: Sequence[Any]) -> "Forests":
+        """Build the tables for trees that number these features; raises ValueError for trees that are not sound."""
+        for tree in [tree for one in ensembles for tree in one.trees]:
+            _check(tree, len(features))
+        trees = [tree for one in ensembles for tree in one.trees if tree.features]
+        struck = [(tree, node, mask) for tree in trees for node, mask in _struck(tree).items()]
+        asked = [(features[tree.features[node]], -math.inf if tree.missing_left[node] else math.nan) for tree, node, _ in struck]
+        columns = {column: place for place, column in enumerate(dict.fromkeys(asked))}
+        widest = max((len(tree.values) for tree in trees), default=1)
+        return cls(
+            tuple(columns),
+            np.array([columns[column] for column in asked], dtype=np.intp),
+            np.array([tree.thresholds[node] for tree, node, _ in struck], dtype=np.float64),
+            np.array([mask for _, _, mask in struck], dtype=next(dtype for bits, dtype in _DTYPES.items() if bits >= widest)),
+            np.cumsum([0, *[len(tree.features) for tree in trees]][:-1], dtype=np.intp),
+            np.cumsum([-1, *[len(tree.values) for tree in trees]][:-1], dtype=np.intp),
+            np.array([value for tree in trees for value in tree.values], dtype=np.float64),
+            tuple(_sums(ensembles)),
+        )
+
+    @property
+    def reads(self) -> frozenset[Any]:
+        """The features that any tree splits on."""
+        return frozenset(feature for feature, _ in self._columns)
+
+    def log_odds(self, found: Mapping[Any, float]) -> list[float]:
+        """What each ensemble says of these features; one that is absent or NaN is missing."""
+        row = np.array([value if (value := found.get(name, missing)) == value else missing for name, missing in self._columns])
+        said = self._values
+        if self._columns:
+            left = row.take(self._places) <= self._thresholds
+            struck = np.bitwise_or.reduceat(np.where(left, 0, self._masks), self._starts)
+            said = said.take(self._before + np.bitwise_count(struck ^ (struck + 1)))
+        return [one.of(said) for one in self._sums]
+
+
+def _sums(ensembles: Sequence[Summed]) -> Iterator[_Sum]:
+    last = 0
+    for one in ensembles:
+        first, last = last, last + sum(bool(tree.features) for tree in one.trees)
+        yield _Sum(first, last, math.fsum(tree.values[0] for tree in one.trees if not tree.features), len(one.trees), one.bias, one.mean)
 
 
 def _log_odds(p: float) -> float:
