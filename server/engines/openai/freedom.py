@@ -20,34 +20,27 @@ class Freedom:
     """The tokens of one choice in order, each given on once it is known whether it was free; `json` says that the answer is JSON."""
 
     json: bool
-    _held: list[tuple[Token, bool]] = field(default_factory=list)
+    _held: list[Token] = field(default_factory=list)
     _within: bool = False
     _escaped: bool = False
 
-    def feed(self, tokens: Iterable[Token]) -> tuple[Token, ...]:
-        """Those that are known now."""
-        for token in tokens:
-            self._held.append((token, self._within))
-            if self._escaped or _MARK in token.text or _ESCAPE in token.text:
-                self._walk(token.text)
-        return self._known(final=False)
-
-    def end(self) -> tuple[Token, ...]:
-        """The rest, when nothing more comes."""
-        return self._known(final=True)
-
-    def _known(self, *, final: bool) -> tuple[Token, ...]:
-        came, at = "".join([token.text for token, _ in self._held]), 0
+    def feed(self, tokens: Iterable[Token], *, final: bool = False) -> tuple[Token, ...]:
+        """Those that are known now; all of them where nothing more comes."""
+        self._held += tokens
+        came, at = "".join([token.text for token in self._held]), 0
         given: list[Token] = []
-        for token, within in self._held:
+        for token in self._held:
+            text = token.text
             if token.free:
-                free = _free(token, came, at, loose=self.json and not within, final=final)
+                free = _free(token, came, at, loose=self.json and not self._within, final=final)
                 if free is None:
                     break
                 given.append(token if free else token._replace(free=False))
             else:
                 given.append(token)
-            at += len(token.text)
+            if self._escaped or _MARK in text or _ESCAPE in text:
+                self._walk(text)
+            at += len(text)
         del self._held[: len(given)]
         return tuple(given)
 

@@ -109,9 +109,8 @@ class Reader:
         return self._judged(part, own) if self.reading.masked else own
 
     def _judged(self, part: Part, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
-        freedom = self._freedoms.setdefault(part.index, Freedom(self.reading.json))
-        known = freedom.feed(tokens)
-        return known if part.finish_reason is None else (*known, *freedom.end())
+        freedom = self._freedoms.get(part.index) or self._freedoms.setdefault(part.index, Freedom(self.reading.json))
+        return freedom.feed(tokens, final=part.finish_reason is not None)
 
 
 def together(chunks: Sequence[Chunk]) -> Iterator[Chunk]:

@@ -12,7 +12,7 @@ def token(text: str, *others: str, free: bool | None = True) -> Token:
 
 def judged(*tokens: Token, json: bool = True) -> list[bool | None]:
     freedom = Freedom(json)
-    return [found.free for found in (*freedom.feed(tokens), *freedom.end())]
+    return [found.free for found in (*freedom.feed(tokens), *freedom.feed((), final=True))]
 
 
 def test_spelling_out_a_key_is_no_freedom_and_its_value_is() -> None:
@@ -52,4 +52,4 @@ def test_a_token_is_held_until_the_text_tells_and_none_is_lost() -> None:
     given = freedom.feed([token("es"), token('"')])
     assert [one.text for one in given] == ["m", "inut", "es", '"']
     assert [one.free for one in given] == [False] * 4
-    assert freedom.end() == ()
+    assert freedom.feed((), final=True) == ()
