@@ -103,7 +103,7 @@ def run(case: Case, options: argparse.Namespace, folder: Path, calibration: Path
         megabytes = {name: memory(one.process.pid) for name, one in running.items() if one.process is not None}
         climbs = attempts(running[OURS].url, request) if OURS in running else None
         own = half(running, figures, request, options.rounds) if OURS in running and case.name != "stream" else None
-        workers = {n: shared(smallfirst(config, n), request, place, options) for n in (1, 2)} if OURS in running and options.workers else {}
+        workers = by_workers(config, request, place, options) if OURS in running and options.workers else {}
     return {"figures": {name: {n: asdict(one) for n, one in by.items()} for name, by in figures.items()}} | {
         "memory_mb": megabytes,
         "cpu_seconds_a_request": cpu,
@@ -181,15 +181,32 @@ def used(one: Started) -> float:
     return 0.0 if one.process is None else cpu_seconds(one.process.pid)
 
 
-def shared(launch: Callable[[int], Launch], request: bytes, place: Path, options: argparse.Namespace) -> float:
-    """CPU seconds a request of a gateway that may have every core; the median of the rounds."""
+def by_workers(config: Path, request: bytes, place: Path, options: argparse.Namespace) -> dict[str, float]:
+    """CPU seconds a request on all cores, by who serves: what is done for fewer requests at a time costs each of them more, so one worker
+    is also measured with as many as each of the two has.
+    """
+
+    def full(url: str) -> float:
+        return wrk(url, request, place, connections=16, seconds=options.seconds, core=OTHER_CORE).rate
+
+    (one, _), (two, rate) = (shared(smallfirst(config, workers), full, options) for workers in (1, 2))
+
+    def halved(url: str) -> float:
+        return asyncio.run(paced(url, request, rate / 2, options.seconds)).rate
+
+    return {"one worker": one, "two workers": two, "one worker with half of their requests": shared(smallfirst(config), halved, options)[0]}
+
+
+def shared(launch: Callable[[int], Launch], load: Callable[[str], float], options: argparse.Namespace) -> tuple[float, float]:
+    """CPU seconds a request of a gateway that may have every core, and requests a second; medians of the rounds."""
     with started(launch, None) as one:
         found = []
         for _ in range(options.rounds + 1):  # the first pays for connections and caches
             before = used(one)
-            rate = wrk(one.url + PATH, request, place, connections=16, seconds=options.seconds, core=OTHER_CORE).rate
-            found.append((used(one) - before) / (rate * options.seconds))
-    return statistics.median(found[1:])
+            rate = load(one.url + PATH)
+            found.append(((used(one) - before) / (rate * options.seconds), rate))
+    spent, rates = zip(*found[1:], strict=True)
+    return statistics.median(spent), statistics.median(rates)
 
 
 def attempts(url: str, request: bytes) -> int:
@@ -223,7 +240,7 @@ def told(report: Json) -> str:
         lines += ["memory: " + ", ".join(f"{name} {size:.0f} MB" for name, size in found["memory_mb"].items())]
         lines += ["ready after: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in found["seconds_to_ready"].items())]
         told = found["cpu_seconds_a_request_by_workers"]
-        lines += [f"CPU a request with {count} workers: {cpu * 1e6:,.0f} µs" for count, cpu in told.items()]
+        lines += [f"CPU a request, {who}: {cpu * 1e6:,.0f} µs" for who, cpu in told.items()]
         lines += [f"not there: {name} ({why})" for name, why in found["absent"].items()]
     return "\n".join(lines) + "\n"
 

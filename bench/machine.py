@@ -57,9 +57,12 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def memory(pid: int) -> float:
-    """Proportional share of the memory of a process and its descendants, in MB; forked pages count once."""
-    return sum(_kilobytes(one, "Pss") for one in family(pid)) / 1024
+def memory(pid: int, kind: str = "Pss") -> float:
+    """Proportional share of the memory of a process and its descendants, in MB; forked pages count once.
+
+    `Pss_Anon` leaves out files, whose share grows as neighbours that mapped them too go.
+    """
+    return sum(_kilobytes(one, kind) for one in family(pid)) / 1024
 
 
 def _kilobytes(pid: int, name: str) -> int:

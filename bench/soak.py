@@ -47,7 +47,7 @@ MIX: tuple[tuple[str, dict[str, Any]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the server holds after so many seconds: MB, open files and sockets, tasks."""
+    """What the server holds after so many seconds: MB without files, open files and sockets, tasks."""
 
     seconds: float
     megabytes: float
@@ -168,7 +168,7 @@ async def soak(seconds: float) -> dict[str, Any]:
 
                     async def watch(at: float) -> None:
                         tasks = int((await client.get("/tasks")).text)
-                        samples.append(Sample(at, memory(process.pid), descriptors(process.pid), tasks))
+                        samples.append(Sample(at, memory(process.pid, "Pss_Anon"), descriptors(process.pid), tasks))
 
                     rate = await capacity(client, tally) / 2
                     await pour(client, tally, rate, seconds, watch)
