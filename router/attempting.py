@@ -158,7 +158,7 @@ class Running:
         return Usage(self.engine.prompt_tokens(self.call), completion)
 
     def _failure(self) -> Failure | None:
-        return None if self.error is None else Failure(self.error.code, self.error.message, self.error.retryable)
+        return None if self.error is None else Failure(self.error.code, self.error.message, self.error.retryable, self.error.retry_after)
 
     def _deferral(self) -> Reason | None:
         if self.error is None:

@@ -150,10 +150,14 @@ class BudgetSpent(Overloaded):
 
 
 class EngineFailure(SmallfirstError):
-    """An engine did not give a usable generation; on a tier that is not the last this is a deferral."""
+    """An engine did not give a usable generation; on a tier that is not the last this is a deferral.
+
+    `retry_after` is in seconds, where the engine said when to come again.
+    """
 
     code = "engine_error"
     retryable = True
+    retry_after: float | None = None
 
 
 class EngineTimeout(EngineFailure):

@@ -188,7 +188,9 @@ def _reason(request: GenerationRequest, attempts: Sequence[Attempt], elapsed: fl
     if failure.code == _TOO_LONG:
         return ContextTooLong(failure.message, param="messages")
     kind = _FAILURES.get(failure.code, EngineFailure if failure.retryable else EngineRejected)
-    return kind(failure.message)
+    error = kind(failure.message)
+    error.retry_after = failure.retry_after
+    return error
 
 
 def _stopped(request: GenerationRequest, attempt: Attempt) -> bool:

@@ -30,11 +30,12 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An engine's error as a value."""
+    """An engine's error as a value; `retry_after` is in seconds, where the engine said when to come again."""
 
     code: str
     message: str
     retryable: bool = True
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

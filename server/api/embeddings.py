@@ -75,7 +75,7 @@ async def _embedded(asked: GenerationRequest, body: EmbeddingRequest, tier: Tier
         found = await known.embedders[tier.engine].embed(EmbeddingCall(asked.id, body.texts, body.dimensions))
         code, usage = "ok", found.usage
     except EngineFailure as error:
-        code, failure = error.code, Failure(error.code, error.message, error.retryable)
+        code, failure = error.code, Failure(error.code, error.message, error.retryable, error.retry_after)
         raise
     finally:
         cost, seconds = tier.price.of(usage), known.clock() - started

@@ -89,6 +89,8 @@ HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_med
 """Refusals of the HTTP layer itself, which no class of `router.errors` stands for."""
 
 INTERNAL = "internal_error"
+MOST = 3600.0
+"""Seconds after which a client may be told to come again because an engine said so."""
 READY, NOT_READY = 200, 503
 
 
@@ -150,11 +152,15 @@ def _described(status: int) -> str:
 
 def _also(error: SmallfirstError) -> dict[str, str]:
     if isinstance(error, Overloaded):
-        wait = {"retry-after": str(max(1, ceil(error.retry_after)))}
+        wait = {"retry-after": _later(error.retry_after)}
         return wait if error.retryable else wait | {"x-should-retry": "false"}  # OpenAI's clients obey it
     if isinstance(error, RequestTooSlow | HeadersTooLarge):
         return {"connection": "close"}  # what is still to come would be read as the next request, or be waited for
-    return {"retry-after": "1"} if isinstance(error, EngineOverloaded) else {}
+    return {"retry-after": _later(min(error.retry_after or 0.0, MOST))} if isinstance(error, EngineOverloaded) else {}
+
+
+def _later(seconds: float) -> str:
+    return str(max(1, ceil(seconds)))
 
 
 def _json(status: int, body: ErrorBody, headers: Mapping[str, str]) -> Response:

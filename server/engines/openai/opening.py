@@ -52,7 +52,6 @@ class _Failed:
 
     failure: EngineFailure
     cause: Trouble | int
-    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class Opener:
     async def _pause(self, found: _Failed, order: Order, tried: list[str]) -> None:
         """Wait until the next try, or raise where there is none."""
         elsewhere = self._elsewhere(order.prefix, tried)
-        wait = self.retry.delay(len(tried), found.cause, retry_after=found.retry_after, elsewhere=elsewhere, chance=self.chance())
+        wait = self.retry.delay(len(tried), found.cause, retry_after=found.failure.retry_after, elsewhere=elsewhere, chance=self.chance())
         if wait is None or now() + wait >= order.deadline:
             raise found.failure
         await asyncio.sleep(wait)
@@ -102,8 +101,9 @@ class Opener:
                 leased = True
                 return Leased(replica, exchange)
             failure = of_status(exchange.status, await _error_body(exchange), self.secret)
+            failure.retry_after = exchange.retry_after
             health = health_after(failure)
-            return _Failed(failure, exchange.status, exchange.retry_after)
+            return _Failed(failure, exchange.status)
         except Interrupted as interrupted:
             health = health_after_trouble(interrupted.trouble, order)
             return _Failed(of_trouble(interrupted.trouble), interrupted.trouble)

@@ -1,6 +1,7 @@
 """JSON answers: what the client gets, from which tier, and what it is told of the way there."""
 
 import json
+import math
 
 import pytest
 
@@ -231,6 +232,14 @@ async def test_only_the_last_tiers_failure_is_the_clients(failure: EngineFailure
         response = await world.ask()
     assert error(response) == expected
     assert ("retry-after" in response.headers) == (expected[0] == 429)
+
+
+@pytest.mark.parametrize(("said", "told"), [(None, "1"), (0.2, "1"), (29.5, "30"), (math.inf, "3600")])
+async def test_a_client_is_told_to_come_again_when_the_last_tiers_engine_said(said: float | None, told: str) -> None:
+    busy = EngineOverloaded("busy")
+    busy.retry_after = said
+    async with running([Reply(failure=EngineFailure("down"))], [Reply(failure=busy)]) as world:
+        assert (await world.ask()).headers["retry-after"] == told
 
 
 async def test_a_deadline_is_the_requests_not_the_engines() -> None:

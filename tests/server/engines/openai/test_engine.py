@@ -287,9 +287,10 @@ async def test_a_refusal_is_not_tried_again() -> None:
 async def test_a_long_retry_after_is_not_waited_for() -> None:
     play = Play(status=429, headers=(("retry-after", "3600"),))
     async with serving(play, GOOD) as upstream, engine(upstream.url, retries=5) as made:
-        with pytest.raises(EngineOverloaded):
+        with pytest.raises(EngineOverloaded) as caught:
             await gather(made, call())
         assert len(upstream.requests) == 1
+        assert caught.value.retry_after == 3600
 
 
 async def test_a_dead_replica_is_passed_over() -> None:
