@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -11,7 +10,7 @@ from router.types import Chunk, Contract, EmbeddingCall, Embeddings, EngineCall
 from server.engines.openai import embedding
 from server.engines.openai.client import Client, PooledClient
 from server.engines.openai.errors import of_trouble
-from server.engines.openai.exchange import Exchange, Interrupted
+from server.engines.openai.exchange import Interrupted
 from server.engines.openai.flavours import FLAVOURS
 from server.engines.openai.logprobs import Reading
 from server.engines.openai.opening import Opener, Order, health_after, health_after_trouble, now
@@ -85,15 +84,17 @@ class OpenAIEngine:
             if leased.exchange.content_type != EVENTS:  # which a server may give to a request for a stream too
                 for chunk in reader.read(await leased.exchange.body()):
                     yield chunk
+                reader.end()
             else:
-                async with aclosing(_events(leased.exchange)) as pieces:
-                    async for events in pieces:
-                        read = reader.read_all(events)
-                        for chunk in together(read.chunks):
-                            yield chunk
-                        if read.failure is not None:
-                            raise read.failure
-            yield reader.end()
+                decoder, done = Decoder(), False
+                while not done and (piece := await leased.exchange.more()):
+                    events, done = _told(decoder.feed(piece))
+                    read = reader.read_all(events)
+                    for chunk in together(read.chunks):
+                        yield chunk
+                    if read.failure is not None:
+                        raise read.failure
+                yield reader.end()
             health = True
             await leased.exchange.finish(LEFTOVER_SECONDS)
         except Interrupted as interrupted:
@@ -145,9 +146,8 @@ class OpenAIEngine:
         total = self.options.timeouts.total
         seconds = total if call.seconds is None else min(total, call.seconds)
         body, streamed = self.dialect.request(call), self.dialect.streams(call)
-        return Order(
-            body, self._headers(call), beginning(call), now() + seconds, own=seconds == total, streamed=streamed, request=call.request_id
-        )
+        prefix = beginning(call) if len(self.replicas.members) > 1 else ""
+        return Order(body, self._headers(call), prefix, now() + seconds, own=seconds == total, streamed=streamed, request=call.request_id)
 
     def _reader(self, call: EngineCall) -> Reader:
         json = call.contract.kind in ("tools", "json_schema", "json_object")
@@ -181,17 +181,12 @@ class OpenAIEngine:
         return replica.up
 
 
-async def _events(exchange: Exchange) -> AsyncGenerator[list[str], None]:
-    """The JSON texts of a stream, one an event: those that came together at once."""
-    decoder = Decoder()
-    async with aclosing(exchange.pieces()) as pieces:
-        async for piece in pieces:
-            events = [event.data for event in decoder.feed(piece)]
-            done = next((place for place, data in enumerate(events) if data.strip() == "[DONE]"), None)
-            if found := events[:done]:
-                yield found
-            if done is not None:
-                return
+def _told(events: list[str]) -> tuple[list[str], bool]:
+    """The events before the mark that there are no more, and whether that came."""
+    for place, data in enumerate(events):
+        if data.strip() == "[DONE]":
+            return events[:place], True
+    return events, False
 
 
 def _key(options: OpenAIOptions, environment: Mapping[str, str]) -> str | None:

@@ -1,7 +1,7 @@
 """An HTTP exchange: a status, a few headers and bytes as they come, within a time and a size."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
@@ -31,7 +31,9 @@ class Exchange(Protocol):
     @property
     def retry_after(self) -> float | None: ...
 
-    def pieces(self) -> AsyncGenerator[bytes, None]: ...
+    async def more(self) -> bytes:
+        """What came of the body since; b"" at its end."""
+        ...
 
     async def body(self, limit: int | None = None) -> bytes: ...
 
@@ -74,15 +76,10 @@ class PooledExchange:
     def retry_after(self) -> float | None:
         return _seconds(self._header(b"retry-after"))
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The body as it comes: what came together is one piece."""
-        while piece := await self._more():
-            yield piece
-
     async def body(self, limit: int | None = None) -> bytes:
         """The whole body, or its first `limit` bytes where that is enough."""
         found: list[bytes] = []
-        while (limit is None or sum(map(len, found)) < limit) and (piece := await self._more()):
+        while (limit is None or sum(map(len, found)) < limit) and (piece := await self.more()):
             found.append(piece)
         return b"".join(found)[:limit]
 
@@ -92,7 +89,7 @@ class PooledExchange:
             return
         try:
             async with asyncio.timeout(seconds):
-                while await self._more():
+                while await self.more():
                     pass
         except (TimeoutError, Interrupted):
             self.connection.close()
@@ -108,8 +105,8 @@ class PooledExchange:
             self.connection.close()
         self.release(self.connection)
 
-    async def _more(self) -> bytes:
-        """What came since; b"" at the end. Raises Interrupted."""
+    async def more(self) -> bytes:
+        """What came of the body since; b"" at its end. Raises Interrupted."""
         connection = self.connection
         if self._header(b"content-encoding").lower() not in ("", "identity"):
             raise Interrupted("protocol")

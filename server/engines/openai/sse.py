@@ -1,4 +1,4 @@
-"""Server-sent events out of a stream of bytes, however the bytes are cut (WHATWG HTML, "Server-sent events")."""
+"""Server-sent events out of bytes, however the bytes are cut (WHATWG HTML, "Server-sent events")."""
 
 from dataclasses import dataclass, field
 
@@ -7,28 +7,22 @@ from router.errors import EngineProtocolError
 BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event: `name` is its type, "message" unless the server says otherwise."""
-
-    name: str
-    data: str
-
-
 @dataclass(slots=True)
 class Decoder:
-    """Feed bytes, get whole events; raises EngineProtocolError on invalid UTF-8 and where one event is longer than `limit` bytes."""
+    """Feed bytes, get the data of whole events; their names say nothing that the data do not.
+
+    Raises EngineProtocolError on invalid UTF-8 and where one event is longer than `limit` bytes.
+    """
 
     limit: int = 1024 * 1024
     _rest: bytes = b""
     _data: list[bytes] = field(default_factory=list)
     _held: int = 0
-    _name: str = ""
     _after_return: bool = False
     _started: bool = False
 
-    def feed(self, received: bytes) -> list[Event]:
-        """The events that these bytes complete."""
+    def feed(self, received: bytes) -> list[str]:
+        """The data of the events that these bytes complete."""
         if self._after_return and received:
             received = received.removeprefix(b"\n")
             self._after_return = False
@@ -40,41 +34,33 @@ class Decoder:
             buffer, self._started = buffer.removeprefix(BOM), True
         return self._split(buffer)
 
-    def _split(self, buffer: bytes) -> list[Event]:
-        lines = buffer.splitlines(keepends=True)
-        whole = not lines or lines[-1].endswith((b"\n", b"\r"))
-        self._rest = b"" if whole else lines.pop()
+    def _split(self, buffer: bytes) -> list[str]:
+        lines = buffer.splitlines()
+        self._rest = b"" if not lines or buffer.endswith((b"\n", b"\r")) else lines.pop()
         self._after_return = buffer.endswith(b"\r")
-        self._bound(len(self._rest))
-        return [event for line in lines if (event := self._line(line.rstrip(b"\r\n"))) is not None]
+        if self._held + len(self._rest) > self.limit:
+            raise _too_long()
+        found: list[str] = []
+        for line in lines:
+            if line:
+                self._hold(line)
+            elif self._data:
+                found.append(_text(b"\n".join(self._data)))
+                self._data, self._held = [], 0
+        return found
 
-    def _line(self, line: bytes) -> Event | None:
-        if not line:
-            return self._dispatch()
+    def _hold(self, line: bytes) -> None:
+        """llama.cpp writes `error: {...}`, which is data as well."""
         name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
-        if name == b"data":
-            self._hold(value)
-        elif name == b"event":
-            self._name = _text(value)
-        elif name == b"error":
-            self._name = "error"
-            self._hold(value)
-        return None
+        if name in (b"data", b"error"):
+            self._held += len(value) + 1
+            if self._held > self.limit:
+                raise _too_long()
+            self._data.append(value.removeprefix(b" "))
 
-    def _dispatch(self) -> Event | None:
-        data, name = self._data, self._name
-        self._data, self._name, self._held = [], "", 0
-        return Event(name or "message", _text(b"\n".join(data))) if data else None
 
-    def _hold(self, value: bytes) -> None:
-        self._bound(len(value))
-        self._data.append(value)
-        self._held += len(value) + 1
-
-    def _bound(self, more: int) -> None:
-        if self._held + more > self.limit:
-            raise EngineProtocolError("the engine sent an event that is too long")
+def _too_long() -> EngineProtocolError:
+    return EngineProtocolError("the engine sent an event that is too long")
 
 
 def _text(value: bytes) -> str:
