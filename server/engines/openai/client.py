@@ -4,16 +4,20 @@ Written out over asyncio and llhttp for two reasons. aiohttp (3.14) gives an ans
 the last one, to the next request, which is somebody else's; here it ends the connection. And an HTTP library costs more than most of what
 the gateway does around it: in a loop that does nothing else an exchange took 150 to 240 µs of CPU with aiohttp, 30 to 60 with this. No
 proxy and no credentials from the environment, no redirects, no cookies, no compression.
+
+A server may close a kept connection just as a request is on its way. Such a request is taken for one that nobody worked on, which RFC 9110
+(9.2.2) lets a client send again: once, at once, on a new connection, and nothing of it counts against the server. The signs are that the
+connection had served before, that it ended within a second of the request, and that no byte of an answer came. Anything else, and whatever
+becomes of the second request, is the caller's to judge.
 """
 
 import asyncio
 import ssl
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from ipaddress import ip_address
-from itertools import chain
 from socket import SOCK_STREAM
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -67,14 +71,26 @@ class PooledClient:
         self._over = True
         if self._sweeping is not None:
             self._sweeping.cancel()
-        for connection in chain.from_iterable(self._idle.values()):
-            connection.close()
-        self._idle.clear()
+        for origin in tuple(self._idle):
+            self._drop(origin)
         await asyncio.sleep(0)  # until what was closed is gone
 
     async def _exchange(self, url: str, request: bytes, deadline: float, silence: float | None) -> PooledExchange:
         origin = _origin(url)
-        connection = await self._connection(origin, deadline)
+        await self._place(deadline)
+        connection = self._kept(origin)
+        if connection is not None:
+            try:
+                return await self._asked(connection, origin, request, deadline, silence)
+            except Interrupted:
+                if not connection.stale:
+                    raise
+            self._drop(origin)
+            await self._place(deadline)
+        return await self._asked(await self._connected(origin, deadline), origin, request, deadline, silence)
+
+    async def _asked(self, connection: Connection, origin: str, request: bytes, deadline: float, silence: float | None) -> PooledExchange:
+        """The exchange once its answer has begun."""
         exchange = PooledExchange(connection, deadline, silence, self.max_response_bytes, partial(self._released, origin))
         try:
             exchange.send(request)
@@ -84,26 +100,41 @@ class PooledClient:
             raise
         return exchange
 
-    async def _connection(self, origin: str, deadline: float) -> Connection:
-        """A kept one, or a new one, as soon as there may be one more; raises Interrupted."""
+    async def _place(self, deadline: float) -> None:
+        """Wait until there may be one more connection in use; raises Interrupted."""
+        if not self._free.locked():
+            await self._free.acquire()
+            return
         try:
-            async with asyncio.timeout_at(deadline) if self._free.locked() else nullcontext():
+            async with asyncio.timeout_at(deadline):
                 await self._free.acquire()
         except TimeoutError:
             raise Interrupted("total_timeout") from None
-        kept = self._idle.get(origin, [])
+
+    def _kept(self, origin: str) -> Connection | None:
+        """One that served before, and that nobody uses."""
+        kept = self._idle.get(origin)
         while kept:
             connection = kept.pop()
             if connection.reusable and connection.loop.time() - connection.since < KEPT:  # what others close in time is not met closing
                 return connection
             connection.close()
+        return None
+
+    def _drop(self, origin: str) -> None:
+        """Close what is kept: where one was closing, so are most likely those that have been idle for longer."""
+        for connection in self._idle.pop(origin, []):
+            connection.close()
+
+    async def _connected(self, origin: str, deadline: float) -> Connection:
+        """A new one, or its place is free again; raises Interrupted."""
         try:
-            return await self._connected(origin, deadline)
+            return await self._opened(origin, deadline)
         except BaseException:
             self._free.release()
             raise
 
-    async def _connected(self, origin: str, deadline: float) -> Connection:
+    async def _opened(self, origin: str, deadline: float) -> Connection:
         loop, parts = asyncio.get_running_loop(), urlsplit(origin)
         if parts.scheme == "https" and self._context is None:
             self._context = ssl.create_default_context()
@@ -124,7 +155,7 @@ class PooledClient:
         self._free.release()
         if connection.reusable and not self._over:
             connection.take()  # what nobody read, for which the server may be held back
-            connection.since = connection.loop.time()
+            connection.since, connection.kept = connection.loop.time(), True
             self._idle.setdefault(origin, []).append(connection)
             if self._sweeping is None:
                 self._sweeping = connection.loop.call_later(KEPT, self._sweep, connection.loop)

@@ -12,6 +12,8 @@ MOST_HEAD = 64 * 1024
 MOST_WAITING = 256 * 1024
 """Bytes that may wait for a slow reader before no more are taken from the server."""
 FINAL = 200
+STALE = 1.0
+"""Seconds within which a kept connection ends that was closing when it was used again."""
 
 
 class Connection(asyncio.Protocol):
@@ -31,10 +33,11 @@ class Connection(asyncio.Protocol):
         self.status = self.received = self._head = self._waiting = 0
         self.headers: dict[bytes, bytes] = {}
         self._pieces: list[bytes] = []
-        self.begun = self.complete = self.reusable = self._paused = False
+        self.begun = self.complete = self.reusable = self.kept = self._paused = False
 
     def begin(self, request: bytes) -> None:
         """Send a whole request."""
+        self.since = self.loop.time()
         self.trouble, self.headers, self._parser = None, {}, httptools.HttpResponseParser(self)
         self.status = self.received = self._head = 0
         self.begun = self.complete = self.reusable = False
@@ -72,6 +75,15 @@ class Connection(asyncio.Protocol):
         self.reusable, self._parser = False, None  # which holds the connection in turn
         if self._transport is not None:
             self._transport.abort()
+
+    @property
+    def stale(self) -> bool:
+        """Whether the server had closed this connection before the request reached it.
+
+        Its end then comes at once, without a byte of an answer, and on a connection that served before; one that ends later ended at work.
+        """
+        unheard = self.trouble == "reset" and not (self._head or self.received)
+        return self.kept and unheard and self.loop.time() - self.since < STALE
 
     @property
     def waits(self) -> bool:

@@ -8,7 +8,7 @@ from tests.server.faults.matrix import CELLS, PAGE, PRICES, Cell, Found, run, ta
 
 WHOLE = {"good", "slow", "half-open", "stale", "answers-twice"}
 RETRIED = {"stale", "resets", "truncates", "overloaded", "limits", "no-http"}
-"""Faults after which the upstream may be asked once more for the same attempt."""
+"""Faults after which the upstream may be asked once more for the same attempt, and once in all for a connection that a check had left."""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,6 @@ def test_attempts_tokens_and_dollars_agree_everywhere(found: dict[Cell, Found], 
 def test_the_upstreams_own_count_agrees(found: dict[Cell, Found], cell: Cell) -> None:
     one, books = found[cell], found[cell].books
     tried = sum(count for (tier, _), count in books.attempts.items() if tier == "small")
-    assert len(one.chaos.asked) == tried or (cell.fault in RETRIED and tried < len(one.chaos.asked) <= 2 * tried)
+    assert len(one.chaos.asked) == tried or (cell.fault in RETRIED and tried < len(one.chaos.asked) <= 2 * tried + 1)
     assert books.attempts.get(("small", "kept"), 0) == one.chaos.told
     assert books.attempts.get(("large", "kept"), 0) == books.requests.get("ok", 0) - one.chaos.told

@@ -14,9 +14,10 @@ import uvloop
 
 from server.engines.openai import client as module
 from server.engines.openai.client import PooledClient
-from server.engines.openai.connection import MOST_HEAD, MOST_WAITING
+from server.engines.openai.connection import MOST_HEAD, MOST_WAITING, STALE
 from server.engines.openai.exchange import Exchange, Interrupted, PooledExchange
 from server.engines.openai.options import Timeouts
+from tests.server.engines.openai.upstream import leaving
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 WHOLE = HEAD + b"content-length: 4\r\n\r\nbody"
@@ -92,6 +93,26 @@ async def test_an_answer_is_the_same_however_it_is_cut_and_leaves_its_connection
         async with serving(said[:at], said[at:]) as server, client() as made:
             assert [await answer(made, server.url) for _ in range(2)] == [b"body"] * 2
             assert server.connections == 1
+
+
+async def test_a_kept_connection_that_the_server_closes_as_a_request_comes_is_no_trouble() -> None:
+    async with leaving(WHOLE, WHOLE, b"") as server, client() as made:
+        assert [await answer(made, server.url) for _ in range(3)] == [b"body"] * 3
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "after"),
+    [([], b"", 0.0), ([WHOLE], b"HTTP/1.1 2", 0.0), ([WHOLE], b"", STALE + 0.1)],
+    ids=["a new one", "within an answer", "at work"],
+)
+async def test_any_other_connection_that_ends_is_trouble(first: list[bytes], last: bytes, after: float) -> None:
+    async with leaving(WHOLE, *first, last, after=after) as server, client() as made:
+        if first:
+            assert await answer(made, server.url) == b"body"
+        with pytest.raises(Interrupted) as caught:
+            await answer(made, server.url)
+        assert (caught.value.trouble, server.connections) == ("reset", 1)
 
 
 async def test_a_body_without_length_ends_with_its_connection() -> None:

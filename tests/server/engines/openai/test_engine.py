@@ -1,6 +1,7 @@
 """The engine against a real server: good answers, and each fault by its name."""
 
 import asyncio
+import json
 import socket
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from router.ports import Engine
 from router.types import Contract, Evidence, Message, Part, Sampling, Token, Usage
 from server.engines.openai import OpenAIEngine, OpenAIOptions
 from tests.server.engines.openai.play import call, engine, folded, gather, tools, usage
-from tests.server.engines.openai.upstream import USAGE, Play, completion, delta, json_play, raw, serving, sse_play
+from tests.server.engines.openai.upstream import USAGE, Play, completion, delta, json_play, leaving, raw, serving, sse_play
 
 GOOD = json_play(completion())
 BUSY = json_play({"error": {"message": "busy"}}, 503)
@@ -300,6 +301,15 @@ async def test_a_dead_replica_is_passed_over() -> None:
         for number in range(6):
             asked = call(messages=(Message("user", (Part("text", f"conversation {number}"),)),))
             assert folded(await gather(made, asked)).text == "hello"
+
+
+async def test_a_kept_connection_that_closes_as_a_call_comes_is_no_try_and_no_failure() -> None:
+    body = json.dumps(completion("Hi")).encode()
+    whole = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+    async with leaving(whole, whole, b"") as upstream, engine(upstream.url, retries=0) as made:
+        assert [folded(await gather(made, call())).text for _ in range(3)] == ["Hi"] * 3
+        assert upstream.connections == 2
+        assert made.replicas.members[0].breaker.failures == 0
 
 
 async def test_failures_in_a_row_open_the_breaker_and_cancellations_do_not() -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, Literal
 
 from aiohttp import web
@@ -69,6 +70,40 @@ async def _perform(play: Play, request: web.Request) -> web.StreamResponse:
     else:
         await response.write_eof()
     return response
+
+
+@dataclass(slots=True)
+class Leaving:
+    """How many connections were made to a server that leaves, and its address."""
+
+    url: str
+    connections: int = 0
+
+
+@asynccontextmanager
+async def leaving(whole: bytes, *first: bytes, after: float = 0.0) -> AsyncGenerator[Leaving, None]:
+    """On its first connection a server gives these answers in turn and hangs up `after` seconds, on all others the whole one to each."""
+    made, writers = Leaving(""), list[asyncio.StreamWriter]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        made.connections += 1
+        writers.append(writer)
+        try:
+            for said in first if made.connections == 1 else repeat(whole):
+                sent = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(sent.lower().partition(b"content-length: ")[2].split()[0]))
+                writer.write(said)
+            await asyncio.sleep(after)
+        except asyncio.IncompleteReadError:
+            pass
+        writer.transport.abort()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        made.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
+        yield made
+        for writer in writers:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
 
 @asynccontextmanager
