@@ -1,12 +1,11 @@
 """What a request looks like from outside as it runs: a commit, pieces of text, an end."""
 
-from dataclasses import dataclass
-
 from router.errors import SmallfirstError
 from router.types import Chunk, Generation, Outcome
+from router.types.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Committed:
     """From here the client sees it; `generation` is whole when the draft was judged first, `None` when deltas follow live."""
 
@@ -15,14 +14,14 @@ class Committed:
     generation: Generation | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Delta:
     """A live piece of the committed answer."""
 
     chunk: Chunk
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Finished:
     """The end of every request: with the answer, or with the error that the client gets."""
 

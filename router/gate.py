@@ -1,7 +1,6 @@
 """Before any generation: which tiers may answer this request, and where to start."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from router.errors import (
     AccessDenied,
@@ -13,6 +12,7 @@ from router.errors import (
     UnsupportedParameter,
 )
 from router.types import Decision, GenerationRequest, Reason, Skip, Tier
+from router.types.records import record
 
 _ERRORS: dict[Reason, tuple[type[SmallfirstError], str, str | None]] = {
     "guard": (AccessDenied, "a guard of this route lets no tier answer this request", "messages"),
@@ -24,7 +24,7 @@ _ERRORS: dict[Reason, tuple[type[SmallfirstError], str, str | None]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TierState:
     """What is known of a tier for one request: the prompt's tokens, whether its engine is up, can be held to the contract, may see it.
 

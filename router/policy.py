@@ -1,7 +1,6 @@
 """What to do next, as one pure function of what has happened so far."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from router.contract import stopped
@@ -18,6 +17,7 @@ from router.errors import (
     SmallfirstError,
 )
 from router.types import Attempt, Budget, Decision, GenerationRequest
+from router.types.records import record
 
 REFUSED = "refused"
 """The reason of a guard's verdict that no other tier may answer either."""
@@ -25,7 +25,7 @@ _FAILURES: dict[str, type[EngineFailure]] = {"timeout": EngineTimeout, "overload
 _TOO_LONG = "context_length_exceeded"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Rules:
     """The operator's choices for a route; `repair` is the number of further tries a tier gets when told its violations.
 
@@ -40,28 +40,28 @@ class Rules:
     hedge_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Try:
     """Ask this tier afresh."""
 
     tier: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Repair:
     """Ask the same tier once more, told what was wrong with the last attempt."""
 
     tier: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Return:
     """Give the client the attempt of this index."""
 
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GiveUp:
     """There is nothing left to try and nothing worth giving."""
 

@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import cast, get_args
 
 from router.policy import Rules
 from router.ports import Verifier
 from router.types import HARD_GATES, Draft, Evidence, Reason, Ruling, Tab, Verdict, together
+from router.types.records import record
 
 _REASONS = frozenset(get_args(Reason))
 CANCELLED = "cancelled"
 """The reason of a verdict that nobody waited for."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Verification:
     """All verdicts given, and why the draft is not kept (`None`: it is)."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, TypeVar
+
+from router.types.records import record
 
 Made = TypeVar("Made")
 
@@ -15,7 +17,7 @@ Schema = Mapping[str, object]
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Part:
     """One content part of a message; `payload` holds the client's own JSON of a part that is not text."""
 
@@ -24,7 +26,7 @@ class Part:
     payload: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolCall:
     """One call of a function; `arguments` is JSON text, as OpenAI's protocol has it."""
 
@@ -33,7 +35,7 @@ class ToolCall:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Message:
     """One turn of the conversation."""
 
@@ -49,7 +51,7 @@ class Message:
         return "".join([part.text for part in self.parts if part.kind == "text"])
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Tool:
     """A function that the request offers; `parameters` is the JSON Schema of its arguments."""
 
@@ -59,7 +61,7 @@ class Tool:
     strict: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ToolChoice:
     """`named` restricts the calls to `names` and demands at least one."""
 
@@ -67,7 +69,7 @@ class ToolChoice:
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Sampling:
     """How tokens are drawn; `None` leaves the engine its default. `extra` holds engine-specific fields as (name, JSON text)."""
 
@@ -88,7 +90,7 @@ class Sampling:
 ContractKind = Literal["none", "json_object", "json_schema", "regex", "choice", "grammar", "tools"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Contract:
     """What the answer must look like; compiled once by `router.contract`, obeyed by engines, checked by verifiers.
 
@@ -120,7 +122,7 @@ class Contract:
         return made
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Violation:
     """One way in which an answer breaks its contract; `path` is a JSON pointer, "" for the whole."""
 
@@ -128,7 +130,7 @@ class Violation:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Budget:
     """What one request may spend: dollars, seconds from its arrival, attempts; `None` is no limit."""
 
@@ -137,7 +139,7 @@ class Budget:
     max_attempts: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GenerationRequest:
     """One request as the cascade sees it, validated.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Flag, auto
 from typing import Literal, NamedTuple, Protocol
 
 from router.types.asked import Contract, Message, Sampling
 from router.types.metered import Receipt, Usage
+from router.types.records import record
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -20,7 +21,7 @@ class Evidence(Flag):
     SAMPLES = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EngineCall:
     """What an engine is asked: `messages` are those of the request, or longer on a repair; `live` wants chunks as they come.
 
@@ -39,7 +40,7 @@ class EngineCall:
     receipt: Receipt = field(default_factory=Receipt, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EmbeddingCall:
     """Texts to be embedded; `dimensions` shortens the vectors, `None` leaves them as the model makes them."""
 
@@ -49,7 +50,7 @@ class EmbeddingCall:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Embeddings:
     """One vector for each text, in order."""
 
@@ -93,7 +94,7 @@ class Token(NamedTuple):
     masked_top: tuple[Candidate, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Choice:
     """One finished answer of an engine, in the contract's own form: tool calls stand in `text` as the compiled JSON."""
 
@@ -103,7 +104,7 @@ class Choice:
     reasoning: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Generation:
     """What one attempt of an engine gave: `choices` for the client (n of them), `samples` only for scores."""
 
@@ -112,7 +113,7 @@ class Generation:
     samples: tuple[Choice, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Chunk:
     """A piece of a running generation; the last one of choice `index` has its finish reason, `usage` is all so far.
 

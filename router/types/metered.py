@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Literal, get_args
 
+from router.types.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class Usage:
     """Tokens as the engine counted them."""
 
@@ -34,7 +36,7 @@ EnergyMethod = Literal["nvml", "dcgm", "rapl", "estimated"]
 """How joules became known, from the surest to the least sure."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Energy:
     """Joules, and how they became known."""
 
@@ -87,7 +89,7 @@ class Tab:
         return Aside(self.cost, self.usage, tuple(self.energies))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Aside:
     """What a request took beside its attempts and their verifiers: guards and rankers. `energies` has one for each question to a model."""
 
@@ -96,7 +98,7 @@ class Aside:
     energies: tuple[Energy | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Price:
     """Dollars per million tokens, or, where `hour` is given, per hour of the machine that the calls share."""
 

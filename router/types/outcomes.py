@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from router.types.asked import Violation
 from router.types.calls import Generation
 from router.types.metered import Aside, Energy, Usage, together
+from router.types.records import record
 from router.types.ruled import HARD_GATES, Reason, Ruling, Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Skip:
     """A tier that is not tried for this request, and why."""
 
@@ -19,7 +20,7 @@ class Skip:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Decision:
     """Where to start and which rungs are open: the permitted tiers in order, those passed over, and a sentence for people."""
 
@@ -28,7 +29,7 @@ class Decision:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Failure:
     """An engine's error as a value; `retry_after` is in seconds, where the engine said when to come again."""
 
@@ -38,7 +39,7 @@ class Failure:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Attempt:
     """One generation on one tier with what was said of it; `deferral` is why it was not kept, `None` if it was.
 
@@ -81,7 +82,7 @@ class Attempt:
         return tuple(violation for v in self.verdicts for violation in v.violations)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Outcome:
     """All that happened to one request: the one record that metrics, logs, store and answer observe."""
 

@@ -10,6 +10,7 @@ from typing import Literal
 from router.types.asked import GenerationRequest, Violation
 from router.types.calls import Choice
 from router.types.metered import Energy, Tab, Usage
+from router.types.records import record
 
 Reason = Literal[
     "contract",
@@ -49,7 +50,7 @@ class Notes:
     violations: tuple[Violation, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Draft:
     """A finished choice that a verifier is asked about, with the request that it answers.
 
@@ -71,7 +72,7 @@ class Draft:
         return self if self.tab.clean else replace(self, tab=Tab())
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Verdict:
     """What one verifier said of one draft; `confidence` is P(correct) where it has one, `cost` in dollars.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from router.types.metered import Price
+from router.types.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SchemaFirst:
     """How a tier's prompt begins with the form of the answer: with so many examples of the registry, and of answers that were proven."""
 
@@ -16,7 +16,7 @@ class SchemaFirst:
     proven: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Tier:
     """One rung of a route; rungs are ordered by their place in the route.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from random import random
 
 from router.errors import EngineFailure, EngineOverloaded, EngineRejected
+from router.types.records import record
 from server.engines.openai.client import Client
 from server.engines.openai.errors import of_status, of_trouble
 from server.engines.openai.exchange import Exchange, Interrupted
@@ -16,7 +17,7 @@ ERROR_BYTES = 16 * 1024
 SUCCESS = 200
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Order:
     """What is to be sent: `prefix` chooses the replica, `deadline` is the loop's time for all of it, `own` says it is the engine's.
 
@@ -46,7 +47,7 @@ class Leased:
         settle(self.replica, health)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Failed:
     """A try without an answer."""
 
@@ -54,7 +55,7 @@ class _Failed:
     cause: Trouble | int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Opener:
     """Sends orders; `chance` is uniform in [0, 1), for jitter; `secret` is cut out of error texts."""
 
