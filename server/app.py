@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +22,8 @@ from server.api.parts import Parts
 from server.lane import Lane, endpoints
 
 ID_HEADER = b"x-request-id"
+UNTOLD: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""The framework's own telemetry: spans and metrics are our observers', and it would ask the environment for its providers every time."""
 
 
 def create_app(
@@ -47,6 +50,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_named,
+        telemetry=UNTOLD,
     )
     app.state.parts = parts
     app.openapi = lambda: openapi.document(app, parts.names.listed())  # type: ignore[method-assign]  # the framework's own way to replace it
@@ -66,7 +70,7 @@ def _named(route: APIRoute) -> str:
 
 def internal(parts: Parts) -> FastAPI:
     """What is for operators, for an address of its own that asks for no key."""
-    app = FastAPI(title="Smallfirst, for operators", openapi_url=None, redirect_slashes=False)
+    app = FastAPI(title="Smallfirst, for operators", openapi_url=None, redirect_slashes=False, telemetry=UNTOLD)
     app.state.parts = replace(parts, keys=None)
     app.include_router(health.router)
     _operate(app, parts)

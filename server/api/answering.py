@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from fastapi import Request, Response
-from pydantic_core import to_json
 
 from router.contract import Limits
 from router.errors import InvalidRequest, SmallfirstError
@@ -21,7 +20,7 @@ from server.api.explain import explanation, headers, totals
 from server.api.naming import RouteFacts, Target
 from server.api.parsing import parse
 from server.api.parts import Parts, parts
-from server.api.render import Json, Stamp
+from server.api.render import Json, Stamp, encoded
 from server.api.sse import EventStream, first_of, silence
 from server.api.wire import Generating
 
@@ -147,7 +146,7 @@ async def _whole(finished: Finished, asked: Asked[Body], dialect: Dialect[Body])
     body = await dialect.whole(asked, generation, asked.stamp(outcome.kept.tier))
     if asked.explain:
         body["smallfirst"] = asked.account(outcome)
-    return Response(to_json(body), headers=headers(outcome, outcome.kept.tier), media_type="application/json")
+    return Response(encoded(body), headers=headers(outcome, outcome.kept.tier), media_type="application/json")
 
 
 def _failed(finished: Finished, dialect: Dialect[Body]) -> Response:

@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+from pydantic_core import to_jsonable_python
+
 from router import contract as form
 from router.contract import Answer
 from router.loops import call_id
-from router.types import Choice, Generation, GenerationRequest, Token, Usage
+from router.types import Candidate, Choice, Generation, GenerationRequest, Token, Usage
 
 Json = dict[str, object]
+
+encoded = msgspec.json.Encoder(enc_hook=to_jsonable_python).encode
+"""Compact JSON as bytes; what is neither plain nor a dataclass is told as pydantic would tell it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,10 @@ def logprobs(tokens: Sequence[Token], top: int) -> Json | None:
     """Log-probabilities of the distribution the tokens were drawn from; `None` where an engine gave none."""
     if not tokens or any(token.logprob is None for token in tokens):
         return None
-    return {"content": [_token(token, top) for token in tokens], "refusal": None}
+    content = _entries(tokens)
+    for entry, token in zip(content, tokens, strict=True):
+        entry["top_logprobs"] = _entries((token.masked_top or token.top)[:top]) if top else ()
+    return {"content": content, "refusal": None}
 
 
 def tool_call(call_id: str, name: str, arguments: str) -> Json:
@@ -80,11 +89,5 @@ def _choice(request: GenerationRequest, index: int, choice: Choice, stamp: Stamp
     return {"index": index, "message": message, "logprobs": found, "finish_reason": finish_reason(answer, choice)}
 
 
-def _token(token: Token, top: int) -> Json:
-    found = _entry(token.text, token.logprob)
-    found["top_logprobs"] = [_entry(one.text, one.logprob) for one in (token.masked_top or token.top)[:top]] if top else []
-    return found
-
-
-def _entry(text: str, logprob: float | None) -> Json:
-    return {"token": text, "logprob": logprob, "bytes": [*text.encode()]}
+def _entries(tokens: Sequence[Token | Candidate]) -> list[Json]:
+    return [{"token": one.text, "logprob": one.logprob, "bytes": [*one.text.encode()]} for one in tokens]

@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractContextManager, aclosing
 from typing import TypeVar
 
-from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from router.errors import ClientGone
 from server.access.presence import while_present, while_taken
+from server.api.render import encoded
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -19,7 +19,7 @@ Event = TypeVar("Event")
 
 def event(payload: object) -> bytes:
     """One event with a JSON payload."""
-    return b"data: " + to_json(payload) + b"\n\n"
+    return b"data: " + encoded(payload) + b"\n\n"
 
 
 async def first_of(events: AsyncGenerator[Event, None], receive: Receive, patience: float | None) -> Event | asyncio.Task[Event]:

@@ -8,9 +8,9 @@ from router.contract import Limits
 from router.errors import InvalidRequest, UnsupportedParameter
 from router.limits import within
 from router.types import Contract, GenerationRequest, Message, Part, Sampling, Schema, Tool, ToolCall, ToolChoice
-from server.api.messages import AnyMessage, AssistantMessage, AudioPart, FilePart, ImagePart, RefusalPart, TextPart, ToolMessage
+from server.api.messages import AnyMessage, AudioPart, FilePart, ImagePart, RefusalPart, TextPart
 from server.api.naming import RouteFacts, Target
-from server.api.wire import AllowedChoice, ChatRequest, Common, NamedTool, ObjectFormat, OfferedTool, SchemaFormat, StructuredOutputs
+from server.api.wire import AllowedChoice, ChatRequest, Common, NamedTool, OfferedTool, StructuredOutputs
 
 AnyPart = TextPart | RefusalPart | ImagePart | AudioPart | FilePart
 
@@ -37,9 +37,9 @@ def messages(given: Sequence[AnyMessage]) -> tuple[Message, ...]:
     """The conversation; raises InvalidRequest for a tool's result that answers no call."""
     called: set[str] = set()
     for index, message in enumerate(given):
-        if isinstance(message, AssistantMessage):
+        if message.role == "assistant":
             called |= {call.id for call in message.tool_calls or ()}
-        elif isinstance(message, ToolMessage) and message.tool_call_id not in called:
+        elif message.role == "tool" and message.tool_call_id not in called:
             param = f"messages[{index}].tool_call_id"
             raise InvalidRequest(f"{param}: no earlier assistant message has a tool call of this id", param=param)
     return tuple(map(_message, given))
@@ -69,8 +69,8 @@ def contract(body: ChatRequest, limits: Limits) -> Contract:
 
 def sampling(body: Common, max_tokens: int | None, facts: RouteFacts, *, logprobs: bool, top: int) -> Sampling:
     """How tokens are drawn; raises UnsupportedParameter for what the route's engines do not know."""
-    unknown = sorted(body.extra.keys() - facts.parameters)
-    if unknown:
+    extra = body.extra
+    if unknown := sorted(extra.keys() - facts.parameters):
         raise UnsupportedParameter(f"the engines of this route do not know {unknown[0]}", param=unknown[0])
     return Sampling(
         temperature=body.temperature,
@@ -84,7 +84,7 @@ def sampling(body: Common, max_tokens: int | None, facts: RouteFacts, *, logprob
         logit_bias=tuple((int(token), bias) for token, bias in (body.logit_bias or {}).items()),
         logprobs=logprobs,
         top_logprobs=top,
-        extra=tuple((name, json.dumps(value)) for name, value in body.extra.items()),
+        extra=tuple((name, json.dumps(value)) for name, value in extra.items()),
     )
 
 
@@ -100,11 +100,11 @@ def _max_tokens(body: ChatRequest) -> int | None:
 
 
 def _message(message: AnyMessage) -> Message:
-    if isinstance(message, AssistantMessage):
+    if message.role == "assistant":
         calls = tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ())
         refusal = (Part("text", message.refusal),) if message.refusal else ()
         return Message("assistant", (*_parts(message.content), *refusal), calls, name=message.name)
-    answered = message.tool_call_id if isinstance(message, ToolMessage) else None
+    answered = message.tool_call_id if message.role == "tool" else None
     return Message(message.role, _parts(message.content), tool_call_id=answered, name=message.name)
 
 
@@ -160,21 +160,20 @@ def _choice(body: ChatRequest, offered: set[str]) -> tuple[ToolChoice, set[str] 
 
 
 def _format(body: ChatRequest, limits: Limits) -> Contract:
-    match body.response_format:
-        case ObjectFormat():
-            return form.json_object()
-        case SchemaFormat(json_schema=named):
-            schema = {} if named.schema_ is None else named.schema_
-            return form.json_schema(schema, named.name, bool(named.strict), limits=limits)
-        case _:
-            return form.text()
+    given = body.response_format
+    if given is None or given.type == "text":
+        return form.text()
+    if given.type == "json_object":
+        return form.json_object()
+    named = given.json_schema
+    return form.json_schema({} if named.schema_ is None else named.schema_, named.name, bool(named.strict), limits=limits)
 
 
 def structured(given: StructuredOutputs | None, limits: Limits) -> Contract:
     """The contract of vLLM's own field."""
+    if given is None:
+        return form.text()
     match given:
-        case None:
-            return form.text()
         case StructuredOutputs(regex=str(pattern)):
             return form.regex(pattern)
         case StructuredOutputs(choice=list(choices)):
