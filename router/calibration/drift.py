@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.ma  # which numpy's first quantile would import: in the watcher's thread, while requests wait for the interpreter
 from numpy.typing import NDArray
 from pydantic import ConfigDict, with_config
 

@@ -1,5 +1,7 @@
 import math
 import random
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -245,3 +247,11 @@ class Sure:
 async def test_a_floor_only_ever_makes_a_verdict_safer(inner: Sure | None, floor: float, ruling: Ruling) -> None:
     draft = Draft(GenerationRequest("r", "auto", ()), "small", Choice("x", "stop"))
     assert (await Tightened(lambda: floor, inner).judge(draft)).ruling is ruling
+
+
+def test_a_look_imports_nothing_for_that_would_hold_up_the_requests() -> None:
+    looked = (
+        "import sys; from router.calibration.drift import Reference, drift; before = set(sys.modules);"
+        "drift(Reference.of([0.1, 0.5, 0.9]), [0.2, 0.8]); print(sorted(set(sys.modules) - before))"
+    )
+    assert subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True).stdout == "[]\n"
