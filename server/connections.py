@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from router.errors import HeadersTooLarge, InvalidRequest, RequestTooSlow, SmallfirstError
+from server.access.presence import LEAVING, Told
 from server.api import errors
 
 
@@ -57,6 +58,7 @@ class Bounded(HttpToolsProtocol):
         self.phase, self.seen = Phase.HEADERS, 0
         self.timed: Phase | None = None
         self.timer: asyncio.TimerHandle | None = None
+        self.leaving = Told()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -71,6 +73,7 @@ class Bounded(HttpToolsProtocol):
         self.phase = Phase.DONE
         self._time()
         super().connection_lost(exc)
+        self.leaving.tell()
 
     def data_received(self, data: bytes) -> None:
         if self.phase is not Phase.BODY:
@@ -84,6 +87,7 @@ class Bounded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self.phase = Phase.HEADERS
         super().on_message_begin()
+        self.scope["state"][LEAVING] = self.leaving
 
     def on_headers_complete(self) -> None:
         self.phase, self.seen = Phase.BODY, 0

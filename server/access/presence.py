@@ -2,8 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Protocol, TypeVar
 
 from router.errors import ClientGone
 
@@ -13,20 +13,84 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 """ASGI's `send`, which waits while the client is slow to take what was sent before."""
 
+LEAVING = "leaving"
+"""Under this name of an exchange's state a server that can tell keeps its client's Leaving."""
+
 Result = TypeVar("Result")
 
 
-async def while_present(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result:
-    """The work's result; when the client leaves first, the work is cancelled and done with before ClientGone is raised."""
-    worker, watch, left = asyncio.current_task(), asyncio.ensure_future(_gone(receive)), False
+class Leaving(Protocol):
+    """Calls whoever was added when the client leaves, or at once where it has left."""
 
-    def leave(_watch: object) -> None:
+    def add(self, leave: Callable[[], None]) -> None: ...
+
+    def discard(self, leave: Callable[[], None]) -> None: ...
+
+
+def leaving(scope: Mapping[str, Any], receive: Receive) -> Leaving:
+    """The server's own word, or where it has none a task that waits for its message: that costs a request two turns of the event loop."""
+    told: Leaving | None = scope["state"].get(LEAVING)
+    return Waiting(receive) if told is None else told
+
+
+class Told:
+    """A client whose server says when it leaves."""
+
+    def __init__(self) -> None:
+        self._waiting: set[Callable[[], None]] | None = set()
+
+    def add(self, leave: Callable[[], None]) -> None:
+        """At once, where it has left."""
+        if self._waiting is None:
+            leave()
+        else:
+            self._waiting.add(leave)
+
+    def discard(self, leave: Callable[[], None]) -> None:
+        """Not any more."""
+        if self._waiting is not None:
+            self._waiting.discard(leave)
+
+    def tell(self) -> None:
+        """It leaves now."""
+        told, self._waiting = self._waiting or (), None
+        for leave in told:
+            leave()
+
+
+class Waiting:
+    """Waits for the client to leave, for one who wants to know."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, leave: Callable[[], None]) -> None:
+        """Begin to wait."""
+        self._task = asyncio.get_running_loop().create_task(self._gone(leave))
+
+    def discard(self, _leave: Callable[[], None]) -> None:
+        """Wait no longer."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _gone(self, leave: Callable[[], None]) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        leave()
+
+
+async def while_present(client: Leaving, work: Coroutine[Any, Any, Result]) -> Result:
+    """The work's result; when the client leaves first, the work is cancelled and done with before ClientGone is raised."""
+    worker, left = asyncio.current_task(), False
+
+    def leave() -> None:
         nonlocal left
         left = True
         if worker is not None:
             worker.cancel()
 
-    watch.add_done_callback(leave)
+    client.add(leave)
     try:
         return await work
     except asyncio.CancelledError:
@@ -34,8 +98,7 @@ async def while_present(receive: Receive, work: Coroutine[Any, Any, Result]) -> 
             raise ClientGone("the client closed the connection") from None
         raise
     finally:
-        watch.remove_done_callback(leave)
-        watch.cancel()
+        client.discard(leave)
 
 
 async def while_taken(send: Send, stall: float, work: Callable[[Send], Coroutine[Any, Any, None]]) -> None:
@@ -56,11 +119,6 @@ async def while_taken(send: Send, stall: float, work: Callable[[Send], Coroutine
         task.result()
     finally:
         await _stop(task)
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _stop(task: asyncio.Future[Any]) -> None:

@@ -12,7 +12,7 @@ from router.contract import Limits
 from router.errors import InvalidRequest, SmallfirstError
 from router.events import Committed, Delta, Event, Finished
 from router.types import Chunk, Generation, GenerationRequest, Outcome
-from server.access.presence import while_present
+from server.access.presence import leaving, while_present
 from server.api import errors
 from server.api.conversations import Conversations
 from server.api.exchange import header, key_of, owner_of, read, scoped
@@ -99,7 +99,7 @@ async def answer(request: Request, dialect: Dialect[Body]) -> Response:
         held.enter_context(known.gauges.inflight(asked.request.route))
         if asked.request.stream:
             return await _stream(request, known, asked, dialect, held)
-        finished = await while_present(request.receive, known.cascades[asked.request.route].run(asked.request))
+        finished = await while_present(leaving(request.scope, request.receive), known.cascades[asked.request.route].run(asked.request))
         response = await _whole(finished, asked, dialect)
         known.gauges.overhead(known.clock() - started - _engine_seconds(finished.outcome))
         return response
@@ -161,7 +161,7 @@ async def _stream(request: Request, known: Parts, asked: Asked[Body], dialect: D
     Where the route has keep-alives, what takes longer is a stream at once, and a failure one of its events.
     """
     events = known.cascades[asked.request.route].stream(asked.request)
-    first = await first_of(events, request.receive, asked.keepalive)
+    first = await first_of(events, leaving(request.scope, request.receive), asked.keepalive)
     if isinstance(first, Committed):
         told = headers(first.so_far, first.tier)
         return EventStream(_events(first, events, asked, dialect), held.pop_all(), told, known.stall)

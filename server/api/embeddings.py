@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from router.cascade import Cascade
 from router.errors import EngineFailure, ResidencyForbidden, SmallfirstError, UnsupportedEndpoint
 from router.types import Attempt, Decision, EmbeddingCall, Embeddings, Failure, GenerationRequest, Message, Outcome, Part, Tab, Tier, Usage
-from server.access.presence import while_present
+from server.access.presence import leaving, while_present
 from server.api import errors
 from server.api.exchange import key_of, owner_of, read, scoped
 from server.api.explain import headers
@@ -45,7 +45,7 @@ async def embeddings(request: Request) -> Response:
                 known.gauges.refused(route, refusal.code, owner_of(request))
             raise
         held.enter_context(known.gauges.inflight(route))
-        return await while_present(request.receive, _embedded(asked, body, tier, known, guarding))
+        return await while_present(leaving(request.scope, request.receive), _embedded(asked, body, tier, known, guarding))
 
 
 def _messages(body: EmbeddingRequest) -> tuple[Message, ...]:

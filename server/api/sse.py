@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from router.errors import ClientGone
-from server.access.presence import while_present, while_taken
+from server.access.presence import Leaving, leaving, while_present, while_taken
 from server.api.render import encoded
 
 DONE = b"data: [DONE]\n\n"
@@ -22,11 +22,11 @@ def event(payload: object) -> bytes:
     return b"data: " + encoded(payload) + b"\n\n"
 
 
-async def first_of(events: AsyncGenerator[Event, None], receive: Receive, patience: float | None) -> Event | asyncio.Task[Event]:
+async def first_of(events: AsyncGenerator[Event, None], client: Leaving, patience: float | None) -> Event | asyncio.Task[Event]:
     """The first event, or the task that waits for it once `patience` (seconds) is over; raises ClientGone, the work being done with."""
     pending = asyncio.create_task(_next(events))
     try:
-        await while_present(receive, _waited(pending, patience))
+        await while_present(client, _waited(pending, patience))
     except BaseException:
         await _stopped(pending)
         await events.aclose()
@@ -79,11 +79,11 @@ class EventStream(Response):
         given = {**(headers or {}), "content-type": f"{self.media_type}; charset=utf-8"}
         self.raw_headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in given.items()]
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the end, or until the client leaves: then everything behind it is closed first."""
         with self._held:
             try:
-                await while_present(receive, while_taken(send, self._stall, self._send))
+                await while_present(leaving(scope, receive), while_taken(send, self._stall, self._send))
             except ClientGone:
                 return
 

@@ -1,9 +1,9 @@
 """What the store keeps of an outcome: numbers and names always, words only where the operator wants content."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import msgspec
@@ -125,8 +125,9 @@ def _features(request: GenerationRequest, outcome: Outcome, attempt: Attempt, ea
 
 def _rounded(found: Mapping[str, float]) -> Json:
     """All at once: one by one they would cost more than all else of a row."""
-    values: list[float] = np.round(np.fromiter(found.values(), float, len(found)), DIGITS).tolist()
-    return {name: value for name, value in zip(found, values, strict=True) if math.isfinite(value)}
+    values = np.fromiter(found.values(), float, len(found))
+    known: list[bool] = np.isfinite(values).tolist()
+    return dict(compress(zip(found, values.round(DIGITS).tolist(), strict=True), known))
 
 
 def _draft(request: GenerationRequest, attempt: Attempt, generation: Generation, earlier: Sequence[Attempt]) -> Draft:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from router.errors import ClientGone
-from server.access.presence import while_present
+from server.access.presence import Told, Waiting, while_present
 
 
 async def never() -> Any:
@@ -21,7 +21,7 @@ async def test_a_result_in_time_is_returned() -> None:
     async def work() -> int:
         return 5
 
-    assert await while_present(never, work()) == 5
+    assert await while_present(Waiting(never), work()) == 5
 
 
 async def test_an_error_of_the_work_is_raised() -> None:
@@ -29,7 +29,7 @@ async def test_an_error_of_the_work_is_raised() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await while_present(never, work())
+        await while_present(Waiting(never), work())
 
 
 async def test_the_work_is_over_before_the_client_is_said_to_be_gone() -> None:
@@ -43,7 +43,7 @@ async def test_the_work_is_over_before_the_client_is_said_to_be_gone() -> None:
             ended.append(True)
 
     with pytest.raises(ClientGone):
-        await while_present(gone, work())
+        await while_present(Waiting(gone), work())
     assert ended
 
 
@@ -56,9 +56,34 @@ async def test_a_cancelled_handler_takes_its_work_along() -> None:
         finally:
             ended.append(True)
 
-    task = asyncio.create_task(while_present(never, work()))
+    task = asyncio.create_task(while_present(Waiting(never), work()))
     await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended
+
+
+async def test_a_server_that_tells_is_heard_without_being_asked() -> None:
+    client = Told()
+
+    async def work() -> None:
+        client.tell()
+        await asyncio.Event().wait()
+
+    with pytest.raises(ClientGone):
+        await while_present(client, work())
+
+
+async def test_work_for_a_client_that_has_left_already_is_cancelled() -> None:
+    client = Told()
+    client.tell()
+    with pytest.raises(ClientGone):
+        await while_present(client, asyncio.sleep(60))
+
+
+async def test_who_is_done_is_not_called_when_the_client_leaves() -> None:
+    client = Told()
+    assert await while_present(client, asyncio.sleep(0, 5)) == 5
+    client.tell()
+    await asyncio.sleep(0)

@@ -9,6 +9,7 @@ import pytest
 
 from router.errors import EngineFailure
 from router.types import GenerationRequest, Message, Part, Token
+from server.access.presence import Waiting
 from server.api.sse import KEEP_ALIVE, first_of, silence
 from tests.server.harness import CALL, TOOLS, WRONG, Reply, chunks, content, running
 
@@ -153,7 +154,7 @@ def chunks_after(text: str) -> list[dict[str, Any]]:
 async def test_a_client_that_leaves_during_the_silence_stops_the_work() -> None:
     async with running([Reply(hang=True)], route={"keepalive_after": 0.05}) as world:
         events = world.gateway.parts.cascades["auto"].stream(GenerationRequest("r", "auto", (Message("user", (Part("text", "hi"),)),)))
-        pending = await first_of(events, waiting, 0.05)
+        pending = await first_of(events, Waiting(waiting), 0.05)
         assert isinstance(pending, asyncio.Task)
         async with aclosing(events), aclosing(silence(pending, 0.01)) as comments:
             assert await anext(comments) == KEEP_ALIVE
