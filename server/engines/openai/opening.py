@@ -97,7 +97,8 @@ class Opener:
         health: bool | None = None
         leased = False
         try:
-            exchange = await self._post(replica, order)
+            url = f"{replica.url}/{order.path}"
+            exchange = await self.client.post(url, order.body, order.headers, deadline=order.deadline, streamed=order.streamed)
             if exchange.status == SUCCESS:
                 leased = True
                 return Leased(replica, exchange)
@@ -113,10 +114,6 @@ class Opener:
                 if exchange is not None:
                     exchange.close()
                 settle(replica, health)
-
-    async def _post(self, replica: Replica, order: Order) -> Exchange:
-        url = f"{replica.url}/{order.path}"
-        return await self.client.post(url, order.body, order.headers, deadline=order.deadline, streamed=order.streamed)
 
     def _elsewhere(self, prefix: str, tried: list[str]) -> bool:
         other = self.replicas.choose(prefix, now(), tried)

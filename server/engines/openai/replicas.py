@@ -54,7 +54,7 @@ class Replicas:
     def choose(self, prefix: str, now: float, tried: Collection[str] = (), request: str = "") -> Replica | None:
         """The replica for a conversation that begins with `prefix`: untried ones first; `None` where none admits a call."""
         admitted = [replica for replica in self.members if replica.admits(now)]
-        fresh = [replica for replica in admitted if replica.url not in tried] or admitted
+        fresh = ([replica for replica in admitted if replica.url not in tried] or admitted) if tried else admitted
         if len(fresh) < 2:
             return fresh[0] if fresh else None
         if (known := self._answered.get(request)) is not None and known in fresh:
