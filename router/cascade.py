@@ -113,11 +113,13 @@ class _Run:
         """A whole draft, judged; a try has a rival where it takes long, unless it is a shadowed one, for which nobody waits."""
         tier, route = step.tier, self.cascade.route
         if isinstance(step, Repair):
-            await self._attempt(tier, "repair", complaint(self.request.messages, self.attempts[-1]))
+            running = self._start(tier, "repair", complaint(self.request.messages, self.attempts[-1]))
         elif route.mode != "shadow" and (above := rival(self.request, self.opening.decision, self.attempts, tier, route.rules)):
-            await self._hedged(tier, above)
+            return await self._hedged(tier, above)
         else:
-            await self._attempt(tier, "try", self.request.messages)
+            running = self._start(tier, "try", self.request.messages)
+        self.attempts.append(await self._drafted(running))
+        return None
 
     def shown(self, tier: str) -> AsyncGenerator[Event, None] | None:
         """A try whose text is seen before it is whole; `None` where it must be judged first."""
@@ -185,9 +187,6 @@ class _Run:
         last = self.opening.decision.permitted[-1]
         ends = isinstance(step, Return | GiveUp)
         return Try(last) if ends and all(attempt.tier != last for attempt in self.attempts) else step
-
-    async def _attempt(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> None:
-        self.attempts.append(await self._drafted(self._start(tier, kind, messages)))
 
     async def _drafted(self, running: Running) -> Attempt:
         """A whole draft, judged."""

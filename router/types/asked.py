@@ -111,6 +111,10 @@ class Contract:
     form: Contract | None = None
     _made: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
+    def __hash__(self) -> int:
+        """Of its text, whose hash is kept: contracts are looked up many times a request."""
+        return hash(self.text)
+
     def once(self, name: Hashable, make: Callable[[Contract], Made]) -> Made:
         """What `make` gives for it, made once as long as it lives: clients send the same contract again and again.
 

@@ -13,7 +13,7 @@ else:
 
     def record(*, frozen: bool, slots: bool):
         """A dataclass of values: what is equal has the same hash."""
-        return dataclass(slots=slots, unsafe_hash=frozen)
+        return lambda made: dataclass(slots=slots, unsafe_hash=frozen and "__hash__" not in vars(made))(made)
 
 
 __all__ = ["record"]

@@ -13,7 +13,7 @@ becomes of the second request, is the caller's to judge.
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -30,12 +30,16 @@ KEPT = 30.0
 """Seconds after which a connection that nobody needs is closed."""
 
 
+Begun = Coroutine[object, object, Exchange]
+"""An exchange, there as soon as its answer has begun."""
+
+
 class Client(Protocol):
     """Sends requests; raises Interrupted. `deadline` is the event loop's time at which the whole exchange must be over."""
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline: float, streamed: bool) -> Exchange: ...
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline: float, streamed: bool) -> Begun: ...
 
-    async def get(self, url: str, headers: Mapping[str, str], *, deadline: float) -> Exchange: ...
+    def get(self, url: str, headers: Mapping[str, str], *, deadline: float) -> Begun: ...
 
     async def close(self) -> None: ...
 
@@ -56,15 +60,15 @@ class PooledClient:
     def __post_init__(self) -> None:
         self._free = asyncio.Semaphore(self.max_connections)
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline: float, streamed: bool) -> Exchange:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline: float, streamed: bool) -> Begun:
         """Send a JSON body; the exchange is there as soon as the answer's headers are."""
         silence = self.timeouts.read if streamed else None
         told = {"content-type": "application/json", "content-length": str(len(body)), **headers}
-        return await self._exchange(url, _head("POST", url, told) + body, deadline, silence)
+        return self._exchange(url, _head("POST", url, told) + body, deadline, silence)
 
-    async def get(self, url: str, headers: Mapping[str, str], *, deadline: float) -> Exchange:
+    def get(self, url: str, headers: Mapping[str, str], *, deadline: float) -> Begun:
         """Fetch a page."""
-        return await self._exchange(url, _head("GET", url, headers), deadline, None)
+        return self._exchange(url, _head("GET", url, headers), deadline, None)
 
     async def close(self) -> None:
         """Close every connection that is kept; those in use end with their exchanges."""
@@ -100,11 +104,11 @@ class PooledClient:
             raise
         return exchange
 
-    async def _place(self, deadline: float) -> None:
+    def _place(self, deadline: float) -> Coroutine[object, object, object]:
         """Wait until there may be one more connection in use; raises Interrupted."""
-        if not self._free.locked():
-            await self._free.acquire()
-            return
+        return self._waited(deadline) if self._free.locked() else self._free.acquire()
+
+    async def _waited(self, deadline: float) -> None:
         try:
             async with asyncio.timeout_at(deadline):
                 await self._free.acquire()

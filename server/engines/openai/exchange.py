@@ -62,7 +62,8 @@ class PooledExchange:
     async def begun(self) -> None:
         """Wait for the head of the answer; raises Interrupted."""
         while not self.connection.begun:
-            await self._change()
+            self._look()
+            await self.connection.change()
 
     @property
     def status(self) -> int:
@@ -113,15 +114,16 @@ class PooledExchange:
         while not (piece := connection.take()):
             if connection.complete:
                 return b""
-            await self._change()
+            self._look()
+            await connection.change()
         if connection.received > self.limit:
             raise Interrupted("too_long")
         return piece
 
-    async def _change(self) -> None:
+    def _look(self) -> None:
+        """Raises Interrupted where nothing more will come."""
         if self.connection.trouble is not None:
             raise Interrupted(self.connection.trouble)
-        await self.connection.change()
 
     def _header(self, name: bytes) -> str:
         found: bytes = self.connection.headers.get(name, b"")
