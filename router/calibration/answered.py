@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from router.calibration.asked import Asked, asked
 from router.calibration.grounding import grounding_features
 from router.calibration.offer import Offered
-from router.calibration.reading import Reading, normal, read
+from router.calibration.reading import NESTED, Reading, normal, read
 from router.calibration.words import REFUSAL, stems, words
 from router.contract import check
 from router.errors import SmallfirstError
@@ -162,18 +162,20 @@ def _count_given(found: dict[str, float], arguments: Mapping[str, object], funct
             found["unknown_arguments"] += 1.0
             continue
         filled += not parameter.required
-        found["wrong_types"] += not _typed(value, parameter.types)
-        found["not_in_enum"] += bool(parameter.enum) and not isinstance(value, list) and repr(value) not in parameter.enum
-        found["defaults_repeated"] += bool(parameter.defaults) and parameter.is_default(normal(value))
-        found["empty_values"] += value in ("", [], {}, None)
-        found["booleans"] += isinstance(value, bool)
-        found["nested"] += isinstance(value, dict | list)
+        if parameter.types and not _typed(value, parameter.types):
+            found["wrong_types"] += 1.0
+        if parameter.enum and not isinstance(value, list) and repr(value) not in parameter.enum:
+            found["not_in_enum"] += 1.0
+        if parameter.defaults and parameter.is_default(normal(value)):
+            found["defaults_repeated"] += 1.0
+        if not value and value in ("", [], {}, None):
+            found["empty_values"] += 1.0
+        if isinstance(value, bool):
+            found["booleans"] += 1.0
+        elif isinstance(value, NESTED):
+            found["nested"] += 1.0
     return filled
 
 
 def _typed(value: object, types: tuple[type, ...]) -> bool:
-    if not types:
-        return True
-    if isinstance(value, bool):
-        return bool in types
-    return isinstance(value, types)
+    return bool in types if isinstance(value, bool) else isinstance(value, types)

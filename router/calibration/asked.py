@@ -11,8 +11,10 @@ from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, NUMBER, 
 from router.types import GenerationRequest
 
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
-_CAPITAL, _SYMBOL = re.compile(r"[A-Z]"), re.compile(r"[^\w\s]")
-_NAMES = re.compile(r"(?<=[a-z,0-9] )[A-Z][\w'\u2019-]+")
+_CAPITALS, _SYMBOL = bytes(range(ord("A"), ord("Z") + 1)), re.compile(r"[^\w\s]")
+_PLAIN = bytes(code for code in range(128) if not _SYMBOL.match(chr(code)))
+_NAMES = re.compile(r"[A-Z](?<=[a-z,0-9] [A-Z])[\w'\u2019-]+")
+"""The capital stands first, for a search passes over all else at once."""
 _LONGEST = 6000
 KINDS = ("none", "tools", "json_schema", "choice", "json_object", "regex", "grammar")
 REQUEST_FEATURES = (
@@ -163,8 +165,14 @@ def request_features(request: GenerationRequest, known: Asked | None = None) -> 
     return found
 
 
+def _bytes(text: str) -> bytes:
+    """In UTF-8, where characters are counted and left out fastest; half a character, which a client may send, stays one."""
+    return text.encode("utf-8", "surrogatepass")
+
+
 def _text_features(original: str, said: _Said, conjunctions: int, quoted: int) -> dict[str, float]:
     last, count, size = said.text, max(len(said.words), 1), max(len(said.text), 1)
+    written, other = _bytes(original), _bytes(last).translate(None, _PLAIN).decode("utf-8", "surrogatepass")
     ends = "." in last or "!" in last or "?" in last
     return {
         "chars": math.log1p(len(last)),
@@ -179,8 +187,8 @@ def _text_features(original: str, said: _Said, conjunctions: int, quoted: int) -
         "questions": float(last.count("?")),
         "lines": float(last.count("\n")),
         "quotes": float(quoted),
-        "capitals": len(_CAPITAL.findall(original)) / size,
-        "symbols": len(_SYMBOL.findall(last)) / size,
+        "capitals": (len(written) - len(written.translate(None, _CAPITALS))) / size,
+        "symbols": len(_SYMBOL.findall(other)) / size,
         "corrections": float(CORRECTION.count(last, said.distinct)),
         "negations": float(NEGATION.count(last, said.distinct)),
         "relative": float(RELATIVE.count(last, said.distinct)),

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from router.calibration.asked import Asked
 from router.calibration.offer import Parameter
 from router.calibration.reading import Call, leaves
-from router.calibration.words import NUMERALS, STOP, WORD, figure, numbers, shape, stems, words
+from router.calibration.words import NUMBER, SPELLED, STOP, WORD, figure, number, shape, stems, words
 
 _NEXT = re.compile(r"\s+([^\W_]+)")
-_NUMERALS = tuple(NUMERALS)
+_FIGURES = (int, float)
 NAN = math.nan
 GROUNDING_FEATURES = (
     "strings",
@@ -46,30 +46,30 @@ def grounding_features(known: Asked, calls: Sequence[Call]) -> dict[str, float]:
     values = [leaf for call in calls for leaf in leaves(call.arguments)]
     texts = [value for value in values if isinstance(value, str) and value]
     lowered = [text.casefold() for text in texts]
-    figures = [figure(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    figures = [figure(value) for value in values if isinstance(value, _FIGURES) and not isinstance(value, bool)]
     said = [WORD.findall(text) for text in lowered]
-    found = _left_over(known, calls, lowered, stems([word for one in said for word in one]), figures)
+    spoken = frozenset([word for one in said for word in one])
+    found = _left_over(known, calls, lowered, stems(spoken), figures)
     if texts:
-        found |= _strings(known, lowered, said, len(texts) - len(set(texts)), max(map(len, texts)))
+        found |= _strings(known, lowered, said, spoken)
+        found["strings_longest"], found["strings_repeated"] = math.log1p(max(map(len, texts))), float(len(texts) - len(set(texts)))
     if figures:
         found |= _figures(known, figures)
     return found | _formats(known, calls)
 
 
-def _strings(known: Asked, texts: list[str], said: list[list[str]], repeated: int, longest: int) -> dict[str, float]:
-    exact = [text in known.last for text in texts]
-    anywhere = [own or text in known.text for own, text in zip(exact, texts, strict=True)]
-    partly, spoken = [_share(one, known) for one in said], frozenset([word for one in said for word in one])
+def _strings(known: Asked, texts: list[str], said: list[list[str]], spoken: frozenset[str]) -> dict[str, float]:
+    exact = [text for text in texts if text in known.last]
+    anywhere = sum([text in known.text for text in texts]) if len(exact) < len(texts) else len(texts)
+    partly = [_share(one, known) for one in said]
     return {
         "strings": float(len(texts)),
-        "strings_exact": sum(exact) / len(texts),
-        "strings_anywhere": sum(anywhere) / len(texts),
+        "strings_exact": len(exact) / len(texts),
+        "strings_anywhere": anywhere / len(texts),
         "strings_words": sum(partly) / len(texts),
         "strings_words_least": min(partly),
         "strings_invented": float(partly.count(0.0)),
-        "strings_longest": math.log1p(longest),
-        "strings_cut": float(sum([_cut(text, known, spoken) for text, found in zip(texts, exact, strict=True) if found])),
-        "strings_repeated": float(repeated),
+        "strings_cut": float(sum([_cut(text, known, spoken) for text in exact])),
     }
 
 
@@ -126,9 +126,9 @@ def _pairs(known: Asked, calls: Sequence[Call]) -> Iterator[tuple[Parameter, obj
 
 
 def _invented(value: object, known: Asked) -> bool:
-    if isinstance(value, bool | dict | list):
+    if isinstance(value, bool):
         return False
-    if isinstance(value, int | float):
+    if isinstance(value, _FIGURES):
         return figure(value) not in known.all_numbers
     return isinstance(value, str) and value.casefold() not in known.text and not stems(words(value)) & known.all_stems
 
@@ -140,12 +140,12 @@ def _left_over(known: Asked, calls: Sequence[Call], texts: list[str], used: froz
     rest = (known.stems - used).difference(*[function.stems for function in functions])
     undescribed = rest.difference(*[function.described for function in functions], *[function.arguments for function in functions])
     values = "\n".join(texts)
-    missed = known.written.difference(figures, numbers(values, [word for word in _NUMERALS if word in values])) if known.written else ()
+    missed = known.written.difference(figures, map(number, NUMBER.findall(values))) if known.written else ()
     return {
         "left_words": float(len(rest)),
         "left_share": len(rest) / max(len(known.stems), 1),
         "left_undescribed": float(len(undescribed)),
-        "left_numbers": float(len(missed)),
+        "left_numbers": float(sum([not any(word in values for word in SPELLED.get(one, ())) for one in missed])),
         "left_names": float(sum([name not in values for name in known.names])),
         "left_quotes": float(sum([text not in values for text in {quoted.casefold() for quoted in known.quotes}])),
         "used_words": float(len(used & known.stems)),

@@ -12,6 +12,7 @@ from router.contract.strictjson import NotJson, glanced
 from router.types import Choice, Contract
 
 _MARKS = re.compile(r"\W")
+_SCALARS, NESTED = (str, int, float), (dict, list)
 Json = object
 """Any parsed JSON value."""
 
@@ -42,7 +43,7 @@ def read(contract: Contract, choice: Choice) -> Reading:
     Calls bear the names offered where only marks differ: servers write `geo.find` as `geo_find` for models that know no dots.
     """
     reading, offered = _read(contract.kind, contract.form is not None, choice.text), [tool.name for tool in contract.tools]
-    if all(call.name in offered for call in reading.calls):
+    if not offered or all(call.name in offered for call in reading.calls):
         return reading
     return replace(reading, calls=tuple(_renamed(reading.calls, frozenset(offered))))
 
@@ -104,7 +105,7 @@ def leaves(value: Json) -> list[Json]:
         return [value]
     found: list[Json] = []
     for inner in value:
-        if inner is None or isinstance(inner, str | int | float):  # first, for most are scalars, and a Mapping is asked for slowly
+        if inner is None or isinstance(inner, _SCALARS):  # first, for most are scalars, and a Mapping is asked for slowly
             found.append(inner)
         else:
             found += leaves(inner)

@@ -38,6 +38,8 @@ _NUMERALS = [
 _OTHERS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100, "thousand": 1000}
 _MORE = {"half": 0.5, "quarter": 0.25, "dozen": 12, "million": 1e6, "once": 1, "twice": 2, "single": 1, "couple": 2, "a": 1, "an": 1}
 NUMERALS: dict[str, float] = {word: float(value) for value, word in enumerate(_NUMERALS)} | _OTHERS | _MORE
+SPELLED = {value: tuple(word for word, other in NUMERALS.items() if other == value) for value in NUMERALS.values()}
+"""The numerals of each number."""
 _NUMERALS_KNOWN = frozenset(NUMERALS)
 STOP = frozenset(
     [
