@@ -7,7 +7,7 @@ a known freedom only names, values and words, not the punctuation between them.
 import math
 import re
 from collections.abc import Iterable, Sequence
-from math import exp
+from math import exp, log
 
 from router.types import Draft, Token
 
@@ -59,8 +59,11 @@ def names(draft: Draft) -> tuple[Token, ...]:
 
 def doubts(tokens: Iterable[Token]) -> list[float]:
     """Log-probabilities, those from before the grammar mask where known; tokens without any are left out."""
-    values = [token.logprob if token.raw_logprob is None else token.raw_logprob for token in tokens]
-    return [value for value in values if value is not None and value - value == 0.0]
+    return [
+        value
+        for token in tokens
+        if (value := token.logprob if token.raw_logprob is None else token.raw_logprob) is not None and value - value == 0.0
+    ]
 
 
 def margins(tokens: Iterable[Token]) -> list[float]:
@@ -97,7 +100,7 @@ def weighed(tokens: Iterable[Token]) -> tuple[list[float], list[float]]:
                     weighted += weight * number
                     if number > best and alternative.text != text:
                         best, beside = number, weight
-            spread.append(max(0.0, math.log(total) - weighted / total) if total else 0.0)
+            spread.append(max(0.0, log(total) - weighted / total) if total else 0.0)
         if len(others) > 1:
             if others is not admitted:
                 beside = exp(max([other.logprob for other in others if other.text != text], default=-math.inf))
