@@ -41,7 +41,7 @@ class Phase(Enum):
 
 
 GRACE = 1.0
-"""Seconds beyond the body's own limit, within which the application answers itself."""
+"""Seconds beyond the body's own limit, within which the application answers itself; and those that a first request has when it leaves."""
 
 
 def bounded(bounds: Bounds) -> type[asyncio.Protocol]:
@@ -101,6 +101,13 @@ class Bounded(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self.phase = Phase.DONE
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """The server leaves; who has only just connected is about to ask."""
+        if self.cycle is None:
+            self.loop.call_later(GRACE, super().shutdown)
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP, told in the shape of every other error, and never within an answer."""

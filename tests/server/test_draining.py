@@ -123,3 +123,29 @@ async def test_what_outlasts_the_drain_is_cut_and_the_process_still_ends(tmp_pat
             assert process.returncode in (0, -signal.SIGTERM)
             with pytest.raises((httpx.TransportError, AssertionError)):
                 await stream
+
+
+async def test_who_has_connected_and_not_asked_yet_is_still_answered(tmp_path: Path) -> None:
+    async with (
+        serving(sse_play(delta("word", finish="stop"), USAGE)) as upstream,
+        running(settings(tmp_path, upstream.url, delay=0)) as (process, client),
+    ):
+        address = client.base_url.host, client.base_url.port
+        reader, writer = await asyncio.open_connection(*address)
+        while await status(client, "/healthz") != 200:  # which is accepted after it
+            await asyncio.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        while await listens(*address):
+            await asyncio.sleep(0.02)
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
+async def listens(host: str, port: int | None) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
