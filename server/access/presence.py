@@ -70,9 +70,10 @@ class Waiting:
         self._task = asyncio.get_running_loop().create_task(self._gone(leave))
 
     def discard(self, _leave: Callable[[], None]) -> None:
-        """Wait no longer."""
+        """Wait no longer; nor hold on to what waited, whose end holds this in turn."""
         if self._task is not None:
             self._task.cancel()
+            self._task = None
 
     async def _gone(self, leave: Callable[[], None]) -> None:
         while (await self._receive())["type"] != "http.disconnect":

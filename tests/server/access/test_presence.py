@@ -1,6 +1,8 @@
 """Work is raced against its client: whoever is first decides."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -87,3 +89,19 @@ async def test_who_is_done_is_not_called_when_the_client_leaves() -> None:
     assert await while_present(client, asyncio.sleep(0, 5)) == 5
     client.tell()
     await asyncio.sleep(0)
+
+
+async def test_who_waited_for_a_client_to_leave_waits_for_no_garbage_collector() -> None:
+    client = Waiting(asyncio.Event().wait)  # which never says anything
+    client.add(lambda: None)
+    await asyncio.sleep(0)
+    known = weakref.ref(client)
+    gc.disable()
+    try:
+        client.discard(lambda: None)
+        del client
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert known() is None
+    finally:
+        gc.enable()
