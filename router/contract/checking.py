@@ -6,11 +6,14 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from router.contract import grammars, patterns, toolcalls
 from router.contract.schema import clip, violations
 from router.contract.strictjson import NotJson, glanced
 from router.types import Choice, Contract, ToolCall, Violation
+
+_SHORT = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,19 @@ def _unmatched(text: str, complaint: str) -> str:
 
 
 def _check_json(contract: Contract, text: str) -> tuple[Violation, ...]:
+    """Verifiers, scores, labels and metrics ask it of the same answer, so what was found of short ones is remembered."""
+    return (_remembered if len(contract.text) + len(text) <= _SHORT else _found)(contract, text)
+
+
+def _found(contract: Contract, text: str) -> tuple[Violation, ...]:
     try:
         value = glanced(text)
     except NotJson as error:
         return (Violation("", str(error)),)
     return toolcalls.check(contract, value) if contract.kind == "tools" else violations(contract.text, value)
+
+
+_remembered = lru_cache(maxsize=64)(_found)
 
 
 def answer(contract: Contract, choice: Choice, new_id: Callable[[], str] = lambda: f"call_{secrets.token_hex(12)}") -> Answer:
