@@ -51,7 +51,7 @@ class _Compiled:
     def of(self, sized: Sequence[float], used: Iterable[int], count: int) -> float:
         """Log-odds from the sized features and the buckets of the words."""
         total = self.bias + math.fsum(map(mul, sized, self.weights))
-        return total + sum([self.hashed[bucket] for bucket in used]) / math.sqrt(count) if count else total
+        return total + sum(map(self.hashed.__getitem__, used)) / math.sqrt(count) if count else total
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
-WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
-NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+WORD = re.compile(r"[^\W_][^\W_]*(?:['\u2019][^\W_]+)?")
+NUMBER = re.compile(r"\d\d*(?:[.,]\d+)*")
+"""Both begin with one character of a set, for a search then passes over all others at once."""
 QUOTED = re.compile(r"(?<!\w)['\"\u201c\u2018]([^'\"\u2018-\u201d]{1,60})['\"\u201d\u2019](?!\w)")
 REFUSAL = re.compile(r"\b(?:sorry|cannot|can't|can not|unable|none of|no function|not able|don't have|do not have|not possible|n't)\b")
 _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
@@ -231,14 +232,16 @@ class Cue:
 
     @classmethod
     def of(cls, *phrases: str, mark: str = "") -> "Cue":
-        """Whole words only; `mark` counts wherever it stands."""
-        either = rf"\b(?:{'|'.join(phrases)})\b" + (f"|{mark}" if mark else "")
-        return cls(re.compile(either), frozenset(max(phrase.split(), key=len) for phrase in phrases), mark)
+        """Whole words only, sought by their first letters; `mark` counts wherever it stands."""
+        firsts, rest = "".join({phrase[0] for phrase in phrases}), "|".join(f"(?<={phrase[0]}){phrase[1:]}" for phrase in phrases)
+        pattern = re.compile(rf"[{firsts}](?<=\b.)(?:{rest})\b")
+        return cls(pattern, frozenset(max(phrase.split(), key=len) for phrase in phrases), mark)
 
     def count(self, text: str, found: Set[str]) -> int:
         """How often they stand in the text, whose words are `found`; an apostrophe may hide a word in another, so then all is searched."""
-        hidden = "'" in text or "\u2019" in text or bool(self.mark and self.mark in text)
-        return len(self.pattern.findall(text)) if hidden or not self.signs.isdisjoint(found) else 0
+        hidden = "'" in text or "\u2019" in text
+        said = len(self.pattern.findall(text)) if hidden or not self.signs.isdisjoint(found) else 0
+        return said + text.count(self.mark) if self.mark else said
 
 
 CONJUNCTION = Cue.of(
