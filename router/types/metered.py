@@ -50,9 +50,12 @@ class Energy:
 
 def together(parts: Iterable[Energy | None]) -> Energy | None:
     """Their sum; `None` where any of them is unknown, or where there are none."""
-    given = tuple(parts)
-    known = [part for part in given if part is not None]
-    return reduce(Energy.__add__, known) if known and len(known) == len(given) else None
+    known: list[Energy] = []
+    for part in parts:
+        if part is None:
+            return None
+        known.append(part)
+    return reduce(Energy.__add__, known) if known else None
 
 
 @dataclass(slots=True)

@@ -69,7 +69,10 @@ class Attempt:
     @property
     def confidence(self) -> float | None:
         """The last calibrated confidence any verifier gave."""
-        return next((v.confidence for v in reversed(self.verdicts) if v.confidence is not None), None)
+        for verdict in reversed(self.verdicts):
+            if verdict.confidence is not None:
+                return verdict.confidence
+        return None
 
     @property
     def satisfies_contract(self) -> bool:
@@ -105,12 +108,12 @@ class Outcome:
     @property
     def cost(self) -> float:
         """Dollars of everything: attempts, verifiers, repairs, guards, rankers."""
-        return self.aside.cost + sum(a.cost + sum(v.cost for v in a.verdicts) for a in self.attempts)
+        return self.aside.cost + sum([a.cost + sum([v.cost for v in a.verdicts]) for a in self.attempts])
 
     @property
     def usage(self) -> Usage:
         """Tokens of all attempts."""
-        return sum((a.usage for a in self.attempts), Usage())
+        return self.attempts[0].usage if len(self.attempts) == 1 else sum([a.usage for a in self.attempts], Usage())
 
     @property
     def all_tokens(self) -> int:
@@ -121,19 +124,18 @@ class Outcome:
     @property
     def deferrals(self) -> tuple[Reason, ...]:
         """Reasons in the order they arose, skipped tiers first."""
-        return (*(s.reason for s in self.decision.skipped), *(a.deferral for a in self.attempts if a.deferral is not None))
+        return (*[s.reason for s in self.decision.skipped], *[a.deferral for a in self.attempts if a.deferral is not None])
 
     @property
     def energy(self) -> Energy | None:
         """Of all attempts, and of the verifiers, guards and rankers that asked a model, `None` where any of them went unmeasured."""
-        return together((*self.aside.energies, *(part for attempt in self.attempts for part in _energies(attempt))))
+        parts = [*self.aside.energies]
+        for attempt in self.attempts:
+            parts.append(attempt.energy)
+            parts += [v.energy for v in attempt.verdicts if v.energy is not None or v.usage.total_tokens]
+        return together(parts)
 
     @property
     def joules(self) -> float | None:
         """The same without how it became known."""
         return None if (energy := self.energy) is None else energy.joules
-
-
-def _energies(attempt: Attempt) -> tuple[Energy | None, ...]:
-    asked = (verdict.energy for verdict in attempt.verdicts if verdict.energy is not None or verdict.usage.total_tokens)
-    return (attempt.energy, *asked)

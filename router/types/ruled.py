@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Literal
 
 from router.types.asked import GenerationRequest, Violation
@@ -34,7 +34,7 @@ Reason = Literal[
 """Why a draft was not kept or a tier not tried: the closed set that headers, metrics and logs share."""
 
 
-class Ruling(Enum):
+class Ruling(StrEnum):
     """What a verifier says of a draft; the two abstentions differ: `UNABLE` should have ruled and could not."""
 
     ACCEPT = "accept"

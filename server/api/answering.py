@@ -203,4 +203,4 @@ async def _events(
 
 
 def _engine_seconds(outcome: Outcome) -> float:
-    return sum(attempt.seconds for attempt in outcome.attempts)
+    return sum([attempt.seconds for attempt in outcome.attempts])

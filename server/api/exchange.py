@@ -30,7 +30,10 @@ def key_of(request: Request) -> Key | None:
 
 def header(request: Request, name: bytes, otherwise: bytes = b"") -> str:
     """The first header of that name, which is in small letters."""
-    return next((value for given, value in request.scope["headers"] if given == name), otherwise).decode("latin-1")
+    for given, value in request.scope["headers"]:
+        if given == name:
+            return str(value, "latin-1")
+    return otherwise.decode("latin-1")
 
 
 def owner_of(request: Request) -> str:

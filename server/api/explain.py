@@ -73,7 +73,7 @@ def _verdict(verdict: Verdict) -> Json:
     """A violation's message may quote the draft, so only its path is told."""
     return {
         "verifier": verdict.verifier,
-        "ruling": verdict.ruling.value,
+        "ruling": verdict.ruling,
         "reason": verdict.reason,
         "confidence": verdict.confidence,
         "cost_usd": verdict.cost,

@@ -45,7 +45,7 @@ def line(request: GenerationRequest, outcome: Outcome, *, content: bool = False)
 
 
 def _facts(outcome: Outcome) -> Json:
-    answered = outcome.kept
+    answered, usage = outcome.kept, outcome.usage
     return {
         "route": outcome.route,
         "code": outcome.code,
@@ -55,6 +55,6 @@ def _facts(outcome: Outcome) -> Json:
         "confidence": answered.confidence if answered else None,
         "seconds": round(outcome.seconds, 6),
         "cost_usd": outcome.cost,
-        "prompt_tokens": outcome.usage.prompt_tokens,
-        "completion_tokens": outcome.usage.completion_tokens,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
     }

@@ -103,7 +103,7 @@ def _attempt(attempt: Attempt, kept: bool) -> Json:
         "kept": kept,
         "deferral": attempt.deferral,
         "error": attempt.failure.code if attempt.failure else None,
-        "verdicts": [[verdict.verifier, verdict.ruling.value, verdict.confidence] for verdict in attempt.verdicts],
+        "verdicts": [[verdict.verifier, verdict.ruling, verdict.confidence] for verdict in attempt.verdicts],
         "seconds": round(attempt.seconds, 6),
         "tokens": attempt.usage.total_tokens,
         "cost": attempt.cost,

@@ -32,7 +32,7 @@ class Encoder:
     def row(self, request: GenerationRequest, outcome: Outcome, at: float) -> Row:
         """The outcome of a request that ended `at` seconds since the epoch."""
         kept = outcome.kept
-        confidences = (attempt.confidence for attempt in outcome.attempts)
+        confidences = [attempt.confidence for attempt in outcome.attempts]
         return Row(
             outcome.request_id,
             at,
@@ -87,7 +87,7 @@ def _verdict(verdict: Verdict, *, words: bool) -> Json:
     """A violation's path may quote the draft, and so may a reason that is not one of this program's own words."""
     found: Json = {
         "verifier": verdict.verifier,
-        "ruling": verdict.ruling.value,
+        "ruling": verdict.ruling,
         "confidence": verdict.confidence,
         "score": verdict.score,
         "cost": verdict.cost,
@@ -95,7 +95,9 @@ def _verdict(verdict: Verdict, *, words: bool) -> Json:
     }
     if words or verdict.verifier in _TERSE or (verdict.verifier in _ASKED and verdict.ruling is Ruling.UNABLE):
         found["reason"] = verdict.reason
-    return found | ({"paths": [violation.path for violation in verdict.violations]} if words else {})
+    if words:
+        found["paths"] = [violation.path for violation in verdict.violations]
+    return found
 
 
 def usage(counted: Usage) -> Json:
