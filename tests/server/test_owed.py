@@ -38,6 +38,7 @@ async def left(world: World, ready: Callable[[], bool], *, stream: bool) -> None
     async with asyncio.timeout(5):
         while not ready():
             await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)  # what is said before the silence is said by then
         wire.left.set()
         await task
     assert wire.sent[0]["status"] == 499
