@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from router.calibration.artifact import LEARNED, Artifact
 from router.calibration.options import Options
+from router.errors import ConfigError
 from router.evaluation.drafts import Tiers
 from server.api.parts import Parts
 from server.build.calibrated import calibrated, limits_of, stricter_of
@@ -78,7 +80,10 @@ class Installed:
 
 
 def built_recalibrator(settings: Settings, around: Surroundings, installed: Installed) -> Recalibrator | None:
-    """What follows and schedules new calibrations; `None` where no store is configured."""
+    """What follows and schedules new calibrations; `None` where no store is configured.
+
+    Raises ConfigError for a schedule where nothing can be fitted.
+    """
     if settings.outcomes is None:
         return None
     routes = {
@@ -87,5 +92,9 @@ def built_recalibrator(settings: Settings, around: Surroundings, installed: Inst
         if len(route.tiers) > 1
         for made in plans(name, route, around.folder)
     }
+    for made in routes.values():
+        if made.every is not None and find_spec("sklearn") is None:
+            key = f"routes.{made.plan.route}.recalibrate"
+            raise ConfigError(f"{key}: fitting needs the extra `fit`: pip install 'smallfirst[fit]'", param=key)
     watcher = installed.followed.watcher
     return Recalibrator(watcher.store, settings.outcomes.url, around.folder, routes, installed, watcher.log)

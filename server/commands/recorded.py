@@ -142,6 +142,10 @@ def refusals() -> Iterator[None]:
         raise ConfigError(error.message, param=error.param) from error
     except OSError as error:
         raise ConfigError(str(error)) from error
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] != "sklearn":
+            raise
+        raise ConfigError("fitting needs the extra `fit`: pip install 'smallfirst[fit]'") from missing
 
 
 def say(line: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from router.calibration.artifact import Artifact
+from router.errors import ConfigError
 from router.types import Decision
 from server.__main__ import main
 from server.build import gateway
@@ -96,6 +98,18 @@ def test_the_command_fits_the_window_and_writes_a_file_or_the_store(folder: Path
 def test_what_cannot_be_fitted_is_told_in_one_line(folder: Path, given: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recalibrate", "--config", str(folder / "g.yaml"), *given]) == 2
     assert named in capsys.readouterr().err
+
+
+def test_without_the_extra_it_says_so_in_one_line_and_a_schedule_is_refused_at_start(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("", ".ensemble", ".feature_extraction", ".linear_model"):
+        monkeypatch.setitem(sys.modules, f"sklearn{name}", None)
+    assert main(["recalibrate", "--config", str(folder / "g.yaml"), "--least", "100"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "smallfirst: fitting needs the extra `fit`: pip install 'smallfirst[fit]'"
+    gateway(checked(configured(folder)), folder)
+    with pytest.raises(ConfigError, match=r"^routes\.auto\.recalibrate: fitting needs"):
+        gateway(checked(configured(folder, recalibrate={"hours": 24})), folder)
 
 
 def test_a_worker_follows_what_stands_in_the_store_and_watches_it_afresh(folder: Path) -> None:
