@@ -150,6 +150,27 @@ def test_a_patient_stream_is_not_cut_by_the_senders_time() -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_leaves_takes_the_engines_work_along(stream: bool) -> None:
+    from tests.server.harness import Reply
+
+    made = world([Reply(hang=True)], limits={**LIMITS, "header_seconds": 20})
+    with serving(made.gateway.app) as port:
+        with closing(create_connection(("127.0.0.1", port))) as connection:
+            body = json.dumps({**json.loads(BODY), "stream": stream}).encode()
+            connection.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(body) + body)
+            until(lambda: bool(made.small.running))
+        until(lambda: len(made.small.cancelled) == 1)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for it, and not for ever."""
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     "header", [b"x-a: " + b"b" * 3000 + b"\r\n\r\n", b"x: y\r\n" * 1000 + b"\r\n", b"x-a: " + b"b" * 3000, b"x" * 3000]
 )
