@@ -50,7 +50,7 @@ class Notes:
     violations: tuple[Violation, ...] | None = None
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A finished choice that a verifier is asked about, with the request that it answers.
 
