@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -15,8 +15,14 @@ PATIENCE = 60.0
 @contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
     """The base URL, without /v1; the server is drained and gone afterwards."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    with running(uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def running(server: uvicorn.Server, run: Callable[[], None] | None = None) -> Iterator[int]:
+    """Its port; `run` runs it otherwise than on asyncio's own loop."""
+    thread = threading.Thread(target=run or (lambda: asyncio.run(server.serve())), daemon=True)
     thread.start()
     end = time.monotonic() + PATIENCE
     while not server.started:
@@ -24,7 +30,7 @@ def served(app: ASGIApp) -> Iterator[str]:
         assert time.monotonic() < end, "the server did not start"
         time.sleep(0.02)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
         thread.join(PATIENCE)

@@ -1,6 +1,5 @@
 """A real server on a real socket holds its clients to their bounds: headers, time, how many connections; and TLS and proxies."""
 
-import asyncio
 import json
 import ssl
 import threading
@@ -24,6 +23,7 @@ from server.commands.serve import overridden
 from server.config import checked
 from server.serving import options
 from tests.server.harness import settings, world
+from tests.serving import running
 
 SECONDS = 0.4
 LIMITS = {"header_bytes": 2048, "header_seconds": SECONDS, "body_seconds": SECONDS, "connections": 20}
@@ -36,18 +36,8 @@ def serving(app: ASGIApp | None = None, folder: Path = Path(), **changes: Any) -
     given = {"limits": LIMITS, **changes}
     served = world(**given).gateway.app if app is None else app
     server = uvicorn.Server(uvicorn.Config(served, **{**options(settings(**given), folder), "port": 0, "log_level": "critical"}))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
-    thread.start()
-    end = time.monotonic() + 30
-    while not server.started:
-        assert thread.is_alive()
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(30)
+    with running(server) as port:
+        yield port
 
 
 def whole(connection: socket, patience: float = 20.0) -> bytes:

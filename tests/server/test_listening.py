@@ -2,9 +2,7 @@
 
 import asyncio
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from math import ceil
 from socket import create_connection, socket
 
@@ -16,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from server.listening import AT_ONCE, Listening
+from tests.serving import running
 
 CLIENTS = 2 * AT_ONCE
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -44,26 +43,10 @@ class Turns:
             await asyncio.sleep(0)
 
 
-@contextmanager
-def running(server: uvicorn.Server) -> Iterator[int]:
-    """Its port."""
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    end = time.monotonic() + 30
-    while not server.started:
-        assert thread.is_alive()
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(30)
-
-
 def turns_until_all_are_in(kind: type[uvicorn.Server]) -> int:
     app = Turns()
-    with running(kind(uvicorn.Config(app, port=0, loop="uvloop", lifespan="off", log_level="critical"))) as port, ExitStack() as held:
+    server = kind(uvicorn.Config(app, port=0, loop="uvloop", lifespan="off", log_level="critical"))
+    with running(server, server.run) as port, ExitStack() as held:
         clients: list[socket] = []
         for number in range(1 + CLIENTS):
             clients.append(held.enter_context(create_connection(("127.0.0.1", port))))
@@ -90,7 +73,8 @@ def test_it_listens_no_more_once_it_has_stopped(host: str) -> None:
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
         await Response(Request(scope).url.path)(scope, receive, send)
 
-    with running(Listening(uvicorn.Config(served, host=host, port=0, lifespan="off", log_level="critical"))) as port:
+    server = Listening(uvicorn.Config(served, host=host, port=0, lifespan="off", log_level="critical"))
+    with running(server, server.run) as port:
         assert [httpx.get(f"http://{host}:{port}/{turn}").text for turn in range(3)] == ["/0", "/1", "/2"]
     with pytest.raises(OSError, match="refused"):
         create_connection((host, port), 1)
