@@ -65,7 +65,7 @@ class ContextTooLong(InvalidRequest):
 
 
 class MaxTokensTooSmall(InvalidRequest):
-    """The contract's shortest answer is longer than `max_tokens`."""
+    """No tier finished an answer of the required form within `max_tokens`."""
 
     code = "max_tokens_too_small"
 

@@ -1,7 +1,6 @@
 """What an answer must look like: made from the request, obeyed by engines, checked again afterwards on every tier."""
 
 from router.contract.checking import Answer, answer, check
-from router.contract.lengths import shortest
 from router.contract.making import choice, grammar, json_object, json_schema, regex, text, tools
 from router.contract.prefix import Prefix, stopped
 from router.contract.schema import Limits
@@ -17,7 +16,6 @@ __all__ = [
     "json_object",
     "json_schema",
     "regex",
-    "shortest",
     "stopped",
     "text",
     "tools",

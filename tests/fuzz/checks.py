@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel
+from router.contract.lengths import shortest
 
 from router.contract.checking import check
 from router.contract.jsonprefix import JsonPrefix
-from router.contract.lengths import shortest
 from router.contract.making import json_schema
 from router.contract.prefix import Prefix
 from router.contract.schema import Limits

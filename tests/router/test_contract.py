@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router import contract as contracts
-from router.contract import Limits, Prefix, answer, check, shortest
+from router.contract import Limits, Prefix, answer, check
 from router.contract.schema import validator
 from router.errors import InvalidRequest
 from router.types import Choice, Contract, FinishReason, Schema, Tool, ToolChoice
@@ -348,35 +348,6 @@ def test_an_answer_is_given_as_message_calls_or_text() -> None:
     for text in ("prose", "[1]", '{"tool_calls":[1]}'):
         assert answer(contract, Choice(text, "stop")).content == text
     assert answer(contracts.text(), Choice("hi", "stop")).content == "hi"
-
-
-@pytest.mark.parametrize(
-    ("contract", "characters"),
-    [
-        (contracts.text(), 0),
-        (contracts.regex("a{5}"), 0),
-        (contracts.choice(["yes", "no"]), 2),
-        (contracts.json_object(), 2),
-        (contracts.json_schema({"type": "string", "minLength": 10}), 12),
-        (contracts.json_schema({"type": "array", "items": {"type": "boolean"}, "minItems": 3}), 16),
-        (contracts.json_schema({"enum": ["abc", 1000]}), 1),
-        (contracts.json_schema({"const": {"a": [1, "b"]}}), 13),
-        (contracts.json_schema(CLOSED), len('{"a":1}')),
-        (contracts.json_schema({"$ref": "#/$defs/a", "$defs": {"a": CLOSED}}), len('{"a":1}')),
-        (contracts.tools([TIMER], ToolChoice("required")), len('{"tool_calls":[{"name":"set_timer","arguments":{"a":1}}]}')),
-        (contracts.tools([TIMER]), len('{"message":"x"}')),
-    ],
-)
-def test_the_shortest_answer_is_bounded_from_below(contract: Contract, characters: int) -> None:
-    assert shortest(contract) == characters
-
-
-@steady
-@given(st.lists(st.sampled_from(["object", "array", "string", "integer", "boolean", "null"]), min_size=1, max_size=4), JSON)
-def test_the_bound_is_never_above_a_valid_answer(kinds: list[str], value: object) -> None:
-    contract = contracts.json_schema({"anyOf": [{"type": kind} for kind in kinds]})
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    assert said(contract, text) or shortest(contract) <= len(text)
 
 
 def dies_at(contract: Contract, text: str) -> int | None:
