@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, wraps
@@ -21,6 +22,7 @@ _MASK = "\ue000"
 DATA = frozenset({"const", "enum", "default", "examples", "example", "required", "type"})
 NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"})
 _BACKTRACKS = 100_000
+_BEFORE_2020 = re.compile(r"draft-0|2019-09")
 _SHORT = 16_384
 
 Rest = ParamSpec("Rest")
@@ -131,11 +133,11 @@ def resolve(root: Schema, reference: object) -> Schema | None:
 
 
 def is_plain(schema: Schema) -> bool:
-    """Whether the keywords can be read as they stand: no second base for references, no dialect in which `const` is unknown."""
-    nested = (below for path, below in every(schema) if path)
-    return "draft-04" not in str(schema.get("$schema", "")) and not any(
-        isinstance(below.get(word), str) for below in nested for word in ("$id", "id")
-    )
+    """Whether the keywords can be read as they stand: no second base for references, no dialect that does not know one of them."""
+    stated = f"{schema.get('$schema', '')} {schema.get('$comment', '')}"  # tools of several dialects name them in the comment
+    below = [part for _, part in every(schema)]
+    foreign = "draft-04" in stated or (_BEFORE_2020.search(stated) and any("prefixItems" in part for part in below))
+    return not foreign and not any(isinstance(part.get(word), str) for part in below[1:] for word in ("$id", "id"))
 
 
 class _Refused(ValueError):

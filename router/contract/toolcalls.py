@@ -125,7 +125,7 @@ def answer_schema(tools: tuple[Tool, ...], message: bool, parallel: bool, form: 
     definitions: dict[str, object] = {}
     forms: dict[str, object] = {}
     arms = [
-        _closed({"name": {"const": tool.name}, "arguments": _placed(arguments_schema(tool), "$defs", tool.name, definitions)})
+        _closed({"name": {"enum": [tool.name]}, "arguments": _placed(arguments_schema(tool), "$defs", tool.name, definitions)})
         for tool in tools
     ]
     calls: dict[str, object] = {"type": "array", "items": arms[0] if len(arms) == 1 else {"anyOf": arms}, "minItems": 1}
@@ -182,7 +182,7 @@ def _redirected(reference: str, to: str, base: str) -> str:
 
 def _drafts(schemas: Sequence[Schema | None]) -> Schema:
     """Parts that agree on a draft give it to the whole; otherwise a comment keeps contracts with other drafts apart."""
-    stated = [str(schema["$schema"]) if schema and "$schema" in schema else "" for schema in schemas]
+    stated = [str(schema.get("$schema", "")) for schema in schemas if schema]
     if len(set(stated)) == 1:
         return {"$schema": stated[0]} if stated[0] else {}
     return {"$comment": " ".join(stated)}
@@ -241,4 +241,7 @@ def _check_call(texts: Mapping[str, str], call: object, path: str) -> tuple[Viol
     name = call["name"]
     if not isinstance(name, str) or name not in texts:
         return (Violation(f"{path}/name", f"no such function: {shown(name)}"),)
-    return violations(texts[name], call["arguments"], f"{path}/arguments")
+    arguments = call["arguments"]
+    if not isinstance(arguments, dict):  # in older drafts a type says nothing beside a $ref
+        return (Violation(f"{path}/arguments", f'{shown(arguments)} is not of type "object"'),)
+    return violations(texts[name], arguments, f"{path}/arguments")

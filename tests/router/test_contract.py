@@ -329,6 +329,46 @@ def test_each_tool_keeps_its_own_draft() -> None:
     assert said(contract, calls(("old", {"a": 0}))) == []
 
 
+OLDER = [f"http://json-schema.org/draft-0{number}/schema#" for number in (6, 7)] + ["https://json-schema.org/draft/2019-09/schema"]
+
+
+@pytest.mark.parametrize("draft", OLDER)
+@pytest.mark.parametrize("others", [[], [Tool("stop", {})], [TIMER]])
+def test_what_a_tools_own_draft_does_not_know_gives_up_no_answer(draft: str, others: list[Tool]) -> None:
+    pair = {"type": "object", "properties": {"a": {"type": "array", "prefixItems": [{"type": "string"}]}}}
+    contract = contracts.tools([Tool("old", {"$schema": draft, **pair}), *others])
+    text = calls(("old", {"a": [1]}))
+    assert said(contract, text) == []
+    assert Prefix(contract).feed(text)
+    newer = contracts.tools([Tool("old", pair), *others])
+    assert said(newer, text)
+    assert not Prefix(newer).feed(text)
+
+
+def test_a_constant_that_a_tools_draft_does_not_know_gives_up_no_answer() -> None:
+    four = Tool("old", {"$schema": "http://json-schema.org/draft-04/schema#", "properties": {"a": {"const": 1}}})
+    for contract in (contracts.tools([four]), contracts.tools([four, TIMER])):
+        text = calls(("old", {"a": 2}))
+        assert said(contract, text) == []
+        assert Prefix(contract).feed(text)
+
+
+def test_a_name_is_held_to_in_every_draft() -> None:
+    for draft in ("http://json-schema.org/draft-04/schema#", *OLDER):
+        contract = contracts.tools([Tool("old", {"$schema": draft, "type": "object"}), Tool("stop", {})])
+        assert contract.schema is not None
+        assert contract.schema["$schema"] == draft
+        assert validator(contract.text).is_valid(json.loads(calls(("old", {}), ("stop", {}))))
+        assert not validator(contract.text).is_valid(json.loads(calls(("new", {}))))
+
+
+def test_arguments_are_an_object_where_a_draft_reads_nothing_beside_a_reference() -> None:
+    said_twice = {"$schema": OLDER[1], "type": "object", "$ref": "#/definitions/d", "definitions": {"d": {"minLength": 1}}}
+    contract = contracts.tools([Tool("f", said_twice)])
+    assert said(contract, calls(("f", "text"))) == [("/tool_calls/0/arguments", '"text" is not of type "object"')]
+    assert said(contract, calls(("f", {}))) == []
+
+
 def test_equal_requests_share_one_contract() -> None:
     assert contracts.tools([TIMER, PLACE]) is contracts.tools([TIMER, PLACE])
     assert contracts.json_schema(CLOSED) == contracts.json_schema(dict(CLOSED))
