@@ -125,7 +125,7 @@ def answer_schema(tools: tuple[Tool, ...], message: bool, parallel: bool, form: 
     definitions: dict[str, object] = {}
     forms: dict[str, object] = {}
     arms = [
-        _closed({"name": {"enum": [tool.name]}, "arguments": _placed(arguments_schema(tool), "$defs", tool.name, definitions)})
+        _closed({"name": {"enum": [tool.name]}, "arguments": _object(_placed(_arguments(tool), "$defs", tool.name, definitions))})
         for tool in tools
     ]
     calls: dict[str, object] = {"type": "array", "items": arms[0] if len(arms) == 1 else {"anyOf": arms}, "minItems": 1}
@@ -188,18 +188,20 @@ def _drafts(schemas: Sequence[Schema | None]) -> Schema:
     return {"$comment": " ".join(stated)}
 
 
-def arguments_schema(tool: Tool) -> Schema:
-    """What the arguments must be: always an object, an empty one for a tool without parameters."""
-    if not tool.parameters:
-        return _NO_ARGUMENTS
-    return tool.parameters if "type" in tool.parameters else {"type": "object", **tool.parameters}
+def _arguments(tool: Tool) -> Schema:
+    return tool.parameters or _NO_ARGUMENTS
+
+
+def _object(schema: Schema) -> Schema:
+    """Arguments are an object, whether or not their schema says so; what refers to its own root refers to it as it stands."""
+    return schema if "type" in schema else {"type": "object", **schema}
 
 
 @lru_cache(maxsize=64)
 def argument_texts(contract: Contract) -> Mapping[str, str]:
-    """The JSON text of each offered tool's arguments schema, by name."""
+    """The JSON text of what each offered tool says of its arguments, by name."""
     wide = Limits(depth=1_000, bytes=1 << 30)
-    return {tool.name: canonical(arguments_schema(tool), "tools", wide) for tool in contract.tools}
+    return {tool.name: canonical(_arguments(tool), "tools", wide) for tool in contract.tools}
 
 
 def check(contract: Contract, value: object) -> tuple[Violation, ...]:

@@ -369,6 +369,16 @@ def test_arguments_are_an_object_where_a_draft_reads_nothing_beside_a_reference(
     assert said(contract, calls(("f", {}))) == []
 
 
+def test_a_tool_that_states_no_type_refers_to_itself_as_it_stands() -> None:
+    contract = contracts.tools([Tool("f", {"properties": {"a": {"not": {"$ref": "#"}}, "b": {"$ref": "#"}}})])
+    text = calls(("f", {"b": "text"}))
+    assert said(contract, text) == []
+    assert validator(contract.text).is_valid(json.loads(text))
+    assert Prefix(contract).feed(text)
+    assert not validator(contract.text).is_valid(json.loads(calls(("f", "text"))))
+    assert said(contract, calls(("f", {"a": "text"})))
+
+
 def test_equal_requests_share_one_contract() -> None:
     assert contracts.tools([TIMER, PLACE]) is contracts.tools([TIMER, PLACE])
     assert contracts.json_schema(CLOSED) == contracts.json_schema(dict(CLOSED))
