@@ -5,11 +5,13 @@ A timer is set only where a request has not arrived with one piece, so that an o
 
 import asyncio
 import socket
+import sys
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from typing import Any, cast
 
+import httptools
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -59,6 +61,7 @@ class Bounded(HttpToolsProtocol):
         self.timed: Phase | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.leaving = Told()
+        self.offered: int | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -79,6 +82,9 @@ class Bounded(HttpToolsProtocol):
         if self.phase is not Phase.BODY:
             self.seen += len(data)
         super().data_received(data)
+        while self.offered is not None:
+            data, self.offered = self._declined() + data[self.offered :], None
+            super().data_received(data)
         if self.phase is Phase.HEADERS and self.seen > self.bounds.header_bytes:
             self._refuse(_too_large(self.bounds))
         elif self.phase is not self.timed:
@@ -108,6 +114,25 @@ class Bounded(HttpToolsProtocol):
             self.loop.call_later(GRACE, super().shutdown)
         else:
             super().shutdown()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Any protocol that is offered: where in the data the parser stopped, as its exception says that the base class handles here."""
+        stopped = sys.exception()
+        self.offered = stopped.args[0] if stopped else 0
+
+    def _should_upgrade(self) -> bool:
+        return any(name == b"upgrade" for name, _ in self.headers)
+
+    def _declined(self) -> bytes:
+        """The head of the request once more, without the offer: its parser would drop the body, and an offer may be ignored.
+
+        RFC 9110, 7.8. Java's own client offers HTTP/2 so with every request to a plain address.
+        """
+        line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        told = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        return b"".join((line, *told, b"\r\n"))
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP, told in the shape of every other error, and never within an answer."""

@@ -206,6 +206,29 @@ def test_beyond_so_many_connections_further_ones_are_closed_at_once() -> None:
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
 
 
+OFFERS = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAAB\r\n"
+"""As Java's own client sends with every request to a plain address."""
+
+
+@pytest.mark.parametrize("cut", [10, 60, len(HEAD) + 20, len(HEAD) + len(OFFERS) + 10, len(HEAD) + len(OFFERS) + 25])
+def test_another_protocol_that_is_offered_costs_a_request_neither_its_body_nor_the_next_its_beginning(cut: int) -> None:
+    said = (HEAD + OFFERS + b"content-length: %d\r\n\r\n" % len(BODY) + BODY) * 3
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(said[:cut])
+        time.sleep(0.05)
+        connection.sendall(said[cut:])
+        assert [answered(connection) for _ in range(3)] == [200, 200, 200]
+
+
+def test_a_body_in_chunks_beside_an_offer_is_read_and_a_tunnel_is_no_offer() -> None:
+    chunked = HEAD + OFFERS + b"transfer-encoding: chunked\r\n\r\n" + b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n"
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(chunked)
+        assert answered(connection) == 200
+        connection.sendall(b"CONNECT localhost:1 HTTP/1.1\r\nhost: localhost\r\n" + OFFERS + b"\r\n")
+        assert told(whole(connection)) == (400, "invalid_request")
+
+
 def test_bodies_that_come_in_pieces_and_requests_in_one_pile_are_served() -> None:
     with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
         request = HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
