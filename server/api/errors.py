@@ -134,9 +134,9 @@ def internal() -> Response:
     return _json(_BUG.status, ErrorBody(error=ErrorDetail(message="internal error", type=_BUG.type, param=None, code=INTERNAL)), {})
 
 
-def unsupported_media_type(request: Request) -> HTTPException:
-    """The body is not JSON by its own account."""
-    return HTTPException(415, f"send application/json, not {request.headers.get('content-type')!r}")
+def unsupported_media_type(message: str) -> HTTPException:
+    """The body is not plain JSON by its own account."""
+    return HTTPException(415, message)
 
 
 def documented() -> dict[int | str, dict[str, object]]:

@@ -52,13 +52,16 @@ def scoped(asked: GenerationRequest, key: Key | None, targets: Sequence[str] = (
 
 
 async def read(request: Request, limit: int, seconds: float = 60.0) -> bytes:
-    """The whole body; raises 415 for what is no JSON by its own account.
+    """The whole body; raises 415 for what is no JSON by its own account, and for what is compressed.
 
     Raises RequestTooLarge beyond `limit` bytes without reading on, and RequestTooSlow after `seconds`.
     """
     kind = header(request, b"content-type", b"application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
-        raise unsupported_media_type(request)
+        raise unsupported_media_type(f"send application/json, not {header(request, b'content-type')!r}")
+    coding = header(request, b"content-encoding", b"identity").strip().lower()
+    if coding != "identity":
+        raise unsupported_media_type(f"send the body as it is, not with content-encoding {coding!r}")
     declared = header(request, b"content-length")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)

@@ -1,5 +1,6 @@
 """Every bad input is one clear error in OpenAI's shape that names the field, and the server lives on."""
 
+import gzip
 import json
 from typing import Any
 
@@ -200,6 +201,17 @@ async def test_another_media_type_is_refused() -> None:
     async with running() as world:
         response = await world.client.post(PATH, content=json.dumps({}), headers={"content-type": "text/plain"})
     assert error(response)[:3] == (415, "invalid_request_error", "unsupported_media_type")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip"])
+async def test_a_compressed_body_is_refused_as_one_and_not_as_broken_json(coding: str) -> None:
+    sent = {"content-type": "application/json", "content-encoding": coding}
+    async with running() as world:
+        response = await world.client.post(PATH, content=gzip.compress(b"{}"), headers=sent)
+        plain = await world.ask(headers={"content-encoding": "identity"})
+    assert error(response)[:3] == (415, "invalid_request_error", "unsupported_media_type")
+    assert coding in response.json()["error"]["message"]
+    assert plain.status_code == 200
 
 
 async def test_a_conversation_that_fits_no_tier_is_too_long() -> None:
