@@ -16,7 +16,7 @@ from router.errors import SmallfirstError
 from server import tracing
 from server.api import chat, completions, dashboard, embeddings, errors, health, metrics, models, openapi, outcomes, responses, stored
 from server.api.door import Door
-from server.api.exchange import accepted_id
+from server.api.exchange import HEADERS, accepted_id
 from server.api.origins import Origins
 from server.api.parts import Parts
 from server.lane import Lane, endpoints
@@ -114,14 +114,14 @@ class RequestIds:
         self._app, self._new_id = app, new_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Set the id before the work and put it on the response."""
+        """Set the id and the headers by name before the work, and put the id on the response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == ID_HEADER), None)
-        request_id = accepted_id(given) or self._new_id()
-        tracing.enter(request_id, scope["headers"])
-        scope.setdefault("state", {})
+        headers = dict(reversed(scope["headers"]))  # of several of one name the first counts
+        request_id = accepted_id(headers.get(ID_HEADER, b"").decode("latin-1")) or self._new_id()
+        tracing.enter(request_id, headers)
+        scope.setdefault("state", {})[HEADERS] = headers
         begun = False
 
         async def named(message: Message) -> None:

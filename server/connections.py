@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
+from itertools import chain
 from typing import Any, cast
 
 import httptools
@@ -18,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from router.errors import HeadersTooLarge, InvalidRequest, RequestTooSlow, SmallfirstError
 from server.access.presence import LEAVING, Told
 from server.api import errors
+from server.api.exchange import LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Phase(Enum):
 
 
 GRACE = 1.0
-"""Seconds beyond the body's own limit, within which the application answers itself; and those that a first request has when it leaves."""
+"""Seconds beyond the body's own limit, within which the application answers; and those that a first request has when it leaves."""
 
 
 def bounded(bounds: Bounds) -> type[asyncio.Protocol]:
@@ -139,7 +141,7 @@ class Bounded(HttpToolsProtocol):
         self._refuse(InvalidRequest(msg))
 
     def _size(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return len(self.url) + 4 * len(self.headers) + sum(map(len, chain.from_iterable(self.headers)))
 
     def _time(self) -> None:
         """One timer for the phase that the request is in."""
@@ -147,14 +149,21 @@ class Bounded(HttpToolsProtocol):
             self.timer.cancel()
             self.timer = None
         self.timed = self.phase
-        seconds = {Phase.HEADERS: self.bounds.header_seconds, Phase.BODY: self.bounds.body_seconds + GRACE}.get(self.phase)
+        seconds = {Phase.HEADERS: self.bounds.header_seconds, Phase.BODY: self.bounds.body_seconds}.get(self.phase)
         if seconds is not None:
             self.timer = self.loop.call_later(seconds, self._late)
 
     def _late(self) -> None:
-        """Who said nothing yet is told nothing; in the middle of an answer there is nothing to be told either."""
+        """Who said nothing yet is told nothing; in the middle of an answer there is nothing to be told either.
+
+        Of a body that takes too long the application is told, which may be about to answer something else.
+        """
         if self.phase is Phase.HEADERS and self.seen:
             self._refuse(RequestTooSlow(f"the headers took longer than {self.bounds.header_seconds:g} s"))
+        elif self.phase is Phase.BODY and LATE not in self.scope["state"]:
+            self.scope["state"][LATE] = f"the body took longer than {self.bounds.body_seconds:g} s"
+            self.cycle.message_event.set()
+            self.timer = self.loop.call_later(GRACE, self._late)
         else:
             self.transport.abort()
 

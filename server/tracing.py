@@ -1,15 +1,16 @@
 """The HTTP exchange under way, for whatever writes about it: the id of its answer, and the trace that its client began."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
 
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = Mapping[bytes, bytes]
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
-_headers: ContextVar[Headers] = ContextVar("headers", default=())
+_headers: ContextVar[Headers] = ContextVar("headers", default=MappingProxyType({}))
 
 
 def request_id() -> str:
@@ -19,22 +20,19 @@ def request_id() -> str:
 
 def traceparent() -> str:
     """The client's header of that name (W3C Trace Context); "" where it sent none."""
-    for name, value in _headers.get():
-        if name == b"traceparent":
-            return value.decode("latin-1")
-    return ""
+    return _headers.get().get(b"traceparent", b"").decode("latin-1")
 
 
 def onward() -> dict[str, str]:
     """The headers that let whoever is asked next go on with the client's trace; none where it sent no valid one."""
     if not (given := traceparent()) or not _TRACEPARENT.fullmatch(given):
         return {}
-    state = next((value.decode("latin-1") for name, value in _headers.get() if name == b"tracestate"), "")
+    state = _headers.get().get(b"tracestate", b"").decode("latin-1")
     kept = {"tracestate": state} if state and state.isascii() and state.isprintable() else {}
     return {"traceparent": given, **kept}
 
 
-def enter(found: str, headers: Headers = ()) -> None:
+def enter(found: str, headers: Headers) -> None:
     """This task and those it starts belong to that exchange."""
     _current.set(found)
     _headers.set(headers)

@@ -96,7 +96,6 @@ async def answer(request: Request, dialect: Dialect[Body]) -> Response:
     started = known.clock()
     with ExitStack() as held:
         asked = await _asked(request, known, dialect, held)
-        held.enter_context(known.gauges.inflight(asked.request.route))
         if asked.request.stream:
             return await _stream(request, known, asked, dialect, held)
         finished = await while_present(leaving(request.scope, request.receive), known.cascades[asked.request.route].run(asked.request))
@@ -109,11 +108,11 @@ async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: E
     """The validated request, in its place among those in flight; refusals are counted here, for no outcome will tell of them."""
     route = ""
     try:
-        known.enter(key_of(request), held)
-        body = parse(await read(request, known.limits.bytes, known.limits.seconds), dialect.body)
+        place = known.enter(key_of(request), held)
+        body = parse(await read(request, known.limits.bytes), dialect.body)
         target = known.names.resolve(body.model)
         route = target.route
-        held.enter_context(known.admission.on(route))
+        place.on(route)
         _within(body)
         body = await dialect.recall(body, known.conversations, owner_of(request))
         made = dialect.translate(body, target, known.names.routes[route], dialect.prefix + known.new_id(), known.limits.schema)

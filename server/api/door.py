@@ -1,12 +1,13 @@
 """The door: who has no valid key gets no further, whatever the path; what only administrators may see needs a key of theirs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from router.errors import AccessDenied
 from server.access.keys import Key, Keyring
 from server.api import errors
+from server.api.exchange import HEADERS
 
 OPEN = frozenset({"/healthz", "/readyz"})
 """What balancers ask; they have no key."""
@@ -36,7 +37,7 @@ class Door:
         await self._app(scope, receive, send)
 
     def _let_in(self, scope: Scope) -> Key:
-        key = self._keys().find(bearer(scope["headers"]), self._wall())
+        key = self._keys().find(bearer(scope["state"][HEADERS]), self._wall())
         if scope["path"].startswith(ADMIN) and not key.admin:
             raise AccessDenied("this needs an administrator's key")
         return key
@@ -48,8 +49,7 @@ def address(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def bearer(headers: Mapping[bytes, bytes]) -> str:
     """The key of the Authorization header; "" where there is none."""
-    given = next((value for name, value in headers if name == b"authorization"), b"")
-    scheme, _, text = given.partition(b" ")
+    scheme, _, text = headers.get(b"authorization", b"").partition(b" ")
     return text.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""

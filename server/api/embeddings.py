@@ -29,11 +29,11 @@ async def embeddings(request: Request) -> Response:
     known, route, guarding = parts(request), "", Tab()
     with ExitStack() as held:
         try:
-            known.enter(key_of(request), held)
-            body = parse(await read(request, known.limits.bytes, known.limits.seconds), EmbeddingRequest)
+            place = known.enter(key_of(request), held)
+            body = parse(await read(request, known.limits.bytes), EmbeddingRequest)
             target = known.names.resolve(body.model)
             route = target.route
-            held.enter_context(known.admission.on(route))
+            place.on(route)
             inside = known.names.routes[route].inside_only
             made = GenerationRequest(f"emb-{known.new_id()}", route, _messages(body), pinned=target.pinned, inside_only=inside)
             asked = scoped(made, key_of(request), known.names.routes[route].targets)
@@ -44,7 +44,6 @@ async def embeddings(request: Request) -> Response:
             else:
                 known.gauges.refused(route, refusal.code, owner_of(request))
             raise
-        held.enter_context(known.gauges.inflight(route))
         return await while_present(leaving(request.scope, request.receive), _embedded(asked, body, tier, known, guarding))
 
 

@@ -1,12 +1,10 @@
 """One HTTP exchange's mechanics: the body within its limit, the media type, the request's id."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from fastapi import Request
-from starlette.types import Receive
 
 from router.errors import AccessDenied, ClientGone, RequestTooLarge, RequestTooSlow
 from router.limits import Limits, within
@@ -14,12 +12,17 @@ from router.types import GenerationRequest
 from server.access.keys import Key
 from server.api.errors import unsupported_media_type
 
+HEADERS = "headers"
+"""Under this name of an exchange's state are its headers by name."""
+LATE = "late"
+"""Under this one a server that times bodies, and hands on an empty piece then, says why it waits no longer."""
+
 _SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
-def accepted_id(given: str | None) -> str | None:
+def accepted_id(given: str) -> str | None:
     """The client's own request id, if it may stand in a header and in a log."""
-    return given if given and _SANE.fullmatch(given) else None
+    return given if _SANE.fullmatch(given) else None
 
 
 def key_of(request: Request) -> Key | None:
@@ -30,10 +33,7 @@ def key_of(request: Request) -> Key | None:
 
 def header(request: Request, name: bytes, otherwise: bytes = b"") -> str:
     """The first header of that name, which is in small letters."""
-    for given, value in request.scope["headers"]:
-        if given == name:
-            return str(value, "latin-1")
-    return otherwise.decode("latin-1")
+    return str(request.scope["state"][HEADERS].get(name, otherwise), "latin-1")
 
 
 def owner_of(request: Request) -> str:
@@ -51,10 +51,10 @@ def scoped(asked: GenerationRequest, key: Key | None, targets: Sequence[str] = (
     return replace(within(asked, Limits(key.tiers, key.target, key.inside_only), targets), owner=key.name)
 
 
-async def read(request: Request, limit: int, seconds: float = 60.0) -> bytes:
+async def read(request: Request, limit: int) -> bytes:
     """The whole body; raises 415 for what is no JSON by its own account, and for what is compressed.
 
-    Raises RequestTooLarge beyond `limit` bytes without reading on, and RequestTooSlow after `seconds`.
+    Raises RequestTooLarge beyond `limit` bytes without reading on, and RequestTooSlow where the server says that it takes too long.
     """
     kind = header(request, b"content-type", b"application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
@@ -65,18 +65,16 @@ async def read(request: Request, limit: int, seconds: float = 60.0) -> bytes:
     declared = header(request, b"content-length")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
-    try:
-        async with asyncio.timeout(seconds):
-            return await _whole(request.receive, limit)
-    except TimeoutError as error:
-        raise RequestTooSlow(f"the body took longer than {seconds:g} s") from error
+    return await _whole(request, limit)
 
 
-async def _whole(receive: Receive, limit: int) -> bytes:
+async def _whole(request: Request, limit: int) -> bytes:
     pieces: list[bytes] = []
     size, more = 0, True
     while more:
-        message = await receive()
+        message = await request.receive()
+        if LATE in request.scope["state"]:
+            raise RequestTooSlow(request.scope["state"][LATE])
         if message["type"] == "http.disconnect":
             raise ClientGone("the client left before its request was whole")
         pieces.append(message.get("body", b""))

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from router.errors import AccessDenied
 from server.api import errors
 from server.api.door import address
+from server.api.exchange import HEADERS
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -34,12 +35,8 @@ class Origins:
         await errors.response(refusal)(scope, receive, send)
 
     def _objection(self, scope: Scope) -> AccessDenied | None:
-        host = origin = ""
-        for name, value in scope["headers"]:
-            if name == b"host":
-                host = value.decode("latin-1")
-            elif name == b"origin":
-                origin = value.decode("latin-1")
+        headers = scope["state"][HEADERS]
+        host, origin = headers.get(b"host", b"").decode("latin-1"), headers.get(b"origin", b"").decode("latin-1")
         if self._private and not local(host):
             return AccessDenied("this gateway answers to the names of its own machine alone: set access.keys_file, or access.open")
         if origin and origin not in self._allowed and _is_page(origin) and urlsplit(origin).netloc != host:

@@ -1,7 +1,7 @@
 """What the handlers work with: made once in `server.build`, handed to `create_app`."""
 
 from collections.abc import Callable, Mapping, MutableMapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from fastapi import Request
@@ -10,7 +10,7 @@ from router.cascade import Cascade
 from router.contract import Limits as SchemaLimits
 from router.ports import Embedder, Engine
 from router.types import GenerationRequest, Outcome
-from server.access.admission import Admission
+from server.access.admission import Admission, Place
 from server.access.keys import Key, Keyring
 from server.access.ledger import Ledger
 from server.api.conversations import Conversations
@@ -21,10 +21,9 @@ from server.api.outcomes import Take
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """What one request may contain; its body may take `seconds` to arrive."""
+    """What one request may contain."""
 
     bytes: int = 4_194_304
-    seconds: float = 60.0
     messages: int = 2048
     choices: int = 16
     schema: SchemaLimits = field(default_factory=SchemaLimits)
@@ -45,7 +44,6 @@ class Gauges:
     `observe` takes the outcome of a request that no cascade ran; `refused` hears route, code and the key's name, each "" where unknown.
     """
 
-    inflight: Callable[[str], AbstractContextManager[object]]
     refused: Callable[[str, str, str], None]
     overhead: Callable[[float], None]
     exposition: Callable[[], Exposition]
@@ -83,11 +81,12 @@ class Parts:
     available: Callable[[str], bool] = lambda name: True
     turned_away: Callable[[str, str], None] = lambda code, client: None
 
-    def enter(self, key: Key | None, held: ExitStack) -> None:
+    def enter(self, key: Key | None, held: ExitStack) -> Place:
         """A place among those in flight, and in what the key may; raises Overloaded, StoreUnavailable."""
-        held.enter_context(self.admission.slot("" if key is None else key.name))
+        place = held.enter_context(self.admission.slot("" if key is None else key.name))
         if key is not None and self.ledger is not None:
             held.enter_context(self.ledger.admit(key))
+        return place
 
 
 def parts(request: Request) -> Parts:

@@ -59,9 +59,8 @@ def built_parts(
         cascades=cascades,
         engines=engines,
         names=Names({name: _facts(route, around) for name, route in settings.routes.items()}, settings.aliases, settings.default_route),
-        admission=_admission(settings),
+        admission=_admission(settings, metrics),
         gauges=Gauges(
-            metrics.inflight,
             metrics.refused,
             metrics.overhead,
             lambda: Exposition(metrics.exposition(), metrics.media_type),
@@ -72,7 +71,6 @@ def built_parts(
         new_id=Ids().new,
         limits=BodyLimits(
             limits.body_bytes,
-            limits.body_seconds,
             limits.messages,
             limits.choices,
             SchemaLimits(depth=limits.schema_depth, tools=limits.tools),
@@ -87,9 +85,10 @@ def built_parts(
     )
 
 
-def _admission(settings: Settings) -> Admission:
+def _admission(settings: Settings, metrics: Metrics) -> Admission:
+    listen = settings.listen
     bounds = {name: route.max_concurrency for name, route in settings.routes.items() if route.max_concurrency is not None}
-    return Admission(settings.listen.max_concurrency, per_key=settings.listen.max_concurrency_per_key, per_route=bounds)
+    return Admission(listen.max_concurrency, per_key=listen.max_concurrency_per_key, per_route=bounds, told=metrics.inflight)
 
 
 def _conversations(given: StoredResponses, folder: Path) -> Conversations | None:

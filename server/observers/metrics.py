@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +37,7 @@ class Metrics:
         self._yardsticks = yardsticks or {}
         self._children: dict[tuple[object, tuple[str, ...]], Any] = {}
         self._tallies: dict[tuple[object, ...], Tally] = {}
+        self._running: dict[str, int] = {}
         self._looked_at = MULTIPROCESS in os.environ  # by other processes
         self.registry = CollectorRegistry()
         self.registry.register(_First(self.settle))
@@ -108,6 +108,8 @@ class Metrics:
         """Tell the library what was tallied."""
         for tally in self._tallies.values():
             tally.settle()
+        for route, count in self._running.items():
+            self._of(self._inflight, route).set(count)
 
     def refused(self, route: str, code: str, key: str = "") -> None:
         """A request that no cascade saw; `route` and `key` are "" where they are unknown."""
@@ -123,9 +125,10 @@ class Metrics:
         """An exchange that failed."""
         self._ledger_lost.inc()
 
-    def inflight(self, route: str) -> AbstractContextManager[object]:
-        """While it is open, a request is in flight."""
-        return self._of(self._inflight, route).track_inprogress()
+    def inflight(self, route: str, change: int) -> None:
+        """So many more requests are in flight."""
+        self._running[route] = self._running.get(route, 0) + change
+        self._settle_for_others()
 
     def overhead(self, seconds: float) -> None:
         """What a request took beside its engine calls."""

@@ -61,9 +61,11 @@ def test_a_key_and_a_route_may_have_bounds_of_their_own() -> None:
     with ExitStack() as held:
         assert fill(held, admission, "a", 5) == 2
         assert fill(held, admission, "b", 5) == 2
-        held.enter_context(admission.on("dear"))
-        held.enter_context(admission.on("cheap"))
+    with admission.slot("a") as one, admission.slot("b") as other:
+        one.on("dear")
         with pytest.raises(Overloaded, match="1 requests are in flight on this model"):
-            held.enter_context(admission.on("dear"))
-    with admission.on("dear"):
-        assert admission.inflight == 0
+            other.on("dear")
+        other.on("cheap")
+    with admission.slot("b") as other:
+        other.on("dear")
+        assert admission.inflight == 1

@@ -197,7 +197,7 @@ def test_a_killed_worker_has_nothing_in_flight_and_no_opinion_of_engines(tmp_pat
         "sys.stdout.flush()\n"
         "metrics.refused('auto', 'invalid_request')\n"
         "metrics.engine_up('llm', False)\n"
-        "metrics.inflight('auto').__enter__()\n"
+        "metrics.inflight('auto', 1)\n"
         "os._exit(9)\n"
     )
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
