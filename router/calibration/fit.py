@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from router.calibration.artifact import LEARNED, Artifact
 from router.calibration.certifying import certificate, hopeless_below, raw_signals, signal, warnings
 from router.calibration.examples import FEWEST, Example
+from router.calibration.growing import FOLDS
 from router.calibration.options import Options, Progress
 from router.calibration.stored import Stored
 from router.calibration.success import held_out
@@ -37,6 +38,9 @@ def fit(examples: Sequence[Example], options: Options, progress: Progress = lamb
 def _check(examples: Sequence[Example], options: Options) -> None:
     if len(examples) < FEWEST:
         raise InvalidRequest(f"{len(examples)} labelled records are too few to fit anything, at least {FEWEST} are needed")
+    questions = len({one.label.key for one in examples})
+    if questions < FOLDS:
+        raise InvalidRequest(f"the records ask {questions} different questions, at least {FOLDS} are needed: no question is in two folds")
     if (options.objective == "gain" or options.loss == "regret") and any(one.label.large is None for one in examples):
         raise InvalidRequest("the order by gain and the loss by regret need the large tier's label on every record")
     if options.max_cost is not None and any(one.label.costs is None or one.label.large is None for one in examples):

@@ -184,6 +184,13 @@ def test_groups_with_labels_enough_have_their_own_threshold_and_the_others_share
     assert found.rate(labelled(10)[0].found, (), "new").group == "pooled"
 
 
+@pytest.mark.parametrize("questions", [1, 4])
+def test_records_that_ask_too_few_questions_to_part_them_are_refused(questions: int) -> None:
+    asked = [replace(one, label=replace(one.label, key=f"q{place % questions}")) for place, one in enumerate(labelled(100))]
+    with pytest.raises(InvalidRequest, match=f"{questions} different questions"):
+        fit(asked, Options())
+
+
 def test_too_few_labels_and_a_gain_without_pairs_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="too few"):
         fit(labelled(20), Options())
