@@ -36,7 +36,8 @@ async def _until_killed(gateway: Gateway, client: httpx.AsyncClient, model: str)
     async with client.stream("POST", "/v1/chat/completions", json=body) as response:
         shown = 0
         async for line in response.aiter_lines():
-            shown += '"content":"' in line
-            if shown == 5:
-                os.kill(gateway.servers["slm"], signal.SIGKILL)
+            if '"content":"' in line:
+                shown += 1
+                if shown == 5:  # once: its process may be gone by the next line
+                    os.kill(gateway.servers["slm"], signal.SIGKILL)
             yield line
