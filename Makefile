@@ -35,7 +35,7 @@ bench: .venv/.dev ## the runnable claims
 lock: .venv/.dev ## pin the dependencies again
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.lock
-	$(COMPILE) pyproject.toml --extra postgres --extra otel --extra nvml --extra redis --extra language -c requirements.lock $(HUB:%=--no-emit-package %) -o deploy/image.lock
+	$(COMPILE) pyproject.toml --extra fit --extra postgres --extra otel --extra nvml --extra redis --extra language -c requirements-dev.lock $(HUB:%=--no-emit-package %) -o deploy/image.lock
 	$(COMPILE) deploy/build.in -o deploy/build.lock
 	$(COMPILE) deploy/verify/tools.in -o deploy/verify/tools.lock
 	$(COMPILE) deploy/verify/browser.in -o deploy/verify/browser.lock

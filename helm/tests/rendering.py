@@ -72,7 +72,7 @@ SETS: dict[str, Mapping[str, Any]] = {
     "gateway-api": {
         "gatewayApi": {"enabled": True, "parentRefs": [{"name": "edge", "namespace": "infra"}], "hostnames": ["llm.example.com"]}
     },
-    "sqlite": {"store": {"kind": "sqlite", "content": True, "days": None}, "route": {"audit": 0.05}},
+    "sqlite": {"store": {"kind": "sqlite", "content": True, "days": None}, "route": {"audit": 0.05, "recalibrate": {"hours": 24}}},
     "sqlite-claim": {"store": {"kind": "sqlite", "sqlite": {"existingClaim": "mine"}}},
     "replicas": {"replicas": 3, "store": POSTGRES},
     "hpa-cpu": {"autoscaling": {"kind": "hpa"}, "store": POSTGRES},

@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +43,15 @@ def test_the_image_holds_the_versions_that_the_tests_ran_with() -> None:
     """`make lock` pins both."""
     tested, shipped = (pins(lock) for lock in ("requirements.lock", "deploy/image.lock"))
     assert {pin.partition("==")[0] for pin in tested - shipped} == hub()
-    assert any(pin.startswith("psycopg") for pin in shipped - tested)
+    assert {pin.partition("==")[0] for pin in shipped - pins("requirements-dev.lock")} == {"nvidia-ml-py"}
+
+
+def test_the_image_holds_what_any_configuration_may_ask_for() -> None:
+    """Nothing can be installed in a container; vLLM has an image of its own, and nobody trains in the gateway's."""
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    (line,) = re.findall(r"^\t.+ -o deploy/image\.lock$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"--extra (\S+)", line)) == extras - {"vllm", "train", "dev"}
+    assert any(pin.startswith("scikit-learn==") for pin in pins("deploy/image.lock"))
 
 
 WITHOUT = """
