@@ -42,6 +42,8 @@ class Ruling(StrEnum):
     NOT_APPLICABLE = "not_applicable"
     UNABLE = "unable"
 
+    __hash__ = str.__hash__  # that of an enum is a call of Python, and another one than that of the word that it equals
+
 
 @dataclass(slots=True)
 class Notes:

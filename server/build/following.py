@@ -30,8 +30,9 @@ def built_recording(
     if given is None:
         return None
     kept = Kept(given.url, around.folder, given.content, Retention(given.days, given.rows, given.content_days), given.queue)
-    audits = (metrics.audit_energy, metrics.audit_tokens)
-    meters = Meters(metrics.lost, metrics.labelled, metrics.audit_cost, metrics.audit_missed, metrics.promises, log, *audits)
+    beside = metrics.beside
+    audits = (beside.audit_energy, beside.audit_tokens)
+    meters = Meters(beside.lost, beside.labelled, beside.audit_cost, beside.audit_missed, metrics.promises, log, *audits)
     watched = {name: watched_route(name, route, around) for name, route in settings.routes.items() if len(route.tiers) > 1}
     rates = {name: audit_rate(route) for name, route in settings.routes.items()}
     audited = {

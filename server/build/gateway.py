@@ -84,11 +84,11 @@ def gateway(
     metrics = Metrics(yardsticks)
     running, watch = _metered(settings, folder, engines or {}, metrics, _saying(written, "energy"))
     beats = {name: Beat(found.engine.healthy, found.available, found.trouble) for name, found in running.items()}
-    pulse = Pulse(beats, metrics.engine_up, _saying(written, "engine"))
+    pulse = Pulse(beats, metrics.beside.engine_up, _saying(written, "engine"))
     around = surroundings(settings, running, folder)
     cascades: dict[str, Cascade] = {}
     followed = built_recording(settings, around, metrics, _saying(written, "outcomes"), cascades)
-    door = admitting(settings, folder, metrics, _saying(written, "access"))
+    door = admitting(settings, folder, metrics.beside, _saying(written, "access"))
     spans, page = traces(settings), _page(settings, yardsticks) if settings.dashboard else None
     notes, shown = _announced(settings, folder, written), metrics.promises.thresholds
     for name, route in settings.routes.items():
@@ -125,7 +125,7 @@ def _metered(
     stand_ins = {name: Running(engine, parameters=frozenset(PASSED)) for name, engine in given.items()}
     bare = {name: stand_ins.get(name) or running_engine(name, settings, folder) for name in settings.engines}
     cpu = {name: found.cpu_seconds for name, found in bare.items() if found.cpu_seconds is not None}
-    meters = metering(settings, folder, cpu, Idled(metrics.idle_joules, metrics.idle_dollars, say))
+    meters = metering(settings, folder, cpu, Idled(metrics.beside.idle_joules, metrics.beside.idle_dollars, say))
     return {name: replace(found, engine=meters.metered(found.engine)) for name, found in bare.items()}, meters.watch()
 
 

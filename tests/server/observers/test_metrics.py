@@ -107,7 +107,7 @@ def test_tokens_and_joules_of_everyone_asked_are_counted_apart_from_the_attempts
         aside=Aside(1.0, Usage(20, 2), (Energy(0.5, "rapl"), Energy(0.25, "estimated"), None)),
     )
     metrics = observed(one)
-    metrics.audit_tokens("auto", "large", Usage(7, 3))
+    metrics.beside.audit_tokens("auto", "large", Usage(7, 3))
     tokens = {
         (tier, kind): value(metrics, "tokens_total", tier=tier, kind=kind)
         for tier in ("", "small", "large")
@@ -196,7 +196,7 @@ def test_a_killed_worker_has_nothing_in_flight_and_no_opinion_of_engines(tmp_pat
         "sys.stdout.write(metrics.exposition().decode())\n"
         "sys.stdout.flush()\n"
         "metrics.refused('auto', 'invalid_request')\n"
-        "metrics.engine_up('llm', False)\n"
+        "metrics.beside.engine_up('llm', False)\n"
         "metrics.inflight('auto', 1)\n"
         "os._exit(9)\n"
     )
