@@ -147,7 +147,8 @@ class Ledger:
             self.told.lost(loss.message)
             return
         self._batch, self._together = None, now
-        self._known.update({count: total + self._untold[count] for count, total in totals.items()})
+        for count, total in totals.items():  # which fall only where the others lost what they knew, as a server does that writes no disk
+            self._known[count] = max(self._known.get(count, 0.0), total + self._untold[count])
 
     def _hold_to_exchange(self, key: Key, now: float) -> None:
         limited = key.rate is not None or key.budgets

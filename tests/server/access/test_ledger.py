@@ -193,6 +193,22 @@ async def test_a_ledger_that_starts_again_learns_what_was_spent() -> None:
         ask(second, BEN)
 
 
+async def test_what_the_others_forget_a_running_ledger_still_knows() -> None:
+    clock, shared = Clock(), Shared()
+    book = ledger(clock, exchange=shared)
+    spend(book, "ben", 0.6)
+    await book.settle(KEYS)
+    shared.totals.clear()
+    shared.batches.clear()
+    await book.settle(KEYS, everything=True)
+    ask(book, BEN)
+    spend(book, "ben", 0.4)
+    await book.settle(KEYS, everything=True)
+    assert book.used(BEN, "day") == pytest.approx(1.0)
+    with pytest.raises(BudgetSpent):
+        ask(book, BEN)
+
+
 async def test_while_the_others_are_away_each_counts_alone_and_tells_all_of_it_later_once() -> None:
     clock, shared, lost = Clock(), Shared(), list[str]()
     book = ledger(clock, exchange=shared, told=Told(lost=lost.append))
