@@ -45,7 +45,7 @@ class Phase(Enum):
 
 
 GRACE = 1.0
-"""Seconds beyond the body's own limit, within which the application answers; and those that a first request has when it leaves."""
+"""Seconds beyond the body's own limit, within which the application answers; and those to ask once more when the server leaves."""
 
 
 def bounded(bounds: Bounds) -> type[asyncio.Protocol]:
@@ -64,6 +64,7 @@ class Bounded(HttpToolsProtocol):
         self.timer: asyncio.TimerHandle | None = None
         self.leaving = Told()
         self.offered: int | None = None
+        self.parting = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -101,21 +102,33 @@ class Bounded(HttpToolsProtocol):
         self.phase, self.seen = Phase.BODY, 0
         if self._size() <= self.bounds.header_bytes:
             super().on_headers_complete()
-            return
-        served, self.app = self.app, _Refusing(_too_large(self.bounds))
-        super().on_headers_complete()
-        self.app = served
+        else:
+            served, self.app = self.app, _Refusing(_too_large(self.bounds))
+            super().on_headers_complete()
+            self.app = served
+        if self.parting:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         self.phase = Phase.DONE
         super().on_message_complete()
 
     def shutdown(self) -> None:
-        """The server leaves; who has only just connected is about to ask."""
-        if self.cycle is None:
-            self.loop.call_later(GRACE, super().shutdown)
-        else:
-            super().shutdown()
+        """The server leaves. An answer that has not begun says so; who cannot be told any more has time to ask again, and hears it then."""
+        self.parting = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(GRACE, self._leave)
+        elif not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.parting:
+            self.loop.call_later(GRACE, self._leave)
+
+    def _leave(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
     def handle_websocket_upgrade(self) -> None:
         """Any protocol that is offered: where in the data the parser stopped, as its exception says that the base class handles here."""

@@ -142,6 +142,24 @@ async def test_who_has_connected_and_not_asked_yet_is_still_answered(tmp_path: P
         writer.close()
 
 
+async def test_after_a_stream_that_could_not_say_so_a_client_may_ask_once_more_and_is_told(tmp_path: Path) -> None:
+    play = sse_play(*map(delta, WORDS), delta(None, finish="stop"), USAGE, pause=0.05)
+    async with serving(play) as upstream, running(settings(tmp_path, upstream.url, delay=0)) as (process, client):
+        address = client.base_url.host, client.base_url.port
+        reader, writer = await asyncio.open_connection(*address)
+        body = json.dumps(STREAM).encode()
+        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        await reader.readuntil(b"word0 ")
+        process.send_signal(signal.SIGTERM)
+        while await listens(*address):
+            await asyncio.sleep(0.02)
+        assert (await reader.readuntil(b"0\r\n\r\n")).endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n" * 2)
+        found = await reader.read()
+        assert found.count(b"HTTP/1.1 200") == found.count(b"\r\nconnection: close\r\n") == 1
+        writer.close()
+
+
 async def listens(host: str, port: int | None) -> bool:
     try:
         _, writer = await asyncio.open_connection(host, port)
