@@ -50,9 +50,12 @@ class _Heard:
     count: int = 0
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    failure: EngineFailure | None = None
 
     def spent(self, engine: Engine, call: EngineCall) -> Usage:
-        """As an attempt of the cascade counts it: the prompt was sent, and what came was generated."""
+        """As an attempt counts it: the prompt was sent, and what came was generated; a call that was refused took nothing."""
+        if self.failure is not None and not self.failure.worked and not self.text:
+            return self.usage or Usage()
         return self.usage or Usage(engine.prompt_tokens(call), self.count)
 
 
@@ -90,7 +93,8 @@ async def _listen(engine: Engine, call: EngineCall, heard: _Heard) -> None:
 
 
 def _failed(engine: Engine, call: EngineCall, heard: _Heard, failure: EngineFailure) -> Said:
-    return Said(None, heard.spent(engine, call), failure.with_traceback(None), call.receipt.energy)  # as an attempt keeps it
+    heard.failure = failure.with_traceback(None)  # as an attempt keeps it
+    return Said(None, heard.spent(engine, call), heard.failure, call.receipt.energy)
 
 
 def discreet(reason: str, draft: Draft) -> str:

@@ -153,7 +153,9 @@ class Running:
         self.usage = chunk.usage or self.usage
 
     def _counted(self) -> Usage:
-        """Tokens of an answer whose engine never told: a piece without token details counts as one."""
+        """Tokens of an answer whose engine never told: a piece without token details counts as one, a call that was refused as none."""
+        if self.error is not None and not self.error.worked and not self.pieces:
+            return Usage()
         completion = sum(max(len(piece.tokens), piece.chunks) for piece in self.pieces.values())
         return Usage(self.engine.prompt_tokens(self.call), completion)
 

@@ -152,11 +152,13 @@ class BudgetSpent(Overloaded):
 class EngineFailure(SmallfirstError):
     """An engine did not give a usable generation; on a tier that is not the last this is a deferral.
 
-    `retry_after` is in seconds, where the engine said when to come again.
+    `retry_after` is in seconds, where the engine said when to come again. `worked` says whether the engine may have worked on the call
+    although nothing came of it; one that refused it, or was never reached, took nothing.
     """
 
     code = "engine_error"
     retryable = True
+    worked: ClassVar[bool] = False
     retry_after: float | None = None
 
 
@@ -164,6 +166,7 @@ class EngineTimeout(EngineFailure):
     """The engine was too slow to connect, to start or to finish."""
 
     code = "timeout"
+    worked = True
 
 
 class EngineOverloaded(EngineFailure):
@@ -174,6 +177,8 @@ class EngineOverloaded(EngineFailure):
 
 class EngineProtocolError(EngineFailure):
     """The engine's answer is not what its protocol promises (cut off, HTML, invalid UTF-8, an error body under 200)."""
+
+    worked = True
 
 
 class EngineRejected(EngineFailure):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from router.errors import ConfigError, EngineFailure
+from router.errors import ConfigError, EngineTimeout
 from router.guards import Closing
 from router.registry import guards
 from router.types import GenerationRequest, Tab
@@ -47,8 +47,8 @@ async def test_whose_words_count_is_an_option(look_at: str, shut: bool) -> None:
         ("flagged", "close", True),
         ("flagged", "open", True),
         ("clear", "close", False),
-        (Reply(failure=EngineFailure("down")), "close", True),
-        (Reply(failure=EngineFailure("down")), "open", False),
+        (Reply(failure=EngineTimeout("slow")), "close", True),
+        (Reply(failure=EngineTimeout("slow")), "open", False),
     ],
 )
 async def test_a_guard_that_cannot_say_closes_unless_told_otherwise(said: Reply | str, when_unable: str, shut: bool) -> None:

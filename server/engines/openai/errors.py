@@ -23,6 +23,12 @@ class ContextExceeded(EngineRejected):
     code = "context_length_exceeded"
 
 
+class Unreached(EngineTimeout):
+    """Connecting took too long: the engine never saw the call."""
+
+    worked = False
+
+
 def of_trouble(trouble: Trouble) -> EngineFailure:
     """The failure that a trouble below the level of statuses is."""
     match trouble:
@@ -31,7 +37,7 @@ def of_trouble(trouble: Trouble) -> EngineFailure:
         case "certificate":
             return EngineFailure("the engine's certificate is not trusted")
         case "connect_timeout":
-            return EngineTimeout("connecting to the engine took too long")
+            return Unreached("connecting to the engine took too long")
         case "read_timeout":
             return EngineTimeout("the engine was silent for too long")
         case "total_timeout":

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from router.errors import ConfigError, EngineFailure
+from router.errors import ConfigError, EngineTimeout
 from router.types import HARD_GATES, Contract, Ruling, Usage
 from router.verifiers.guard import REFUSED
 from server.engines.scripted import Reply, Script
@@ -49,7 +49,7 @@ async def test_refuse_says_that_no_other_tier_should_be_asked() -> None:
         ("flagged", Ruling.DEFER),
         ("clear", Ruling.NOT_APPLICABLE),
         ("maybe", Ruling.UNABLE),
-        (Reply(failure=EngineFailure("down")), Ruling.UNABLE),
+        (Reply(failure=EngineTimeout("slow")), Ruling.UNABLE),
     ],
 )
 async def test_a_model_classifies_and_its_failure_is_unable(said: Reply | str, expected: Ruling) -> None:

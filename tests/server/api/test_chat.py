@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from router.errors import EngineFailure, EngineOverloaded, EngineTimeout
+from router.errors import EngineFailure, EngineOverloaded, EngineProtocolError, EngineRejected, EngineTimeout
 from router.types import Alternative, Token, Usage
 from tests.server.harness import CALL, TOOLS, WRONG, Reply, error, running
 
@@ -232,6 +232,24 @@ async def test_only_the_last_tiers_failure_is_the_clients(failure: EngineFailure
         response = await world.ask()
     assert error(response) == expected
     assert ("retry-after" in response.headers) == (expected[0] == 429)
+
+
+@pytest.mark.parametrize(
+    ("failure", "worked"),
+    [
+        (EngineFailure("down"), False),
+        (EngineOverloaded("busy"), False),
+        (EngineRejected("no"), False),
+        (EngineTimeout("slow"), True),
+        (EngineProtocolError("a page"), True),
+    ],
+)
+async def test_a_call_that_its_engine_refused_costs_nothing(failure: EngineFailure, worked: bool) -> None:
+    async with running([Reply(failure=failure)], ["saved"]) as world:
+        told = (await world.ask(headers={"x-smallfirst-explain": "1"})).json()["smallfirst"]
+        assert (await world.metric("tokens_total", route="auto", tier="small", kind="prompt") > 0) is worked
+        assert (await world.metric("cost_usd_total", route="auto", tier="small", kind="draft") > 0) is worked
+    assert (told["attempts"][0]["cost_usd"] > 0) is worked
 
 
 @pytest.mark.parametrize(("said", "told"), [(None, "1"), (0.2, "1"), (29.5, "30"), (math.inf, "3600")])
