@@ -15,7 +15,7 @@ from router.types import Chunk, Generation, GenerationRequest, Outcome
 from server.access.presence import leaving, while_present
 from server.api import errors
 from server.api.conversations import Conversations
-from server.api.exchange import header, key_of, owner_of, read, scoped
+from server.api.exchange import header, key_of, read, scoped
 from server.api.explain import explanation, headers, totals
 from server.api.naming import RouteFacts, Target
 from server.api.parsing import parse
@@ -106,22 +106,23 @@ async def answer(request: Request, dialect: Dialect[Body]) -> Response:
 
 async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: ExitStack) -> Asked[Body]:
     """The validated request, in its place among those in flight; refusals are counted here, for no outcome will tell of them."""
-    route = ""
+    route, key = "", key_of(request)
+    owner = "" if key is None else key.name
     try:
-        place = known.enter(key_of(request), held)
+        place = known.enter(key, held)
         body = parse(await read(request, known.limits.bytes), dialect.body)
         target = known.names.resolve(body.model)
         route = target.route
         place.on(route)
         _within(body)
-        body = await dialect.recall(body, known.conversations, owner_of(request))
+        body = await dialect.recall(body, known.conversations, owner)
         made = dialect.translate(body, target, known.names.routes[route], dialect.prefix + known.new_id(), known.limits.schema)
-        asked = scoped(made, key_of(request), known.names.routes[route].targets)
+        asked = scoped(made, key, known.names.routes[route].targets)
         _bounded(asked, known)
     except SmallfirstError as refusal:
-        known.gauges.refused(route, refusal.code, owner_of(request))
+        known.gauges.refused(route, refusal.code, owner)
         raise
-    explain, key = header(request, b"x-smallfirst-explain") == "1", key_of(request)
+    explain = header(request, b"x-smallfirst-explain") == "1"
     keepalive, drafts = known.names.routes[route].keepalive_after, key is not None and key.admin
     return Asked(asked, body, int(known.wall()), explain, keepalive, known.conversations, asked.owner, drafts)
 
@@ -139,13 +140,13 @@ def _bounded(asked: GenerationRequest, known: Parts) -> None:
 
 
 async def _whole(finished: Finished, asked: Asked[Body], dialect: Dialect[Body]) -> Response:
-    outcome, generation = finished.outcome, finished.generation
-    if generation is None or outcome.kept is None:
+    outcome, generation, kept = finished.outcome, finished.generation, finished.outcome.kept
+    if generation is None or kept is None:
         return _failed(finished, dialect)
-    body = await dialect.whole(asked, generation, asked.stamp(outcome.kept.tier))
+    body = await dialect.whole(asked, generation, asked.stamp(kept.tier))
     if asked.explain:
         body["smallfirst"] = asked.account(outcome)
-    return Response(encoded(body), headers=headers(outcome, outcome.kept.tier), media_type="application/json")
+    return Response(encoded(body), headers=headers(outcome, kept.tier), media_type="application/json")
 
 
 def _failed(finished: Finished, dialect: Dialect[Body]) -> Response:

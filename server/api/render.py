@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import msgspec
 from pydantic_core import to_jsonable_python
@@ -64,11 +65,12 @@ def finish_reason(answer: Answer, choice: Choice) -> str:
 
 def logprobs(tokens: Sequence[Token], top: int) -> Json | None:
     """Log-probabilities of the distribution the tokens were drawn from; `None` where an engine gave none."""
-    if not tokens or any(token.logprob is None for token in tokens):
+    if not tokens or None in [token.logprob for token in tokens]:
         return None
     content = _entries(tokens)
-    for entry, token in zip(content, tokens, strict=True):
-        entry["top_logprobs"] = _entries((token.masked_top or token.top)[:top]) if top else ()
+    others = [_entries((token.masked_top or token.top)[:top]) for token in tokens] if top else repeat(())
+    for entry, other in zip(content, others, strict=False):
+        entry["top_logprobs"] = other
     return {"content": content, "refusal": None}
 
 

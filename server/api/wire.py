@@ -143,7 +143,8 @@ class Generating(Wire):
     @property
     def extra(self) -> dict[str, object]:
         """What only some engines know."""
-        return {name: value for name in PASSED if name in self.model_fields_set and (value := getattr(self, name)) is not None}
+        given = self.model_fields_set
+        return {name: value for name in PASSED if name in given and (value := getattr(self, name)) is not None}
 
 
 class Common(Generating):
