@@ -5,9 +5,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from router.errors import Overloaded, SmallfirstError
 from server.api import errors, outcomes
+from server.app import RequestIds
 
 TAKEN: list[tuple[str, float, object]] = []
 
@@ -19,7 +21,7 @@ async def take(response_id: str, correct: float, expected: object, owner: str | 
     return response_id == "chatcmpl-1"
 
 
-def app(given: outcomes.Take | None) -> FastAPI:
+def app(given: outcomes.Take | None) -> ASGIApp:
     made = FastAPI()
     made.include_router(outcomes.routes(given))
 
@@ -31,7 +33,7 @@ def app(given: outcomes.Take | None) -> FastAPI:
 
     made.exception_handler(SmallfirstError)(refused)
     made.exception_handler(HTTPException)(not_served)
-    return made
+    return RequestIds(made, lambda: "request-1")
 
 
 @pytest.fixture
