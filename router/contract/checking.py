@@ -14,22 +14,25 @@ from router.contract.strictjson import NotJson, glanced
 from router.types import Choice, Contract, ToolCall, Violation
 
 _SHORT = 16_384
+_ENDS = {"length": "cut off before the end", "refusal": "the model refused"}
+"""What no text keeps its form after."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as the client gets it: text, or calls of functions, or both absent parts `None` and empty."""
+    """An answer as the client gets it: text, calls of functions or a refusal, the absent parts `None` and empty."""
 
     content: str | None
     tool_calls: tuple[ToolCall, ...] = ()
+    refusal: str | None = None
 
 
 def check(contract: Contract, choice: Choice) -> tuple[Violation, ...]:
     """In what an answer breaks its contract; nothing if it keeps it. Values are shown up to 80 characters."""
     if contract.kind == "none":
         return () if choice.text.strip() else (Violation("", "empty answer"),)
-    if choice.finish_reason == "length":
-        return (Violation("", "cut off before the end"),)
+    if choice.finish_reason in _ENDS:
+        return (Violation("", _ENDS[choice.finish_reason]),)
     return _check_text(contract, choice.text)
 
 
@@ -66,7 +69,9 @@ _remembered = lru_cache(maxsize=64)(_found)
 
 
 def answer(contract: Contract, choice: Choice, new_id: Callable[[], str] = lambda: f"call_{secrets.token_hex(12)}") -> Answer:
-    """An answer that keeps its contract as content and tool calls; one that does not is given as it stands."""
+    """An answer that keeps its contract as content and tool calls; one that does not is given as it stands, a refusal as one."""
+    if choice.finish_reason == "refusal":
+        return Answer(None, refusal=choice.text)
     if contract.kind != "tools":
         return Answer(choice.text)
     try:

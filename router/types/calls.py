@@ -10,7 +10,8 @@ from router.types.asked import Contract, Message, Sampling
 from router.types.metered import Receipt, Usage
 from router.types.records import record
 
-FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal"]
+"""`refusal` is of a model that says, apart from any answer, that it will not give the form that was demanded."""
 
 
 class Evidence(Flag):

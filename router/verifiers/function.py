@@ -34,6 +34,8 @@ class FunctionVerifier:
         """Never raises: a check or dry run that breaks or takes too long is `UNABLE`; a message instead of calls is not its business."""
         if draft.request.contract.kind != "tools":
             return Verdict(self.kind, Ruling.NOT_APPLICABLE, "no_tools")
+        if draft.choice.finish_reason == "refusal":
+            return Verdict(self.kind, Ruling.NOT_APPLICABLE, "refusal")
         try:
             value = glanced(draft.choice.text) if self.registry is None else parse(draft.choice.text)  # a dry run may change what it gets
         except NotJson as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fastapi import APIRouter, Request, Response
 
 from router.contract import Limits
-from router.types import Chunk, Generation, GenerationRequest, Message, Part
+from router.types import Choice, Chunk, Generation, GenerationRequest, Message, Part
 from server.api import errors
 from server.api.answering import Asked, Dialect, answer
 from server.api.deltas import words
@@ -43,7 +43,7 @@ def translate(body: CompletionRequest, target: Target, facts: RouteFacts, reques
 
 async def whole(_asked: Asked[CompletionRequest], generation: Generation, stamp: Stamp) -> Json:
     """A text completion; its usage counts this answer alone."""
-    choices = [_choice(index, choice.text, choice.finish_reason) for index, choice in enumerate(generation.choices)]
+    choices = [_choice(index, *_said(choice)) for index, choice in enumerate(generation.choices)]
     return {**stamp.object("text_completion", choices), "usage": usage(generation.usage)}
 
 
@@ -57,8 +57,8 @@ class TextDeltas:
     def replay(self, generation: Generation) -> Iterator[list[Json]]:
         """A judged answer in words."""
         for index, choice in enumerate(generation.choices):
-            self.reasons[index] = choice.finish_reason
-            for word in words(choice.text):
+            text, self.reasons[index] = _said(choice)
+            for word in words(text):
                 yield [_choice(index, word)]
 
     def open(self) -> Iterator[list[Json]]:
@@ -83,6 +83,11 @@ def _telling(asked: Asked[CompletionRequest], stamp: Stamp) -> Chunks:
 
 
 COMPLETIONS = Dialect("cmpl-", CompletionRequest, translate, whole, _telling, failed)
+
+
+def _said(choice: Choice) -> tuple[str, str]:
+    """Text and finish reason; this endpoint has no word for a refusal, which is no text of the form that was demanded."""
+    return ("", "content_filter") if choice.finish_reason == "refusal" else (choice.text, choice.finish_reason)
 
 
 def _choice(index: int, text: str, reason: str | None = None) -> Json:

@@ -25,7 +25,7 @@ class ChatDeltas:
         for index, choice in enumerate(generation.choices):
             answer = self.stamp.answer(self.request, choice)
             self.reasons[index] = finish_reason(answer, choice)
-            yield [_delta(index, {"role": "assistant", "content": None if answer.tool_calls else ""})]
+            yield [_delta(index, {"role": "assistant", "content": None if answer.content is None else ""})]
             if choice.reasoning:
                 yield [_delta(index, {"reasoning_content": choice.reasoning})]
             for delta, tokens in self._pieces(answer, choice):
@@ -55,6 +55,8 @@ class ChatDeltas:
     def _pieces(self, answer: Answer, choice: Choice) -> Iterable[tuple[Json, Sequence[Token]]]:
         if answer.tool_calls:
             return ((piece, ()) for piece in _calls(answer))
+        if answer.refusal is not None:
+            return (({"refusal": piece}, ()) for piece in words(answer.refusal))
         tokens = choice.tokens if self.request.sampling.logprobs else ()
         return (({"content": piece}, own) for piece, own in spoken(answer.content or "", tokens))
 

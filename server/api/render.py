@@ -60,6 +60,8 @@ def usage(counted: Usage) -> Json:
 
 def finish_reason(answer: Answer, choice: Choice) -> str:
     """Why the answer ended, as the client must be told."""
+    if answer.refusal is not None:
+        return "stop"
     return "tool_calls" if answer.tool_calls else choice.finish_reason
 
 
@@ -81,7 +83,7 @@ def tool_call(call_id: str, name: str, arguments: str) -> Json:
 
 def _choice(request: GenerationRequest, index: int, choice: Choice, stamp: Stamp) -> Json:
     answer = stamp.answer(request, choice)
-    message: Json = {"role": "assistant", "content": answer.content, "refusal": None}
+    message: Json = {"role": "assistant", "content": answer.content, "refusal": answer.refusal}
     if answer.tool_calls:
         message["tool_calls"] = [tool_call(call.id, call.name, call.arguments) for call in answer.tool_calls]
     if choice.reasoning:

@@ -12,7 +12,7 @@ from router.types import Choice, Chunk, Generation, Token, ToolCall, Usage
 from server.api import errors
 from server.api.answering import Asked, Dialect, answer
 from server.api.conversations import PREFIX, keep, recall
-from server.api.deltas import pieces, spoken
+from server.api.deltas import pieces, spoken, words
 from server.api.openapi import body_of
 from server.api.render import Json, Stamp, logprobs
 from server.api.rephrasing import named, translate, wants_logprobs
@@ -32,7 +32,8 @@ async def whole(asked: Asked[ResponsesRequest], generation: Generation, stamp: S
     choice = generation.choices[0]
     said = stamp.answer(asked.request, choice)
     ended = ending(choice)
-    output = [message(stamp, said.content, ended, _logprobs(asked, choice.tokens))] if said.content is not None else []
+    output = [message(stamp, part(said.content, _logprobs(asked, choice.tokens)), ended)] if said.content is not None else []
+    output += [message(stamp, refused(said.refusal), ended)] if said.refusal is not None else []
     calls = [call(stamp, index, made, ended) for index, made in enumerate(said.tool_calls)]
     return await kept(asked, finished(asked, stamp, [*output, *calls], choice, generation.usage))
 
@@ -88,7 +89,7 @@ def finished(asked: Asked[ResponsesRequest], stamp: Stamp, output: Sequence[Json
 
 def ending(choice: Choice) -> str:
     """Whether the answer is whole, in this endpoint's words."""
-    return "completed" if choice.finish_reason in ("stop", "tool_calls") else "incomplete"
+    return "completed" if choice.finish_reason in ("stop", "tool_calls", "refusal") else "incomplete"
 
 
 def usage(counted: Usage) -> Json:
@@ -102,15 +103,20 @@ def usage(counted: Usage) -> Json:
     }
 
 
-def message(stamp: Stamp, text: str | None, status: str, found: Sequence[object] = ()) -> Json:
-    """The message item; without a text one that has only begun."""
-    content = [] if text is None else [part(text, found)]
+def message(stamp: Stamp, said: Json | None, status: str) -> Json:
+    """The message item with its one part; without it one that has only begun."""
+    content = [] if said is None else [said]
     return {"id": f"msg_{_bare(stamp)}", "type": "message", "role": "assistant", "status": status, "content": content}
 
 
 def part(text: str, found: Sequence[object] = ()) -> Json:
     """The content part of a text."""
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": found}
+
+
+def refused(text: str) -> Json:
+    """The content part of a refusal."""
+    return {"type": "refusal", "refusal": text}
 
 
 def call(stamp: Stamp, index: int, made: ToolCall, status: str) -> Json:
@@ -149,6 +155,8 @@ class Events:
             yield from self._open_message()
             tokens = choice.tokens if wants_logprobs(self.asked.body) else ()
             yield from (self._delta(piece, own) for piece, own in spoken(said.content, tokens))
+        if said.refusal is not None:
+            yield from self._refusal(said.refusal, ending(choice))
         for index, made in enumerate(said.tool_calls):
             yield from self._call(index, made, ending(choice))
 
@@ -179,9 +187,17 @@ class Events:
         yield self._event("response.created", response=begun)
         yield self._event("response.in_progress", response=begun)
 
-    def _open_message(self) -> Iterator[bytes]:
+    def _open_message(self, begun: Json | None = None) -> Iterator[bytes]:
         yield self._event("response.output_item.added", output_index=0, item=message(self.stamp, None, "in_progress"))
-        yield self._event("response.content_part.added", **self._place(), part=part(""))
+        yield self._event("response.content_part.added", **self._place(), part=part("") if begun is None else begun)
+
+    def _refusal(self, text: str, status: str) -> Iterator[bytes]:
+        yield from self._open_message(refused(""))
+        for word in words(text):
+            yield self._event("response.refusal.delta", **self._place(), delta=word)
+        yield self._event("response.refusal.done", **self._place(), refusal=text)
+        yield self._event("response.content_part.done", **self._place(), part=refused(text))
+        yield self._done(message(self.stamp, refused(text), status))
 
     def _delta(self, text: str, tokens: Sequence[Token]) -> bytes:
         self.text.append(text)
@@ -192,7 +208,7 @@ class Events:
         text, found = "".join(self.text), _logprobs(self.asked, self.tokens)
         yield self._event("response.output_text.done", **self._place(), text=text, logprobs=found)
         yield self._event("response.content_part.done", **self._place(), part=part(text, found))
-        yield self._done(message(self.stamp, text, status, found))
+        yield self._done(message(self.stamp, part(text, found), status))
 
     def _call(self, index: int, made: ToolCall, status: str) -> Iterator[bytes]:
         item = call(self.stamp, index, made, status)

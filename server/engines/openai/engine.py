@@ -154,7 +154,8 @@ class OpenAIEngine:
         stage = self.options.logprobs or self.dialect.flavour.mask
         told = stage != "processed" or call.sampling.temperature == 0
         reading = Reading(call.contract.kind != "none", "after" if stage == "processed" else stage, json, told)
-        return Reader(reading, call.sampling.n, self.dialect.native(call), call.contract.form is not None, self.key)
+        formed, bound = call.contract.form is not None, call.contract.kind != "none"
+        return Reader(reading, call.sampling.n, self.dialect.native(call), formed, bound, self.key)
 
     def _headers(self, call: EngineCall) -> dict[str, str]:
         sane = call.request_id

@@ -28,18 +28,22 @@ class Read:
 class Reader:
     """Reads one call's answer of `n` choices; `secret` is cut out of errors.
 
-    `native` says that tool calls come as the server's own, `formed` that what is said in their place must be JSON.
+    `native` says that tool calls come as the server's own, `formed` that what is said in their place must be JSON, `bound` that the answer
+    must have a form.
     """
 
     reading: Reading
     n: int
     native: bool = False
     formed: bool = False
+    bound: bool = False
     secret: str | None = field(default=None, repr=False)
     usage: Usage | None = None
     _writers: dict[int, Writer] = field(default_factory=dict)
     _freedoms: dict[int, Freedom] = field(default_factory=dict)
     _finished: set[int] = field(default_factory=set)
+    _said: dict[int, bool] = field(default_factory=dict)
+    """Of a choice that is bound to a form, whether all that came of it is a refusal."""
 
     @property
     def finished(self) -> bool:
@@ -82,6 +86,8 @@ class Reader:
         said, finish = part.said or _NOTHING, part.finish
         if finish is not None:
             self._finished.add(part.index)
+        if self._refused(part.index, said) and finish == "stop":
+            finish = "refusal"
         text = self._text(part.index, said, last=finish is not None)
         tokens = self._tokens(part, said)
         if not (text or tokens or said.thought or finish):
@@ -90,8 +96,14 @@ class Reader:
             raise EngineProtocolError("the engine called functions that it was not offered")
         return Chunk(part.index, text, tokens, finish, self.usage, said.thought, 1 if part.message is None else likely_tokens(text))
 
+    def _refused(self, index: int, said: Said) -> bool:
+        """Whether the model has only refused so far; in place of the server's own tool calls that is a message, where any will do."""
+        if self.bound and (self.formed or not self.native) and (said.content or said.refusal):
+            self._said[index] = not said.content and self._said.get(index, True)
+        return self._said.get(index, False)
+
     def _text(self, index: int, said: Said, *, last: bool) -> str:
-        if not self.native:
+        if not self.native or self._said.get(index, False):
             return said.content or said.refusal or ""
         writer = self._writers.setdefault(index, Writer(self.formed))
         text = writer.add(said)

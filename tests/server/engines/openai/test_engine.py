@@ -53,6 +53,20 @@ async def test_a_stream_is_read_as_it_comes() -> None:
     assert usage(chunks) == Usage(7, 3)
 
 
+FORMED = contracts.json_object()
+WORDS = ("I will ", "not.")
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize(("contract", "finish"), [(FORMED, "refusal"), (contracts.text(), "stop")])
+async def test_a_refusal_in_place_of_a_form_ends_as_one_and_in_prose_is_a_text(live: bool, contract: Contract, finish: str) -> None:
+    told = [delta(refusal=word) for word in WORDS]
+    play = sse_play(*told, delta(finish="stop"), USAGE) if live else json_play(completion(None, refusal="".join(WORDS)))
+    async with serving(play) as upstream, engine(upstream.url) as made:
+        found = folded(await gather(made, call(live=live, contract=contract)))
+    assert (found.text, found.finish_reason) == ("".join(WORDS), finish)
+
+
 async def test_a_stream_request_answered_with_one_completion_is_read_as_such() -> None:
     async with serving(GOOD) as upstream, engine(upstream.url) as made:
         assert folded(await gather(made, call(live=True))).text == "hello"
