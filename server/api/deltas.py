@@ -1,11 +1,11 @@
 """A committed answer as OpenAI's stream of deltas: a whole one replayed in natural pieces, a live one chunk by chunk."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from router.contract import Answer
-from router.types import Choice, Chunk, Generation, GenerationRequest, Token
+from router.types import Chunk, Generation, GenerationRequest, Token
 from server.api.render import Json, Stamp, finish_reason, logprobs, tool_call
 
 _WORD = re.compile(r"\s*\S+|\s+$")
@@ -28,8 +28,12 @@ class ChatDeltas:
             yield [_delta(index, {"role": "assistant", "content": None if answer.content is None else ""})]
             if choice.reasoning:
                 yield [_delta(index, {"reasoning_content": choice.reasoning})]
-            for delta, tokens in self._pieces(answer, choice):
-                yield [_delta(index, delta, self._logprobs(tokens))]
+            for piece in _apart(answer):
+                yield [_delta(index, piece)]
+            if answer.content is not None:
+                tokens = choice.tokens if self.request.sampling.logprobs else ()
+                for text, own in spoken(answer.content, tokens):
+                    yield [_delta(index, {"content": text}, self._logprobs(own))]
 
     def open(self) -> Iterator[list[Json]]:
         """The head of a live answer, which has one choice only."""
@@ -51,14 +55,6 @@ class ChatDeltas:
 
     def _logprobs(self, tokens: Sequence[Token]) -> Json | None:
         return logprobs(tokens, self.request.sampling.top_logprobs) if self.request.sampling.logprobs else None
-
-    def _pieces(self, answer: Answer, choice: Choice) -> Iterable[tuple[Json, Sequence[Token]]]:
-        if answer.tool_calls:
-            return ((piece, ()) for piece in _calls(answer))
-        if answer.refusal is not None:
-            return (({"refusal": piece}, ()) for piece in words(answer.refusal))
-        tokens = choice.tokens if self.request.sampling.logprobs else ()
-        return (({"content": piece}, own) for piece, own in spoken(answer.content or "", tokens))
 
 
 def spoken(text: str, tokens: Sequence[Token]) -> Iterator[tuple[str, Sequence[Token]]]:
@@ -83,11 +79,14 @@ def pieces(arguments: str) -> list[str]:
     return _ARGUMENTS.findall(arguments)
 
 
-def _calls(answer: Answer) -> Iterator[Json]:
+def _apart(answer: Answer) -> Iterator[Json]:
+    """What is told in place of content."""
     for index, call in enumerate(answer.tool_calls):
         yield {"tool_calls": [{"index": index, **tool_call(call.id, call.name, "")}]}
         for piece in pieces(call.arguments):
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+    for word in words(answer.refusal or ""):
+        yield {"refusal": word}
 
 
 def _delta(index: int, delta: Json, found: Json | None = None) -> Json:

@@ -1,15 +1,17 @@
 """A committed answer as the chunks of OpenAI's two completion endpoints."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from router.errors import SmallfirstError
 from router.events import Finished
 from router.types import Chunk, Generation, Outcome
 from server.api import errors
-from server.api.render import Json, Stamp, usage
+from server.api.render import Json, Stamp, encoded, usage
 from server.api.sse import DONE, event
+
+_TAIL = b"}\n\n"
 
 
 class Deltas(Protocol):
@@ -24,15 +26,19 @@ class Deltas(Protocol):
     def ends(self) -> Iterator[list[Json]]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Chunks:
-    """One stream of `kind` objects; `account` makes the `smallfirst` object of the last."""
+    """One stream of `kind` objects; `account` makes the `smallfirst` object of the last. What all of them begin with is written once."""
 
     kind: str
     stamp: Stamp
     deltas: Deltas
     include_usage: bool
     account: Callable[[Outcome], Json]
+    _head: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._head = event(self.stamp.object(self.kind, [])).removesuffix(b"[]" + _TAIL)
 
     def replay(self, generation: Generation) -> Iterator[bytes]:
         """A judged answer."""
@@ -60,7 +66,7 @@ class Chunks:
         yield b"".join((*map(event, last), DONE))
 
     def _event(self, choices: list[Json]) -> bytes:
-        return event(self.stamp.object(self.kind, choices))
+        return self._head + encoded(choices) + _TAIL
 
 
 def failed(error: SmallfirstError) -> bytes:
