@@ -22,6 +22,10 @@ DryRun = Callable[[Mapping[str, Any]], str | None]
 """Tries a call without its effects: why it would fail, or `None`. What it raises means that it cannot say."""
 
 
+_BROKEN = (Exception, SystemExit)
+"""What other people's code may end with: a library that gives up the process must not take the gateway with it."""
+
+
 class CannotJudge(Exception):
     """A check or a dry run broke, so that nobody knows whether the call would work."""
 
@@ -65,13 +69,17 @@ class Function:
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False, include_context=False)
             return tuple(Violation(clip(pointer(item["loc"]), 200), clip(item["msg"], 200)) for item in found[:16])
+        except _BROKEN as error:
+            raise CannotJudge(f"a validator of {self.name} broke: {type(error).__name__}") from error
         return ()
 
     def _senseless(self, arguments: Mapping[str, Any]) -> tuple[Violation, ...]:
         try:
             found = [check(arguments) for check in self.checks]
-        except Exception as error:
+        except _BROKEN as error:
             raise CannotJudge(f"a check of {self.name} broke: {type(error).__name__}") from error
+        for told in found:
+            self._held(told, Violation, "a check")
         return tuple(violation for violation in found if violation is not None)
 
     def rehearse(self, arguments: Mapping[str, Any]) -> tuple[Violation, ...]:
@@ -80,9 +88,15 @@ class Function:
             return ()
         try:
             complaint = self.dry_run(arguments)
-        except Exception as error:
+        except _BROKEN as error:
             raise CannotJudge(f"the dry run of {self.name} broke: {type(error).__name__}") from error
+        self._held(complaint, str, "the dry run")
         return (Violation("", clip(complaint, 200)),) if complaint else ()
+
+    def _held(self, told: object, kind: type, who: str) -> None:
+        """What a person's code says is not known to be what its annotation says."""
+        if not isinstance(told, kind | None):
+            raise CannotJudge(f"{who} of {self.name} gave {type(told).__name__}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.call is None:

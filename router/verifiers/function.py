@@ -2,7 +2,9 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
+
+from pydantic import Field
 
 from router.contract import toolcalls
 from router.contract.strictjson import NotJson, glanced, parse
@@ -23,7 +25,7 @@ class FunctionVerifier:
 
     kind: ClassVar[str] = "function"
     registry: Registry | None = None
-    dry_run_seconds: float = 2.0
+    dry_run_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
 
     @property
     def needs(self) -> Evidence:

@@ -44,7 +44,7 @@ class PythonVerifier:
                 found = await self._called(draft)
         except TimeoutError:
             return Verdict(self.kind, Ruling.UNABLE, "timeout")
-        except Exception as error:  # noqa: BLE001  # the operator's code may raise anything, and none of it may keep a draft or end a request
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # the operator's code may raise anything: it keeps no draft, ends no request
             return Verdict(self.kind, Ruling.UNABLE, f"raised {type(error).__name__}")
         return self._told(found, draft)
 

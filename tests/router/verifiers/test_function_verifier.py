@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, field_validator
 
 from router import contract as contracts
 from router.errors import ConfigError
@@ -71,6 +72,52 @@ def test_every_call_is_judged(text: str, ruling: Ruling, reason: str, path: str 
     assert [violation.path for violation in verdict.violations] == ([] if path is None else [path])
 
 
+def _exits(_arguments: object) -> Any:
+    raise SystemExit(3)
+
+
+async def _later(_arguments: object) -> str:
+    return "sold out"
+
+
+class Fussy(BaseModel):
+    """Be fussy."""
+
+    count: int
+
+    @field_validator("count")
+    @classmethod
+    def _known(cls, count: int) -> int:
+        return {3: 3}[count]
+
+
+def _checked(check: Any = None, dry_run: Any = None) -> Registry:
+    @function(checks=(check,) if check else (), dry_run=dry_run)
+    def order(count: int) -> None:
+        """Order things."""
+
+    return Registry.of(order)
+
+
+@pytest.mark.filterwarnings("ignore:coroutine '_later' was never awaited:RuntimeWarning")
+@pytest.mark.parametrize(
+    ("registry", "reason"),
+    [
+        (_checked(check=lambda _: "bad"), "a check of order gave str"),
+        (_checked(check=lambda _: False), "a check of order gave bool"),
+        (_checked(check=_exits), "a check of order broke: SystemExit"),
+        (_checked(dry_run=lambda _: {"error": "sold out"}), "the dry run of order gave dict"),
+        (_checked(dry_run=_exits), "the dry run of order broke: SystemExit"),
+        (_checked(dry_run=_later), "the dry run of order gave coroutine"),
+        (Registry.of(Fussy), "a validator of Fussy broke: KeyError"),
+    ],
+)
+def test_a_registry_that_does_not_say_what_it_should_is_unable(registry: Registry, reason: str) -> None:
+    (only,) = registry
+    verdict = judged(calls((only.name, {"count": 1})), contracts.tools(registry.tools()), registry)
+    assert (verdict.ruling, verdict.reason) == (Ruling.UNABLE, reason)
+
+
 def test_a_dry_run_that_takes_too_long_is_unable() -> None:
     verdict = judged(calls(("order", {"count": 99})), dry_run_seconds=0.02)
     assert (verdict.ruling, verdict.reason) == (Ruling.UNABLE, "dry_run_timeout")
@@ -98,4 +145,7 @@ def test_without_tools_there_is_nothing_to_judge() -> None:
 def test_options_are_checked_at_start_up() -> None:
     with pytest.raises(ConfigError, match=r"verifiers\[1\]\.strictness"):
         verifiers.build({"kind": "function", "strictness": 3}, "verifiers[1]")
+    for seconds in (0, -1, float("nan"), 3600):
+        with pytest.raises(ConfigError, match=r"verifiers\[1\]\.dry_run_seconds"):
+            verifiers.build({"kind": "function", "dry_run_seconds": seconds}, "verifiers[1]")
     assert verifiers.build({"kind": "function"}, "verifiers[1]").needs is Evidence.NONE

@@ -27,6 +27,10 @@ async def broken(asked: Draft) -> bool:
     raise LookupError(asked.choice.text)
 
 
+def exits(asked: Draft) -> bool:
+    raise SystemExit(3)
+
+
 @pytest.mark.parametrize(
     ("function", "expected", "reason"),
     [
@@ -37,6 +41,7 @@ async def broken(asked: Draft) -> bool:
         (lambda asked: None, Ruling.UNABLE, "gave NoneType"),
         (lambda asked: 1 / 0, Ruling.UNABLE, "raised ZeroDivisionError"),
         (broken, Ruling.UNABLE, "raised LookupError"),
+        (exits, Ruling.UNABLE, "raised SystemExit"),
         (lambda asked: time.sleep(0.2) or True, Ruling.UNABLE, "timeout"),
     ],
 )
