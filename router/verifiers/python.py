@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar
@@ -12,7 +13,7 @@ from router.asking import discreet
 from router.errors import ConfigError
 from router.ports import Services
 from router.registry import resolved, verifiers
-from router.types import Draft, Evidence, Ruling, Verdict
+from router.types import Draft, Evidence, Ruling, Verdict, Violation
 
 
 @verifiers.register("python")
@@ -60,4 +61,15 @@ class PythonVerifier:
             return Verdict(self.kind, Ruling.ACCEPT if found else Ruling.DEFER)
         if not isinstance(found, Verdict):
             return Verdict(self.kind, Ruling.UNABLE, f"gave {type(found).__name__}")
-        return replace(found, verifier=self.kind, reason=discreet(found.reason, draft))
+        try:
+            return self._sound(found, draft)
+        except (TypeError, ValueError):
+            return Verdict(self.kind, Ruling.UNABLE, "gave no sound Verdict")
+
+    def _sound(self, found: Verdict, draft: Draft) -> Verdict:
+        """The Verdict, which only its annotations bound; TypeError or ValueError where it rules nothing or cannot be counted."""
+        if not 0 <= found.cost < math.inf or not (found.confidence is None or 0 <= found.confidence <= 1):
+            raise ValueError("a cost or a confidence out of range")
+        if not isinstance(found.reason, str) or not all(isinstance(violation, Violation) for violation in found.violations):
+            raise TypeError("a reason that is no text, or violations that are none")
+        return replace(found, verifier=self.kind, ruling=Ruling(found.ruling), reason=discreet(found.reason, draft))

@@ -27,7 +27,7 @@ async def broken(asked: Draft) -> bool:
     raise LookupError(asked.choice.text)
 
 
-def exits(asked: Draft) -> bool:
+def exits(_: Draft) -> bool:
     raise SystemExit(3)
 
 
@@ -48,6 +48,35 @@ def exits(asked: Draft) -> bool:
 async def test_the_function_rules_and_its_failures_are_unable(function: Callable[..., Any], expected: Ruling, reason: str) -> None:
     verdict = await python(function, timeout=0.1).judge(ASKED)
     assert (verdict.verifier, verdict.ruling, verdict.reason) == ("python", expected, reason)
+
+
+def _odd(**fields: Any) -> Verdict:
+    return Verdict(**{"verifier": "python", "ruling": Ruling.ACCEPT, **fields})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        _odd(ruling="denied"),
+        _odd(ruling="DEFER"),
+        _odd(ruling=None),
+        _odd(cost=-1.0),
+        _odd(cost=float("nan")),
+        _odd(cost="free"),
+        _odd(confidence=7.0),
+        _odd(confidence=float("nan")),
+        _odd(reason=None),
+        _odd(violations=("wrong",)),
+        _odd(violations=None),
+    ],
+)
+async def test_a_verdict_that_rules_nothing_or_cannot_be_counted_keeps_no_draft(given: Verdict) -> None:
+    verdict = await python(lambda asked: given, timeout=10).judge(ASKED)
+    assert (verdict.ruling, verdict.reason, verdict.cost) == (Ruling.UNABLE, "gave no sound Verdict", 0.0)
+
+
+async def test_a_ruling_by_its_word_is_that_ruling() -> None:
+    assert (await python(lambda asked: _odd(ruling="defer"), timeout=10).judge(ASKED)).ruling is Ruling.DEFER
 
 
 async def test_a_cancelled_request_stays_cancelled() -> None:
