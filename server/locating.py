@@ -24,12 +24,20 @@ def locate(detail: ErrorDetails, document: object) -> Location:
     node: Any = document
     parts = detail["loc"]
     for index, part in enumerate(parts):
-        if _holds(node, part):
+        if _holds(node, part) and not _names_a_member(detail, node, index):
             node = node[part]
             found.append(part)
         elif detail["type"] == "missing" and index == len(parts) - 1:
             found.append(part)
     return (*found, *_telling(detail))
+
+
+def _names_a_member(detail: ErrorDetails, node: Any, index: int) -> bool:
+    """Whether this part of the location is a union member's name although a field is called so too: what follows is beside the field."""
+    part, rest = detail["loc"][index], detail["loc"][index + 1 :]
+    if not rest or isinstance(node[part], Mapping | list | tuple):
+        return False
+    return _holds(node, rest[0]) or (detail["type"] == "missing" and len(rest) == 1)
 
 
 def _telling(detail: ErrorDetails) -> tuple[str, ...]:

@@ -22,12 +22,14 @@ def run(options: argparse.Namespace) -> int:
     settings = load(options.config)
     from server.build import gateway, notices
     from server.observers.metrics import MULTIPROCESS
+    from server.serving import encryption
 
     folder = options.config.resolve().parent
     with tempfile.TemporaryDirectory(prefix="smallfirst-") as counts:
         if options.workers > 1:
             os.environ[MULTIPROCESS] = counts
         gateway(settings, folder, write=lambda line: None)
+    encryption(settings.listen.tls, folder)
     for name, sentences in notices(settings, folder).items():
         for sentence in sentences:
             print(f"warning: route {name}: {sentence}", file=sys.stderr)

@@ -27,6 +27,9 @@ def check_access(access: Access, listen: Listen) -> None:
 def check_ports(engines: Mapping[str, EngineSettings], listen: Listen) -> None:
     """No two of this machine's servers on one port."""
     taken = {listen.port: "the gateway"}
+    internal = listen.internal
+    if internal is not None and internal.port == listen.port != 0 and internal.host == listen.host:
+        refuse("listen.internal.port", f"{internal.port} is the port of the gateway already")
     for name, engine in engines.items():
         if isinstance(engine, VLLMEngine) and (other := taken.setdefault(engine.port, name)) != name:
             refuse(f"engines.{name}.port", f"{engine.port} is the port of {other} already")
@@ -49,6 +52,8 @@ def check_names(default_route: str, aliases: Mapping[str, str], routes: Mapping[
     if default_route not in routes:
         refuse("default_route", f"there is no route {default_route!r}")
     for alias, target in aliases.items():
+        if alias in routes:
+            refuse(f"aliases.{alias}", "a route has that name, and goes before an alias")
         route, _, tier = target.partition("/")
         if route not in routes or (tier and tier not in {rung.label for rung in routes[route].tiers}):
             refuse(f"aliases.{alias}", f"{target!r} is neither a route nor route/tier")

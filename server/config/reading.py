@@ -10,6 +10,10 @@ from router.errors import ConfigError
 from server.config.settings import Settings
 from server.locating import foremost
 
+_TOLD = {"extra_forbidden": "unknown key"} | dict.fromkeys(
+    ("model_type", "model_attributes_type", "dict_type"), "must be a mapping of keys"
+)
+
 
 def load(path: Path) -> Settings:
     """Read and check a configuration file; raises ConfigError naming the key."""
@@ -38,7 +42,7 @@ def checked(document: object) -> Settings:
     except ValidationError as error:
         detail, location = foremost(error, document)
         key = ".".join(map(str, location))
-        message = "unknown key" if detail["type"] == "extra_forbidden" else detail["msg"]
+        message = _TOLD.get(detail["type"], detail["msg"])
         raise ConfigError(f"{key}: {message}", param=key) from error
 
 

@@ -16,6 +16,7 @@ def check(name: str, route: RouteSettings, engines: Mapping[str, EngineSettings]
     _check_gates(name, route)
     _check_targets(name, route)
     _check_tasks(name, route)
+    _check_guards(name, route)
     _check_prompts(name, route, engines, outcomes)
     _check_retriever(name, route, engines)
     _check_deadline(name, route)
@@ -72,6 +73,15 @@ def _check_tasks(name: str, route: RouteSettings) -> None:
             refuse(f"routes.{name}.tasks.{task}.tiers", f"this route has no tier {unknown[0]!r}")
         if given.target is not None and given.target not in route.targets:
             refuse(f"routes.{name}.tasks.{task}.target", f"routes.{name}.targets has no {given.target!r}")
+
+
+def _check_guards(name: str, route: RouteSettings) -> None:
+    labels = {tier.label for tier in route.tiers}
+    for index, guard in enumerate(route.guards):
+        allowed = guard.options.get("allow")
+        for tier in allowed if isinstance(allowed, list) else []:
+            if isinstance(tier, str) and tier not in labels:
+                refuse(f"routes.{name}.guards.{index}.allow", f"this route has no tier {tier!r}")
 
 
 def _check_prompts(name: str, route: RouteSettings, engines: Mapping[str, EngineSettings], outcomes: Outcomes | None) -> None:

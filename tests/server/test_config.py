@@ -95,6 +95,12 @@ def test_defaults_are_the_designs() -> None:
         ("deadline: 30", "deadline: .nan", "routes.auto.budget.deadline"),
         ("when_exhausted: best", "when_exhausted: worst", "routes.auto.when_exhausted"),
         ("outcomes: {url", "outcome: {url", "outcome"),
+        ("  own: {", "  low: {kind: adapter, of: slm, adapter: a, rank: 8}\n  own: {", "engines.low.rank"),
+        ("  own: {", "  low: {kind: adapter, adapter: a}\n  own: {", "engines.low.of"),
+        ("gpt-4o: auto", "auto: auto/llm", "aliases.auto"),
+        ("max_concurrency: 256", "internal: {port: 8080}", "listen.internal.port"),
+        ("    target:", "    guards: [{kind: prompt, patterns: [a], allow: [slm, slmm]}]\n    target:", "routes.auto.guards.0.allow"),
+        ("price: {prompt: 0.02, completion: 0.04}", "price: cheap", "routes.auto.tiers.0.price"),
     ],
 )
 def test_every_mistake_names_its_key_in_full(before: str, after: str, key: str) -> None:

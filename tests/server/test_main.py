@@ -209,6 +209,13 @@ def test_check_says_that_a_configuration_is_fine(settings: Path, capsys: pytest.
     assert "auto (small < large)" in capsys.readouterr().out
 
 
+def test_check_refuses_a_certificate_that_is_not_there(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    secure = settings.with_name("secure.yaml")
+    secure.write_text(f"{SETTINGS}\nlisten: {{tls: {{certificate: none.pem, key: none.key}}}}\n")
+    assert main(["check", "--config", str(secure)]) == 2
+    assert "listen.tls" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("workers", "code"), [(1, 0), (2, 2)])
 def test_check_refuses_workers_that_would_each_grant_the_whole_of_a_limit(tmp_path: Path, workers: int, code: int) -> None:
     path = tmp_path / "keyed.yaml"

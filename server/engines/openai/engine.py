@@ -195,7 +195,8 @@ def _key(options: OpenAIOptions, environment: Mapping[str, str]) -> str | None:
         return None
     key = environment.get(options.api_key_env, "").strip()
     if not key:
-        raise ConfigError(f"the environment variable {options.api_key_env} is not set", param="api_key_env")
+        where = f"engines.{options.name}.api_key_env"
+        raise ConfigError(f"{where}: the environment variable {options.api_key_env} is not set", param=where)
     return key
 
 
