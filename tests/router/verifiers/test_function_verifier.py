@@ -76,10 +76,6 @@ def _exits(_arguments: object) -> Any:
     raise SystemExit(3)
 
 
-async def _later(_arguments: object) -> str:
-    return "sold out"
-
-
 class Fussy(BaseModel):
     """Be fussy."""
 
@@ -99,7 +95,6 @@ def _checked(check: Any = None, dry_run: Any = None) -> Registry:
     return Registry.of(order)
 
 
-@pytest.mark.filterwarnings("ignore:coroutine '_later' was never awaited:RuntimeWarning")
 @pytest.mark.parametrize(
     ("registry", "reason"),
     [
@@ -108,7 +103,6 @@ def _checked(check: Any = None, dry_run: Any = None) -> Registry:
         (_checked(check=_exits), "a check of order broke: SystemExit"),
         (_checked(dry_run=lambda _: {"error": "sold out"}), "the dry run of order gave dict"),
         (_checked(dry_run=_exits), "the dry run of order broke: SystemExit"),
-        (_checked(dry_run=_later), "the dry run of order gave coroutine"),
         (Registry.of(Fussy), "a validator of Fussy broke: KeyError"),
     ],
 )
