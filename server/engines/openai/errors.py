@@ -46,6 +46,8 @@ def of_trouble(trouble: Trouble) -> EngineFailure:
             return EngineProtocolError("the engine closed the connection before its answer was finished")
         case "too_long":
             return EngineProtocolError("the engine's answer is too long")
+        case "compressed":
+            return EngineProtocolError("the engine compressed its answer, though it was asked not to")
         case "protocol":
             return EngineProtocolError("the engine's answer is no valid HTTP")
 

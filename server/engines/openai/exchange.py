@@ -110,7 +110,7 @@ class PooledExchange:
         """What came of the body since; b"" at its end. Raises Interrupted."""
         connection = self.connection
         if self._header(b"content-encoding").lower() not in ("", "identity"):
-            raise Interrupted("protocol")
+            raise Interrupted("compressed")
         while not (piece := connection.take()):
             if connection.complete:
                 return b""

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Trouble = Literal["connect", "certificate", "connect_timeout", "reset", "read_timeout", "total_timeout", "too_long", "protocol"]
+Trouble = Literal[
+    "connect", "certificate", "connect_timeout", "reset", "read_timeout", "total_timeout", "too_long", "compressed", "protocol"
+]
 """What can go wrong with one exchange below the level of statuses."""
 
 SAFE_TROUBLES: frozenset[Trouble] = frozenset({"connect", "connect_timeout", "reset"})

@@ -130,7 +130,7 @@ async def test_a_body_without_length_ends_with_its_connection() -> None:
         (b"", "reset"),
         (HEAD + b"x: " + b"y" * MOST_HEAD, "protocol"),
         (HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n", "protocol"),
-        (HEAD + b"content-encoding: gzip\r\ncontent-length: 4\r\n\r\nbody", "protocol"),
+        (HEAD + b"content-encoding: gzip\r\ncontent-length: 4\r\n\r\nbody", "compressed"),
         (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", "protocol"),
     ],
 )

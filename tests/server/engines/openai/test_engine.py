@@ -143,7 +143,7 @@ FAULTS: list[tuple[str, Play, type[EngineFailure], str]] = [
     ("an unasked choice", sse_play(delta("a", index=3)), EngineProtocolError, "nobody asked for"),
     ("text after the end", sse_play(delta("a", "stop"), delta("b")), EngineProtocolError, "went on"),
     ("unoffered calls", json_play(completion(None, "tool_calls")), EngineProtocolError, "not offered"),
-    ("compressed", Play((b"x",), headers=(("content-encoding", "gzip"),)), EngineProtocolError, "HTTP"),
+    ("compressed", Play((b"x",), headers=(("content-encoding", "gzip"),)), EngineProtocolError, "compressed"),
     ("redirect", Play(status=302, headers=(("location", "/elsewhere"),)), EngineProtocolError, "redirect"),
     ("bad request", json_play({"error": {"message": "no such field"}}, 400), EngineRejected, "no such field"),
     ("unprocessable", json_play({"detail": [{"loc": ["body"]}]}, 422), EngineRejected, "status 422"),
