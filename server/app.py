@@ -87,7 +87,7 @@ def _guarded(app: ASGIApp, parts: Parts) -> ASGIApp:
     door = None if parts.keys is None else Door(app, parts.keys, parts.wall, refused)
     app = door or Origins(app, parts.origins, parts.private, refused)
     if parts.origins:
-        shown, methods = ["x-request-id", "retry-after", *openapi.TOLD], ["GET", "POST", "DELETE"]
+        shown, methods = ["retry-after", "x-should-retry", *openapi.TOLD], ["GET", "POST", "DELETE"]
         app = CORSMiddleware(app, parts.origins, methods, ["*"], expose_headers=shown)
     return app
 
