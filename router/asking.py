@@ -93,7 +93,7 @@ async def _listen(engine: Engine, call: EngineCall, heard: _Heard) -> None:
 
 
 def _failed(engine: Engine, call: EngineCall, heard: _Heard, failure: EngineFailure) -> Said:
-    heard.failure = failure.with_traceback(None)  # as an attempt keeps it
+    heard.failure = failure.kept()  # as an attempt keeps it
     return Said(None, heard.spent(engine, call), heard.failure, call.receipt.energy)
 
 

@@ -89,7 +89,7 @@ class Running:
             elif not self.finished:
                 raise EngineProtocolError("the engine's answer ended before it was finished")
         except EngineFailure as error:
-            self.error = error.with_traceback(None)  # which would hold this attempt, that holds the error
+            self.error = error.kept()
             return None
         return chunk
 

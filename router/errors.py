@@ -31,7 +31,7 @@ SmallfirstError                     code, retryable
 `code` is the API's error code, the metric label and the log field at once. Status codes are the business of server/api/errors alone.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class SmallfirstError(Exception):
@@ -160,6 +160,11 @@ class EngineFailure(SmallfirstError):
     retryable = True
     worked: ClassVar[bool] = False
     retry_after: float | None = None
+
+    def kept(self) -> Self:
+        """Itself without where it and its causes were raised: those frames would hold the attempt, that holds the error."""
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class EngineTimeout(EngineFailure):

@@ -62,3 +62,13 @@ async def test_a_fault_leaves_nothing_to_the_collector(fault: str) -> None:
             for _ in range(5):
                 await asyncio.sleep(0)  # until the connections are gone
     assert not left
+
+
+@pytest.mark.parametrize("fault", FAILING)
+async def test_a_kept_fault_holds_no_frame(fault: str) -> None:
+    """Newer Pythons' frames lead back to their callers, also from an error that caused it."""
+    async with playing(FAULTS[fault]) as chaos, engine(chaos.url, **SHORT) as made:
+        for asking, live in product((attempt, question), (False, True)):
+            error = await asking(made, live)
+            assert error is not None
+            assert [error.__traceback__, error.__cause__, error.__context__] == [None] * 3
