@@ -213,9 +213,9 @@ def _records(path: Path, lines: Iterable[bytes], needed: _Needed, leave: Leave, 
 
 def _new(record: Record, where: str, seen: dict[tuple[str, str], str]) -> None:
     """The same question under the same id is the same label: counted twice it would make a bound look surer than it is."""
-    first = seen.setdefault((record.id, record.key), where)
-    if first != where:
+    if first := seen.get((record.id, record.key)):
         raise InvalidRequest(f"{where}: id: {record.id!r} is at {first} already, with the same question", param=where)
+    seen[record.id, record.key] = where
 
 
 def _loaded(line: bytes, where: str) -> dict[str, Any]:

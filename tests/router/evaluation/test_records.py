@@ -100,6 +100,12 @@ def test_broken_input_is_refused_naming_file_and_line(tmp_path: Path, bad: Any, 
         list(read([path], ["small", "large"]))
 
 
+def test_a_file_that_is_named_twice_counts_no_label_twice(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", record())
+    with pytest.raises(InvalidRequest, match=r"a\.jsonl:1: id: '1' is at .*a\.jsonl:1 already"):
+        list(read([path, path]))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"none\.jsonl"):
         list(read([tmp_path / "none.jsonl"]))
