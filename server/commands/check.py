@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from server.commands.parsing import Commands, add_command
+from server.commands.parsing import Commands, add_command, at_least_one
 from server.config import load
 
 
@@ -14,7 +14,9 @@ def add(commands: Commands) -> None:
     """Register the command."""
     parser = add_command(commands, "check", "validate a configuration and exit", "smallfirst check --config deploy/config/demo.yaml", run)
     parser.add_argument("--config", type=Path, required=True, metavar="F", help="the YAML configuration")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="as it is to be served: several must share what keys used")
+    parser.add_argument(
+        "--workers", type=at_least_one, default=1, metavar="N", help="as it is to be served: several must share what keys used"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from router.calibration.artifact import LEARNED, Artifact
 from router.calibration.thresholds import Threshold
-from server.commands.parsing import Commands, add_command
+from server.commands.parsing import Commands, add_command, positive
 from server.commands.recorded import add_price, add_records, records, refusals, say, tiers, writable
 
 
@@ -36,7 +36,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--max-cost",
-        type=dollars,
+        type=positive,
         metavar="DOLLARS",
         help="the best quality at this mean cost a request instead of a promise on the error; needs --price for both tiers",
     )
@@ -52,17 +52,6 @@ def share(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def dollars(text: str) -> float:
-    """A number over 0."""
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no amount over 0")
     return value
 
 

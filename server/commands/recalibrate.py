@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from router.errors import ConfigError
 from server.commands.fit import tell
-from server.commands.parsing import Commands, add_command
+from server.commands.parsing import Commands, add_command, at_least_one, positive
 from server.commands.recorded import refusals, say
 from server.config import load
 from server.observers.outcomes.ports import Source
@@ -26,9 +26,9 @@ def add(commands: Commands) -> None:
     parser.add_argument("--route", help="this route only; default: every one that has a calibration")
     parser.add_argument("--target", metavar="T", help="this stricter target of the route only; default: its own and every stricter one")
     parser.add_argument(
-        "--days", type=float, metavar="D", help="use the labels of so many last days; default: the route's recalibrate.days"
+        "--days", type=positive, metavar="D", help="use the labels of so many last days; default: the route's recalibrate.days"
     )
-    parser.add_argument("--least", type=int, metavar="N", help="refuse fewer labels; default: the route's recalibrate.least")
+    parser.add_argument("--least", type=at_least_one, metavar="N", help="refuse fewer labels; default: the route's recalibrate.least")
     parser.add_argument("--source", choices=[*get_args(Source), "all"], help="only labels of this source; default: the route's")
     parser.add_argument("--out", type=Path, metavar="ARTIFACT", help="write a file, and leave the store and its workers as they are")
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from server.commands.parsing import Commands, add_command
+from server.commands.parsing import Commands, add_command, at_least_one
 from server.config import Settings, checked, load
 from server.draining import leave_when_told
 
@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--port", type=int, help="instead of listen.port")
     parser.add_argument("--tls-cert", metavar="F", help="instead of listen.tls.certificate: PEM, with its chain")
     parser.add_argument("--tls-key", metavar="F", help="instead of listen.tls.key")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the port")
+    parser.add_argument("--workers", type=at_least_one, default=1, metavar="N", help="processes that share the port")
 
 
 def run(options: argparse.Namespace) -> int:

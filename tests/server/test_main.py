@@ -183,6 +183,26 @@ def test_a_bad_configuration_is_one_line_and_exit_code_2(command: list[str], tmp
     assert capsys.readouterr().err == "smallfirst: acess: unknown key\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("serve", "--workers", "0"),
+        ("serve", "--workers", "-3"),
+        ("check", "--workers", "0"),
+        ("recalibrate", "--least", "0"),
+        ("recalibrate", "--days", "-1"),
+        ("recalibrate", "--days", "nan"),
+    ],
+)
+def test_an_amount_that_makes_no_sense_is_refused_by_its_option(
+    command: str, option: str, value: str, settings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--config", str(settings), f"{option}={value}"])
+    assert ended.value.code == 2
+    assert f"argument {option}: " in capsys.readouterr().err
+
+
 def test_a_demonstration_whose_server_is_late_says_what_it_waited_for(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--config", str(settings), "--wait", "0.01"]) == 1
     assert capsys.readouterr().err == "smallfirst: the server was not ready within 0.01 s: it does not answer yet\n"
