@@ -160,6 +160,22 @@ async def test_after_a_stream_that_could_not_say_so_a_client_may_ask_once_more_a
         writer.close()
 
 
+async def test_what_was_sent_in_one_pile_is_answered_before_the_server_leaves_and_the_last_answer_says_so(tmp_path: Path) -> None:
+    play = sse_play(*map(delta, WORDS), delta(None, finish="stop"), USAGE, pause=0.05)
+    async with serving(play) as upstream, running(settings(tmp_path, upstream.url, delay=0)) as (process, client):
+        address = client.base_url.host, client.base_url.port
+        reader, writer = await asyncio.open_connection(*address)
+        body = json.dumps(STREAM).encode()
+        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n" * 2)
+        found = await reader.readuntil(b"word0 ")
+        process.send_signal(signal.SIGTERM)
+        found += await reader.read(-1)
+        assert found.count(b"HTTP/1.1 200") == 3
+        assert found.count(b"\r\nconnection: close\r\n") == found.rpartition(b"HTTP/1.1 200")[2].count(b"connection: close") == 1
+        writer.close()
+
+
 async def listens(host: str, port: int | None) -> bool:
     try:
         _, writer = await asyncio.open_connection(host, port)
