@@ -18,7 +18,7 @@ test: .venv/.dev ## the test suite
 	$(BIN)/python -m pytest
 
 clients: .venv/.run ## other people's clients, Python and Node, against the served bundled models
-	tests/clients/run.sh
+	PYTHON=$(BIN)/python tests/clients/run.sh
 
 lint: .venv/.dev ## style and types
 	$(BIN)/ruff check .
@@ -26,7 +26,7 @@ lint: .venv/.dev ## style and types
 	$(BIN)/mypy
 
 verify: .venv/.dev clients ## the deploy artefacts: needs prometheus, chromium, chromium-driver, with DOCKER_HOST set the containers too, with vLLM installed that too
-	deploy/verify/run.sh static chart live $(if $(DOCKER_HOST),image containers carried) $(if $(VLLM_PYTHON)$(shell command -v vllm),vllm)
+	PYTHON=$(BIN)/python deploy/verify/run.sh static chart live $(if $(DOCKER_HOST),image containers carried) $(if $(VLLM_PYTHON)$(shell command -v vllm),vllm)
 
 bench: .venv/.dev ## the runnable claims
 	$(BIN)/python bench/cascade.py --json
