@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel
-from router.contract.lengths import shortest
 
 from router.contract.checking import check
 from router.contract.jsonprefix import JsonPrefix
@@ -53,7 +52,6 @@ def schemas(data: bytes) -> None:
         contract = json_schema(schema)
     except InvalidRequest:
         return
-    shortest(contract)
     sketch(schema)
     if not check(contract, Choice(text, "stop")):
         reader = Prefix(contract)
