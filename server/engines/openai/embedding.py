@@ -1,20 +1,25 @@
 """Embeddings on the wire: what is asked of the server, and what its answer must be."""
 
-from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+from typing import Annotated
+
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import from_json, to_json
 
 from router.errors import EngineProtocolError
 from router.types import EmbeddingCall, Embeddings, Usage
 from server.engines.openai.errors import of_body
 
+_LARGEST = 3.4028234e38
+"""Of the 32-bit floats that clients are sent."""
+
 
 class _Vector(BaseModel):
     index: int
-    embedding: tuple[FiniteFloat, ...] = Field(min_length=1)
+    embedding: tuple[Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)], ...] = Field(min_length=1)
 
 
 class _Usage(BaseModel):
-    prompt_tokens: int = Field(default=0, ge=0)
+    prompt_tokens: int = Field(default=0, ge=0, lt=2**31)
 
 
 class _Answer(BaseModel):
@@ -42,4 +47,6 @@ def read(body: bytes, call: EmbeddingCall, secret: str | None) -> Embeddings:
     vectors = {vector.index: vector.embedding for vector in answer.data}
     if sorted(vectors) != list(range(len(call.texts))) or len({len(vector) for vector in vectors.values()}) != 1:
         raise EngineProtocolError("the engine gave other embeddings than were asked for")
+    if call.dimensions is not None and len(vectors[0]) != call.dimensions:
+        raise EngineProtocolError(f"the engine gave embeddings of {len(vectors[0])} dimensions, not of {call.dimensions}")
     return Embeddings(tuple(vectors[index] for index in sorted(vectors)), Usage(answer.usage.prompt_tokens))

@@ -69,13 +69,16 @@ async def test_vectors_are_packed_as_the_official_client_asks() -> None:
         whole({"data": []}),
         whole({"data": [{"index": 0, "embedding": []}]}),
         whole({"data": [{"index": 1, "embedding": [1.0]}]}),
+        whole(FOUND | {"data": [{"index": 0, "embedding": [0.5, -1.0, 0.25]}]}),
+        whole(FOUND | {"data": [{"index": 0, "embedding": [0.5, 1e39]}]}),
+        whole(FOUND | {"usage": {"prompt_tokens": 10**30}}),
         whole({"error": {"message": "no"}}),
         Play((b"<html>",)),
         Play((b"{}",), status=500),
     ],
 )
 async def test_a_wrong_answer_is_an_engine_error(play: Play) -> None:
-    response, _ = await ask(play)
+    response, _ = await ask(play, dimensions=2, encoding_format="base64")
     assert error(response)[:3] == (502, "api_error", "engine_error")
 
 
