@@ -57,6 +57,12 @@ def leave_when_told() -> None:
     signal.signal(signal.SIGTERM, _leave)
 
 
+def leave_on_hangup() -> None:
+    """One process alone cannot be replaced while it serves: it leaves as on SIGTERM, unless whoever started it had SIGHUP ignored."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda _number, _frame: signal.raise_signal(signal.SIGTERM))
+
+
 def _leave(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
 

@@ -19,7 +19,7 @@ from server.beside import Beside, bound
 from server.build import gateway
 from server.config import Settings, Tls, load
 from server.connections import Bounds, bounded
-from server.draining import Draining
+from server.draining import Draining, leave_on_hangup
 from server.listening import Listening
 from server.observers.metrics import MULTIPROCESS
 from server.orphans import end_with
@@ -73,6 +73,7 @@ def serve(path: Path, settings: Settings, workers: int) -> None:
 def _listen(path: Path, settings: Settings, workers: int) -> None:
     given = options(settings, path.resolve().parent)
     if workers == 1:
+        leave_on_hangup()
         with suppress(KeyboardInterrupt):
             Listening(uvicorn.Config(from_file(path), **given)).run()
         return

@@ -97,6 +97,18 @@ async def test_streams_end_whole_readiness_flips_first_and_requests_that_come_me
         assert await status(client, "/healthz") is None
 
 
+async def test_one_process_alone_leaves_in_good_order_on_sighup_too(tmp_path: Path) -> None:
+    play = sse_play(*map(delta, WORDS), delta(None, finish="stop"), USAGE, pause=0.05)
+    async with serving(play) as upstream, running(settings(tmp_path, upstream.url, delay=0)) as (process, client):
+        begun = asyncio.Event()
+        stream = asyncio.create_task(words(client, begun))
+        await begun.wait()
+        process.send_signal(signal.SIGHUP)
+        assert await stream == "".join(WORDS)
+        await process.communicate()
+        assert process.returncode in (0, -signal.SIGTERM)
+
+
 async def test_a_second_sigterm_ends_the_waiting(tmp_path: Path) -> None:
     async with serving(sse_play()) as upstream, running(settings(tmp_path, upstream.url, delay=600)) as (process, client):
         process.send_signal(signal.SIGTERM)
