@@ -222,7 +222,8 @@ _MESSAGE_TEXT = canonical(MESSAGE, "message", Limits())
 
 def _check_message(form: Contract | None, value: dict[str, object]) -> tuple[Violation, ...]:
     if form is None:
-        return violations(_MESSAGE_TEXT, value)
+        blank = isinstance(said := value["message"], str) and said.isspace()
+        return violations(_MESSAGE_TEXT, value) or ((Violation("/message", "is blank"),) if blank else ())
     unknown = [name for name in value if name != "message"]
     if unknown:
         return (Violation("", f"unknown properties: {clip(unknown[0], 40)}"),)

@@ -269,6 +269,10 @@ def test_every_wrong_call_is_found(text: str, path: str, message: str) -> None:
     assert not validator(contract.text).is_valid(json.loads(text))
 
 
+def test_a_message_of_blanks_is_no_answer() -> None:
+    assert said(contracts.tools([TIMER]), '{"message":" \\n"}') == [("/message", "is blank")]
+
+
 def test_right_calls_and_messages_pass() -> None:
     contract = contracts.tools([TIMER, PLACE, Tool("stop", {})])
     for text in (calls(("set_timer", {"a": 1}), ("go", {"to": "x"}), ("stop", {})), '{"message":"no"}'):
