@@ -152,7 +152,8 @@ class Ledger:
 
     def _hold_to_exchange(self, key: Key, now: float) -> None:
         limited = key.rate is not None or key.budgets
-        if self.strict is not None and limited and self.exchange is not None and now - self._together > self.strict:
+        away = abs(now - self._together)  # a clock that was put back says as little as one that ran on
+        if self.strict is not None and limited and self.exchange is not None and away > self.strict:
             raise StoreUnavailable("what this key has used cannot be known now; try again later")
 
     def _hold_to_rate(self, key: Key, now: float) -> None:

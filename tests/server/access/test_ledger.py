@@ -224,6 +224,21 @@ async def test_while_the_others_are_away_each_counts_alone_and_tells_all_of_it_l
     assert shared.totals[next(count for count in shared.totals if count.key == "ann" and count.window.startswith("m"))] == 5
 
 
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
+async def test_where_it_is_strict_a_clock_that_jumps_opens_nothing_while_the_exchange_is_lost(jump: float) -> None:
+    clock, shared = Clock(), Shared()
+    book = ledger(clock, exchange=shared, strict=10.0)
+    await book.settle(KEYS)
+    clock.now += jump
+    shared.away = True
+    await book.settle(KEYS)
+    with pytest.raises(StoreUnavailable):
+        ask(book, ANN)
+    shared.away = False
+    await book.settle(KEYS)
+    ask(book, ANN)
+
+
 async def test_where_it_is_strict_a_lost_exchange_refuses_keys_with_limits_after_a_while() -> None:
     clock, shared = Clock(), Shared()
     book = ledger(clock, exchange=shared, strict=10.0)
