@@ -65,7 +65,7 @@ down() { compose --profile '*' down --volumes --remove-orphans --timeout 45; }
 chart() {
   tools
   say "chart: values, schema, manifests, configurations, releases"
-  SMALLFIRST_PYTHON=$PWD/$PYTHON "$TOOLS/bin/python" -m pytest -rs helm/tests
+  SMALLFIRST_PYTHON=$(realpath -s "$PYTHON") "$TOOLS/bin/python" -m pytest -rs helm/tests
 }
 
 live() {
@@ -167,7 +167,7 @@ carried() {
   say "carried as an archive into an empty engine without a network"
   compose config --images gateway prometheus grafana | sort -u | xargs docker save | gzip -1 >build/images.tar.gz
   echo "archive $(stat -c %s build/images.tar.gz) bytes"
-  COMPOSE=$PWD/$TOOLS/bin/docker-compose PYTHON=$PYTHON deploy/verify/carried.sh build/images.tar.gz
+  COMPOSE=$(realpath -s "$TOOLS/bin/docker-compose") PYTHON=$PYTHON deploy/verify/carried.sh build/images.tar.gz
   rm build/images.tar.gz
 }
 
