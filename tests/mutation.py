@@ -87,12 +87,12 @@ MUTANTS = (
         "Ruling.ACCEPT",
         "router/verifiers/test_python_verifier",
     ),
-    _router("check: a cut answer keeps its form", "contract/checking", 'if choice.finish_reason == "length":', "if False:", WRONG, TRAPS),
+    _router("check: a cut answer keeps its form", "contract/checking", "if choice.finish_reason in _ENDS:", "if False:", WRONG, TRAPS),
     _router("check: any function is known", "contract/toolcalls", "if not isinstance(name, str) or name not in texts:", "if False:", WRONG),
     _router(
         "check: arguments are not looked at",
         "contract/toolcalls",
-        'return violations(texts[name], call["arguments"], f"{path}/arguments")',
+        'return violations(texts[name], arguments, f"{path}/arguments")',
         "return ()",
         WRONG,
     ),
@@ -118,7 +118,7 @@ MUTANTS = (
     _router(
         "task: its target is not asked", "route", "self.verifiers if request.target is None else", "self.verifiers if True else", TASKS
     ),
-    _router("owed: a judge that nobody waits for is free", "verification", "if tab.cost or tab.energies:", "if False:", OWED),
+    _router("owed: a judge that nobody waits for is free", "verification", "if not tab.clean:", "if False:", OWED),
     _router("owed: what was asked is not on the tab", "asking", "tab.add(rate.of(usage), usage, call.receipt.energy)", "pass", OWED),
     _router(
         "schema-first: examples are anybody's", "schemafirst", "key = request.owner, family(request)", 'key = "", family(request)', FIRST
@@ -127,7 +127,7 @@ MUTANTS = (
     _router("schema-first: examples ignore residency and guards", "schemafirst", "if tier in tiers]", "]", "server/test_schema_first"),
     _router("retriever: vectors ignore residency", "ranking", "if request.inside_only and self.outside:", "if False:", RANKING),
     _router("retriever: vectors are not asked", "rung", "keep, self.ranked)", "keep)", "server/test_retriever"),
-    _router("gate: languages close nothing", "gate", '"gate" if states[name].foreign else None', "None", GATE),
+    _router("gate: languages close nothing", "gate", 'Skip(tier, "gate") if state.foreign else None', "None", GATE),
     Mutant(
         "log: words without content",
         "server/observers/outcomes/encoding.py",
@@ -139,7 +139,7 @@ MUTANTS = (
     _router("gate: residency is open", "gate", 'request.inside_only and tier.location == "outside"', "False", GATE, RESIDENCY),
     _router("gate: guards are open", "gate", "    if state.guarded:\n", "    if False:\n", "router/test_guards", TRAPS),
     _router("gate: context is endless", "gate", "<= tier.context", "< 10**9", GATE),
-    _router("gate: every tier reads everything", "gate", "if not request.modalities <= tier.modalities:", "if False:", GATE),
+    _router("gate: every tier reads everything", "gate", "if not modalities <= tier.modalities:", "if False:", GATE),
     _router("gate: a broken engine is asked", "gate", 'None if state.available else "breaker_open"', "None", GATE),
     _router(
         "gate: loops start at the bottom", "gate", "looping is not None and", "False and", "router/test_loops", "server/api/test_tool_loops"
@@ -156,7 +156,7 @@ MUTANTS = (
     _router(
         "guard: the webhook ignores residency", "guards", 'if request.inside_only and hook.location == "outside":', "if False:", RESIDENCY
     ),
-    _router("cascade: every tier is live", "rung", "self.last and self.route.live_text", "True", CASCADE, TRAPS),
+    _router("cascade: every tier is live", "rung", "prose and self.last and route.live_text", "True", CASCADE, TRAPS),
     _router(
         "cascade: only the first choice is judged",
         "rung",
