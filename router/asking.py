@@ -22,14 +22,15 @@ Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """An option: dollars per million tokens."""
+    """An option: dollars per million tokens, `cached` for those of the prompt that the engine had in its cache."""
 
     prompt: Dollars
     completion: Dollars
+    cached: Dollars | None = None
 
     def of(self, usage: Usage) -> float:
         """Dollars for the usage."""
-        return Price(self.prompt, self.completion).of(usage)
+        return Price(self.prompt, self.completion, cached=self.cached).of(usage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,14 +103,21 @@ class Aside:
 
 @record(frozen=True, slots=True)
 class Price:
-    """Dollars per million tokens, or, where `hour` is given, per hour of the machine that the calls share."""
+    """Dollars per million tokens, or, where `hour` is given, per hour of the machine that the calls share.
+
+    `cached` is for prompt tokens that the engine had in its cache, `None` where they cost what others do.
+    """
 
     prompt: float = 0.0
     completion: float = 0.0
     hour: float | None = None
+    cached: float | None = None
 
     def of(self, usage: Usage, receipt: Receipt | None = None) -> float:
         """Dollars for the usage; by the hour they are what the receipt says, 0.0 where the machine's time was not metered."""
         if self.hour is not None:
             return 0.0 if receipt is None else receipt.dollars or 0.0
-        return (usage.prompt_tokens * self.prompt + usage.completion_tokens * self.completion) / 1e6
+        dear = usage.prompt_tokens * self.prompt + usage.completion_tokens * self.completion
+        if self.cached is not None:
+            dear -= min(usage.cached_tokens, usage.prompt_tokens) * (self.prompt - self.cached)
+        return dear / 1e6

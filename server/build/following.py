@@ -52,7 +52,7 @@ def _audit_judge(name: str, route: RouteSettings, around: Surroundings) -> Agree
     given = route.audit_judge
     if given is None:
         return None
-    price = Rate(given.price.prompt, given.price.completion)
+    price = Rate(given.price.prompt, given.price.completion, given.price.cached)
     outside = around.services.outside(given.engine)
     made = AgreementJudge(around.engines[given.engine].engine, price, given.timeout, given.max_tokens, outside)
     if not made.able:

@@ -58,7 +58,7 @@ def _ranker(name: str, route: RouteSettings, around: Surroundings) -> Likeness |
     if embedder is None:
         refuse(f"routes.{name}.retriever.engine", f"engine {given.engine!r} makes no embeddings")
         return None
-    price = Rate(given.price.prompt, given.price.completion)
+    price = Rate(given.price.prompt, given.price.completion, given.price.cached)
     return Likeness(embedder, price, given.timeout, given.location == "outside" or around.services.outside(given.engine))
 
 
@@ -111,4 +111,8 @@ def built_tier(tier: TierSettings, around: Surroundings) -> Tier:
 
 def price_of(tier: TierSettings) -> Price:
     """What its calls cost."""
-    return Price(hour=tier.price.hour) if isinstance(tier.price, HourPrice) else Price(tier.price.prompt, tier.price.completion)
+    return (
+        Price(hour=tier.price.hour)
+        if isinstance(tier.price, HourPrice)
+        else Price(tier.price.prompt, tier.price.completion, cached=tier.price.cached)
+    )

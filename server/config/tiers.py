@@ -11,10 +11,11 @@ from server.config.plain import Dollars, Name, Strict
 
 
 class TokenPrice(Strict):
-    """Dollars per million tokens."""
+    """Dollars per million tokens; `cached` is for those of the prompt that the engine had in its cache, where they cost less."""
 
     prompt: Dollars
     completion: Dollars
+    cached: Dollars | None = None
 
 
 class HourPrice(Strict):

@@ -10,7 +10,8 @@ class Yardstick:
     """The last tier of a route and its price.
 
     An answer that it gave itself had cost the same without the tiers before it. An answer of a smaller tier is priced by its own tokens at
-    the last tier's price: the same words, or about as many. By the hour that price is what the last tier's calls have cost a token so far.
+    the last tier's price, what was cached as cached there too: the same words, or about as many. By the hour that price is what the last
+    tier's calls have cost a token so far.
     """
 
     tier: str

@@ -235,3 +235,19 @@ async def test_an_audits_judge_outside_never_compares_what_must_stay_inside(insi
         await world.ask("say something", **({"metadata": {"residency": "inside"}} if inside else {}))
     assert len(world.small.calls) == (2 if inside else 1)
     assert [call.request_id.rpartition("-")[2] for call in world.large.calls] == ([] if inside else ["audit", "judge"])
+
+
+@MODES
+@pytest.mark.parametrize(("price", "dollars"), [({"cached": 1}, 0.000_125), ({}, 0.000_260), ({"cached": 0}, 0.000_080)])
+async def test_what_an_engine_had_in_its_cache_costs_what_its_price_says(price: dict[str, float], dollars: float, stream: bool) -> None:
+    """In a rejected draft and in the answer; a count beyond the prompt is no more than the prompt."""
+    seen = Usage(30, 5, cached_tokens=25)
+    tiers = [
+        {"name": "small", "engine": "slm", "price": {"prompt": 4, "completion": 4, **price}},
+        {"name": "large", "engine": "llm", "price": {"prompt": 4, "completion": 4, **price}},
+    ]
+    replies = [Reply("draft", usage=seen)], [Reply("answer", usage=Usage(20, 10, cached_tokens=99))]
+    async with running(*replies, route={"tiers": tiers, "verifiers": [DOUBT]}) as world:
+        await world.ask(stream=stream)
+        found, [line] = await books(world), world.logged
+    assert [sum(found.values()), line["cost_usd"]] == pytest.approx([dollars] * 2)
