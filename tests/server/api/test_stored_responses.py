@@ -269,6 +269,7 @@ async def test_a_database_that_is_locked_holds_up_who_tries_it_and_not_every_ans
     clock.now += PAUSE
     assert await store.keep(stored("a"))
     assert await store.keep(stored("b"))
+    await store.close()
 
 
 async def test_what_no_patience_mends_is_told_at_once(tmp_path: Path) -> None:
@@ -278,6 +279,7 @@ async def test_what_no_patience_mends_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
         await store.keep(stored("a"))
     assert time.monotonic() - began < 2
+    await store.close()
 
 
 async def test_a_response_that_failed_is_not_stored() -> None:
