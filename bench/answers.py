@@ -123,7 +123,8 @@ def records(count: int = 900, seed: int = 7) -> Iterator[Json]:
         unsure = chance.random() < 0.25
         small = completion(text, logprob=-chance.uniform(0.6, 2.0) if unsure else -chance.uniform(0.001, 0.1))
         tiers = {"small": _tier(small, 0.0 if unsure else 1.0), "large": _tier(completion(text), 1.0)}
-        yield {"id": f"{group}-{number}", "group": group, "request": request, "tiers": tiers}
+        asked = json.loads(json.dumps(request).replace(MARK, f"{number:08d}"))
+        yield {"id": f"{group}-{number}", "group": group, "request": asked, "tiers": tiers}
 
 
 def _tier(answer: Json, correct: float) -> Json:

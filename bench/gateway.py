@@ -11,7 +11,6 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import product
@@ -23,7 +22,7 @@ import httpx
 from bench.answers import CASES, REQUESTS, Case, records
 from bench.load import Load, middle, paced, wrk
 from bench.machine import cpu_seconds, memory, missing, named
-from bench.peers import Launch, Started, cascadeflow, litellm, passthrough, settings, sglang, smallfirst, started
+from bench.peers import Started, cascadeflow, litellm, passthrough, settings, sglang, smallfirst, started
 from bench.upstream import Body, constant
 
 Json = dict[str, Any]
@@ -182,31 +181,22 @@ def used(one: Started) -> float:
 
 
 def by_workers(config: Path, request: bytes, place: Path, options: argparse.Namespace) -> dict[str, float]:
-    """CPU seconds a request on all cores, by who serves: what is done for fewer requests at a time costs each of them more, so one worker
-    is also measured with as many as each of the two has.
+    """CPU seconds a request by who serves, in turn, medians of the rounds: one worker on each core alone, and two on both.
+
+    All have as many connections a worker, for what is done for fewer requests at a time costs each of them more; and so does a core that
+    the load and the upstream share, which one of two workers must have.
     """
-
-    def full(url: str) -> float:
-        return wrk(url, request, place, connections=16, seconds=options.seconds, core=OTHER_CORE).rate
-
-    (one, _), (two, rate) = (shared(smallfirst(config, workers), full, options) for workers in (1, 2))
-
-    def halved(url: str) -> float:
-        return asyncio.run(paced(url, request, rate / 2, options.seconds)).rate
-
-    return {"one worker": one, "two workers": two, "one worker with half of their requests": shared(smallfirst(config), halved, options)[0]}
-
-
-def shared(launch: Callable[[int], Launch], load: Callable[[str], float], options: argparse.Namespace) -> tuple[float, float]:
-    """CPU seconds a request of a gateway that may have every core, and requests a second; medians of the rounds."""
-    with started(launch, None) as one:
-        found = []
-        for _ in range(options.rounds + 1):  # the first pays for connections and caches
-            before = used(one)
-            rate = load(one.url + PATH)
-            found.append(((used(one) - before) / (rate * options.seconds), rate))
-    spent, rates = zip(*found[1:], strict=True)
-    return statistics.median(spent), statistics.median(rates)
+    spent: dict[str, list[float]] = {}
+    alone = smallfirst(config)
+    with started(alone, GATEWAY_CORE) as own, started(alone, OTHER_CORE) as beside, started(smallfirst(config, 2), None) as two:
+        plan = {"one worker": (own, 32), "one on the core of the load": (beside, 32), "two on both": (two, 64)}
+        for number in range(options.rounds + 1):
+            for who, (gateway, count) in plan.items():
+                before = used(gateway)
+                rate = wrk(gateway.url + PATH, request, place, connections=count, seconds=options.seconds, core=OTHER_CORE).rate
+                if number:  # the first round pays for connections and caches
+                    spent.setdefault(who, []).append((used(gateway) - before) / (rate * options.seconds))
+    return {who: statistics.median(found) for who, found in spent.items()}
 
 
 def attempts(url: str, request: bytes) -> int:

@@ -19,9 +19,10 @@ def named() -> str:
     return f"{found[1] if found else os.uname().machine}, {os.cpu_count()} cores, Linux {os.uname().release}"
 
 
-def pinned(core: int, command: Sequence[str]) -> list[str]:
-    """The command on that core alone."""
-    return ["taskset", "-c", str(core), *command]
+def pinned(core: int | None, command: Sequence[str]) -> list[str]:
+    """The command on that core alone; with `None` on every one, also where the bench itself is bound to one."""
+    cores = range(os.cpu_count() or 1) if core is None else [core]
+    return ["taskset", "-c", ",".join(map(str, cores)), *command]
 
 
 def missing(*programs: str) -> list[str]:

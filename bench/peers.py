@@ -39,10 +39,10 @@ class Started:
 
 @contextmanager
 def started(launch: Callable[[int], Launch], core: int | None) -> Iterator[Started]:
-    """The gateway, on one core, until the block ends."""
+    """The gateway, on one core, or with `None` on every one, until the block ends."""
     (port,) = free_ports(1)
     found = launch(port)
-    command = found.command if core is None else pinned(core, found.command)
+    command = pinned(core, found.command)
     process = subprocess.Popen(command, env=found.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603  # the gateway
     try:
         url = f"http://127.0.0.1:{port}"
