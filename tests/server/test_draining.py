@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -97,6 +97,15 @@ async def test_streams_end_whole_readiness_flips_first_and_requests_that_come_me
         assert await status(client, "/healthz") is None
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGHUP is not ignored, as it is by whoever was started with nohup, and by every process of theirs."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard")
 async def test_one_process_alone_leaves_in_good_order_on_sighup_too(tmp_path: Path) -> None:
     play = sse_play(*map(delta, WORDS), delta(None, finish="stop"), USAGE, pause=0.05)
     async with serving(play) as upstream, running(settings(tmp_path, upstream.url, delay=0)) as (process, client):
