@@ -31,5 +31,6 @@ def answer_account(draft: Draft) -> Json:
     if draft.request.contract.form is not None and isinstance(value, dict) and "message" in value:
         return told | {"json": value["message"]}
     if draft.request.contract.kind == "tools" and isinstance(value, dict):
-        return told | {key: value[key] for key in ("tool_calls", "message") if key in value}
+        words = {"message": value["content"]} if "content" in value else {}
+        return told | words | {key: value[key] for key in ("tool_calls", "message") if key in value}
     return told | {"json": value}

@@ -20,7 +20,7 @@ _ENDS = {"length": "cut off before the end", "refusal": "the model refused"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as the client gets it: text, calls of functions or a refusal, the absent parts `None` and empty."""
+    """An answer as the client gets it: text, calls of functions, both, or a refusal, the absent parts `None` and empty."""
 
     content: str | None
     tool_calls: tuple[ToolCall, ...] = ()
@@ -83,8 +83,9 @@ def answer(contract: Contract, choice: Choice, new_id: Callable[[], str] = lambd
             return Answer(_compact(said))
         case {"message": str(message)}:
             return Answer(message)
-        case {"tool_calls": [*calls]} if all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls):
-            return Answer(None, tuple(ToolCall(new_id(), str(call["name"]), _compact(call["arguments"])) for call in calls))
+        case {"tool_calls": [*calls], **rest} if all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls):
+            made = tuple(ToolCall(new_id(), str(call["name"]), _compact(call["arguments"])) for call in calls)
+            return Answer(beside if isinstance(beside := rest.get("content"), str) else None, made)
         case _:
             return Answer(choice.text)
 

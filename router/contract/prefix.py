@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from router.contract import toolcalls
 from router.contract.jsonprefix import JsonPrefix
 from router.contract.schema import is_plain
 from router.contract.strictjson import NotJson, glanced
@@ -51,4 +52,6 @@ def stopped(contract: Contract, text: str, stops: Sequence[str]) -> bool:
 @lru_cache(maxsize=64)
 def _readable(contract: Contract) -> Schema:
     """The contract's schema, or that of anything where its keywords cannot be read as they stand."""
-    return contract.schema if contract.schema is not None and is_plain(contract.schema) else {}
+    if contract.schema is None or not is_plain(contract.schema):
+        return {}
+    return contract.schema if contract.kind != "tools" or contract.form is not None else toolcalls.with_words(contract.schema)

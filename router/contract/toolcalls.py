@@ -1,6 +1,7 @@
 """Tools as one JSON Schema of the whole answer: `{"tool_calls": [{"name", "arguments"}, …]}`, or `{"message"}` as a further arm.
 
-Where the request also demands a form of JSON, that is what the message must be: the model either calls or answers in the form.
+Where the request also demands a form of JSON, that is what the message must be: the model either calls or answers in the form. Servers
+that parse calls by themselves give words beside them too: those stand as `content` beside `tool_calls`, for which nobody is asked.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import cast
 
 from pydantic_core import to_json
 
@@ -137,6 +139,14 @@ def answer_schema(tools: tuple[Tool, ...], message: bool, parallel: bool, form: 
     return {**_drafts([*(tool.parameters for tool in tools), *([form.schema] if form is not None else [])]), **root, **beside}
 
 
+def with_words(schema: Schema) -> Schema:
+    """A schema of answers without a form that admits words beside calls too, as the check does."""
+    if "anyOf" in schema:
+        calls, said = cast("list[Schema]", schema["anyOf"])
+        return {**schema, "anyOf": [with_words(calls), said]}
+    return {**schema, "properties": {**cast(Schema, schema["properties"]), "content": {"type": "string"}}}
+
+
 def _closed(properties: Mapping[str, object]) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
@@ -211,7 +221,8 @@ def check(contract: Contract, value: object) -> tuple[Violation, ...]:
         return (Violation("", "must be an object with tool_calls" + (" or message" if auto else "")),)
     if "message" in value and auto:
         return _check_message(contract.form, value)
-    unknown = [name for name in value if name != "tool_calls"]
+    beside = {"content"} if contract.form is None and isinstance(value.get("content"), str) else set[str]()
+    unknown = [name for name in value if name != "tool_calls" and name not in beside]
     if unknown or "tool_calls" not in value:
         return (Violation("", f"unknown properties: {clip(unknown[0], 40)}" if unknown else "tool_calls is missing"),)
     return _check_calls(contract, value["tool_calls"])

@@ -336,7 +336,9 @@ def _answer_text(contract: Contract, message: _Message) -> str:
     if not message.tool_calls:
         return json.dumps({"message": _text(message) if contract.form is None else _arguments(_text(message))})
     calls = [{"name": call.function.name, "arguments": _arguments(call.function.arguments)} for call in message.tool_calls]
-    return json.dumps({"tool_calls": calls}, ensure_ascii=False, separators=(",", ":"))
+    beside = _text(message) if contract.form is None else ""
+    told = {"tool_calls": calls} | ({"content": beside} if beside.strip() else {})
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
 def _arguments(arguments: str) -> object:

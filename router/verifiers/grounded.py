@@ -13,6 +13,7 @@ from pydantic import Field
 from router.calibration.offer import offer
 from router.calibration.reading import Call, Reading, normal, read
 from router.calibration.words import NUMBER, NUMERALS, RELATIVE, figure, number, numbers, stems, words
+from router.contract import answer
 from router.registry import verifiers
 from router.types import Contract, Draft, Evidence, GenerationRequest, Ruling, Schema, Verdict, Violation
 
@@ -74,7 +75,9 @@ class GroundedVerifier:
         if not reading.parsed:
             return Verdict(self.kind, Ruling.UNABLE, "unreadable")
         given = self._given(draft.request)
-        found = list(self._said(reading.message) if reading.message is not None else self._called(draft.request, reading.calls))
+        said = reading.message if reading.message is not None else _beside(draft)
+        found = [] if said is None else list(self._said(said))
+        found += self._called(draft.request, reading.calls) if reading.message is None else ()
         if not found:
             return Verdict(self.kind, Ruling.NOT_APPLICABLE, "nothing_to_check")
         if not given.text:
@@ -156,6 +159,12 @@ def _read(draft: Draft) -> Reading:
     if contract.form is None or reading.message is None or not reading.parsed:
         return reading
     return read(contract.form, replace(draft.choice, text=reading.message))
+
+
+def _beside(draft: Draft) -> str | None:
+    """The words that stand beside calls."""
+    contract = draft.request.contract
+    return answer(contract, draft.choice).content if contract.kind == "tools" and contract.form is None else None
 
 
 def plain(text: str) -> str:

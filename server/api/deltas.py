@@ -21,19 +21,19 @@ class ChatDeltas:
     reasons: dict[int, str] = field(default_factory=dict)
 
     def replay(self, generation: Generation) -> Iterator[list[Json]]:
-        """A judged answer: text in words, tool calls as their head, then their arguments in pieces."""
+        """A judged answer: text in words, then tool calls, each as its head and its arguments in pieces."""
         for index, choice in enumerate(generation.choices):
             answer = self.stamp.answer(self.request, choice)
             self.reasons[index] = finish_reason(answer, choice)
             yield [_delta(index, {"role": "assistant", "content": None if answer.content is None else ""})]
             if choice.reasoning:
                 yield [_delta(index, {"reasoning_content": choice.reasoning})]
-            for piece in _apart(answer):
-                yield [_delta(index, piece)]
             if answer.content is not None:
                 tokens = choice.tokens if self.request.sampling.logprobs else ()
                 for text, own in spoken(answer.content, tokens):
                     yield [_delta(index, {"content": text}, self._logprobs(own))]
+            for piece in _apart(answer):
+                yield [_delta(index, piece)]
 
     def open(self) -> Iterator[list[Json]]:
         """The head of a live answer, which has one choice only."""
@@ -80,7 +80,7 @@ def pieces(arguments: str) -> list[str]:
 
 
 def _apart(answer: Answer) -> Iterator[Json]:
-    """What is told in place of content."""
+    """What is told apart from content."""
     for index, call in enumerate(answer.tool_calls):
         yield {"tool_calls": [{"index": index, **tool_call(call.id, call.name, "")}]}
         for piece in pieces(call.arguments):

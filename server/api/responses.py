@@ -147,7 +147,7 @@ class Events:
     tokens: list[Token] = field(default_factory=list)
 
     def replay(self, generation: Generation) -> Iterator[bytes]:
-        """A judged answer: its text in words, or its function calls in pieces."""
+        """A judged answer: its text in words, then its function calls in pieces."""
         yield from self._begin()
         choice = generation.choices[0]
         said = self.stamp.answer(self.asked.request, choice)
@@ -155,6 +155,8 @@ class Events:
             yield from self._open_message()
             tokens = choice.tokens if wants_logprobs(self.asked.body) else ()
             yield from (self._delta(piece, own) for piece, own in spoken(said.content, tokens))
+            if said.tool_calls:
+                yield from self._close_message(ending(choice))
         if said.refusal is not None:
             yield from self._refusal(said.refusal, ending(choice))
         for index, made in enumerate(said.tool_calls):
@@ -211,9 +213,9 @@ class Events:
         yield self._done(message(self.stamp, part(text, found), status))
 
     def _call(self, index: int, made: ToolCall, status: str) -> Iterator[bytes]:
-        item = call(self.stamp, index, made, status)
-        place: Json = {"item_id": item["id"], "output_index": index}
-        yield self._event("response.output_item.added", output_index=index, item={**item, "arguments": "", "status": "in_progress"})
+        item, at = call(self.stamp, index, made, status), len(self.output)
+        place: Json = {"item_id": item["id"], "output_index": at}
+        yield self._event("response.output_item.added", output_index=at, item={**item, "arguments": "", "status": "in_progress"})
         for piece in pieces(made.arguments):
             yield self._event("response.function_call_arguments.delta", **place, delta=piece)
         yield self._event("response.function_call_arguments.done", **place, name=made.name, arguments=made.arguments)

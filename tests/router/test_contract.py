@@ -269,6 +269,23 @@ def test_every_wrong_call_is_found(text: str, path: str, message: str) -> None:
     assert not validator(contract.text).is_valid(json.loads(text))
 
 
+def test_words_may_stand_beside_calls_but_for_a_form() -> None:
+    """Nobody is asked for them, but servers that parse calls by themselves give them."""
+    contract = contracts.tools([TIMER])
+    beside = json.dumps({**json.loads(calls(("set_timer", {"a": 1}))), "content": "One moment."})
+    assert said(contract, beside) == []
+    assert Prefix(contract).feed(beside)
+    found = answer(contract, Choice(beside, "stop"))
+    assert (found.content, [call.name for call in found.tool_calls]) == ("One moment.", ["set_timer"])
+    for wrong in (beside.replace('"One moment."', "5"), json.dumps({"content": "One moment."})):
+        assert said(contract, wrong)
+        assert not Prefix(contract).feed(wrong)
+    formed = contracts.tools([TIMER], form=contracts.json_schema(CLOSED))
+    assert said(formed, beside) == [("", "unknown properties: content")]
+    assert not Prefix(formed).feed(beside)
+    assert "content" not in contract.text
+
+
 def test_a_message_of_blanks_is_no_answer() -> None:
     assert said(contracts.tools([TIMER]), '{"message":" \\n"}') == [("/message", "is blank")]
 

@@ -24,11 +24,11 @@ class _Pieces:
 
 @dataclass(slots=True)
 class Writer:
-    """Writes one choice's calls, each as soon as it is whole; words are written at the end, and only where no call came.
+    """Writes one choice's calls, each as soon as it is whole; words are written at the end, beside the calls or in their place.
 
-    Words beside calls have no place in the contract's form and are left out; arguments left out are an empty object. A call whose
-    arguments are no JSON ends the text there, its arguments quoted, so that the whole is no JSON either and no text inside them can pass
-    for something else; so do words that should be JSON, where `formed` says so.
+    Arguments left out are an empty object. A call whose arguments are no JSON ends the text there, its arguments quoted, so that the whole
+    is no JSON either and no text inside them can pass for something else; so do words that should be JSON, where `formed` says so: beside
+    calls those are left out, for a client would read them as that JSON.
     """
 
     formed: bool = False
@@ -49,8 +49,11 @@ class Writer:
         """The rest of the text, when the engine has said that it is finished."""
         if not self._calls:
             return self._said("".join(self._words))
-        rest = self._write(len(self._calls))
-        return rest if self._broken else f"{rest}]}}"
+        rest, beside = self._write(len(self._calls)), "".join(self._words)
+        if self._broken:
+            return rest
+        told = f',"content":{_compact(beside)}' if beside.strip() and not self.formed else ""
+        return f"{rest}]{told}}}"
 
     @property
     def calls(self) -> bool:

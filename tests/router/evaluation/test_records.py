@@ -40,6 +40,14 @@ def test_a_record_becomes_a_request_with_answers_in_the_contracts_own_form(tmp_p
     assert (found.group, found.answers["small"].correct, found.source, found.weight) == ("g", 0.0, "gold", 1.0)
 
 
+def test_words_beside_calls_are_read_as_an_engine_gives_them(tmp_path: Path) -> None:
+    message = {"role": "assistant", "content": "One moment.", "tool_calls": [CALL]}
+    (found,) = read([write(tmp_path / "a.jsonl", record(tiers={"small": answer(message=message), "large": answer()}))], ["small", "large"])
+    choice = found.answers["small"].choice
+    assert choice is not None
+    assert json.loads(choice.text)["content"] == "One moment."
+
+
 def test_twins_share_a_key(tmp_path: Path) -> None:
     twin = record(id="2", request={"messages": [{"role": "user", "content": "two to the POWER"}]})
     one, other = read([write(tmp_path / "a.jsonl", record(), twin)])

@@ -54,8 +54,25 @@ def test_words_that_are_no_json_stay_visibly_broken(words: str) -> None:
     assert not is_json(writer.add(said(words)) + writer.end())
 
 
-def test_words_beside_calls_are_left_out() -> None:
-    assert json.loads(canonical(said("Let me see.", piece("{}", "w")))) == {"tool_calls": [{"name": "w", "arguments": {}}]}
+CALLED = {"tool_calls": [{"name": "w", "arguments": {}}]}
+
+
+def test_words_beside_calls_stand_after_them() -> None:
+    assert json.loads(canonical(said("Let me\nsee.", piece("{}", "w")))) == {**CALLED, "content": "Let me\nsee."}
+    first, second = said("Let "), said("me see.", piece("{}", "w"))
+    assert json.loads(streamed(first, second, said(" Well."))) == {**CALLED, "content": "Let me see. Well."}
+
+
+@pytest.mark.parametrize("words", [None, "", "\n\n"])
+def test_nothing_beside_calls_is_no_content(words: str | None) -> None:
+    """Servers leave the line breaks that stood around a call."""
+    assert json.loads(canonical(said(words, piece("{}", "w")))) == CALLED
+
+
+@pytest.mark.parametrize("words", ["Let me see.", '{"a": 1}'])
+def test_words_beside_calls_are_left_out_where_a_client_would_read_them_as_its_form(words: str) -> None:
+    writer = Writer(formed=True)
+    assert json.loads(writer.add(said(words, piece("{}", "w"))) + writer.end()) == CALLED
 
 
 def test_pieces_make_the_same_text() -> None:
