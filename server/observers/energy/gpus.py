@@ -1,6 +1,7 @@
 """Readers of NVIDIA's counters: NVML on this machine, DCGM's exporter on another."""
 
 import importlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
@@ -77,7 +78,11 @@ def nvml_library() -> Library:
 
 @dataclass(slots=True)
 class Dcgm:
-    """The joules of the GPUs that an exporter tells of: all, or those whose `gpu` or `UUID` label is listed."""
+    """The joules of the GPUs that an exporter tells of, since the first reading: all, or those whose `gpu` or `UUID` label is listed.
+
+    Each GPU is followed by itself: one that comes, comes back or begins anew is counted from there, for what it drew in its life so far
+    is of no call here.
+    """
 
     url: str
     gpus: frozenset[str] = frozenset()
@@ -86,12 +91,14 @@ class Dcgm:
     fresh: float | None = None
     transport: Callable[[], httpx.BaseTransport | None] = lambda: None
     _client: httpx.Client = field(init=False, repr=False)
+    _last: dict[tuple[str, str], float] = field(init=False, repr=False, default_factory=dict)
+    _total: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self._client = httpx.Client(timeout=self.timeout, transport=self.transport(), follow_redirects=False, trust_env=False)
 
     def joules(self) -> float:
-        """The sum over the GPUs; one that is missing makes the sum another counter, so that nothing is told then."""
+        """The sum over the GPUs; without one that is listed the sum would be too low, so that nothing is told then."""
         try:
             answer = self._client.get(self.url)
             found = _consumed(answer.raise_for_status().text)
@@ -100,13 +107,16 @@ class Dcgm:
         wanted = {key: value for key, value in found.items() if not self.gpus or self.gpus & set(key)}
         if len(wanted) < max(1, len(self.gpus)):
             raise Unreadable(f"{self.url} tells no {COUNTER} of {', '.join(sorted(self.gpus)) or 'any GPU'}")
-        return sum(wanted.values()) / 1e3
+        self._total += sum(max(0.0, now - self._last.get(gpu, now)) for gpu, now in wanted.items())
+        self._last = wanted
+        return self._total / 1e3
 
     def close(self) -> None:
         self._client.close()
 
 
 def _consumed(text: str) -> dict[tuple[str, str], float]:
-    """Millijoules by (gpu, UUID); with several processes on one GPU the exporter may repeat it, one is enough."""
+    """Millijoules by (gpu, UUID), but for NaN and the like; with several processes on one GPU the exporter may repeat it, one is enough."""
     samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
-    return {(s.labels.get("gpu", ""), s.labels.get("UUID", "")): s.value for s in samples if s.name.removesuffix("_total") == COUNTER}
+    told = (sample for sample in samples if sample.name.removesuffix("_total") == COUNTER and math.isfinite(sample.value))
+    return {(sample.labels.get("gpu", ""), sample.labels.get("UUID", "")): sample.value for sample in told}

@@ -84,6 +84,8 @@ class Rapl:
         except OSError as error:
             told = f"{error.filename} cannot be read ({error.strerror}); mostly only root may read RAPL"
             raise ConfigError(told) from error
+        except ValueError as error:
+            raise ConfigError(f"a RAPL counter below {self.root} tells no number: {error}") from error
         if not self._zones:
             raise ConfigError(f"no RAPL domain {' or '.join(self.domains)} below {self.root}")
 

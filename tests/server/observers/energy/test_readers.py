@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from router.errors import ConfigError
-from server.observers.energy.gpus import Dcgm, Nvml
+from server.observers.energy.gpus import COUNTER, Dcgm, Nvml
 from server.observers.energy.readers import CpuTime, Rapl, Unreadable
 
 SCRAPE = """\
@@ -69,6 +69,12 @@ def test_a_rapl_file_that_vanishes_is_unreadable(tmp_path: Path) -> None:
         reader.joules()
 
 
+def test_a_rapl_file_without_a_number_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
+    (zone(tmp_path, "intel-rapl:0", "package-0", 1) / "max_energy_range_uj").write_text("")
+    with pytest.raises(ConfigError, match="tells no number"):
+        Rapl(tmp_path)
+
+
 class Library:  # its names are the binding's
     """What the NVML binding offers, over counters in millijoules."""
 
@@ -126,11 +132,36 @@ def exporter(text: str, status: int = 200) -> Any:
     return lambda: httpx.MockTransport(lambda request: httpx.Response(status, text=text))
 
 
+def told(**millijoules: object) -> str:
+    """An exporter's page of these GPUs, by index."""
+    return "".join(f'{COUNTER}{{gpu="{gpu[1:]}",UUID="GPU-{gpu}"}} {value}\n' for gpu, value in millijoules.items())
+
+
+def exporting(*pages: str) -> Any:
+    """An exporter that shows these pages one after the other."""
+    left = iter(pages)
+    return lambda: httpx.MockTransport(lambda request: httpx.Response(200, text=next(left)))
+
+
 @pytest.mark.parametrize(
-    ("gpus", "joules"), [(frozenset[str](), 6.5), (frozenset({"1"}), 4.0), (frozenset({"GPU-a"}), 2.5), (frozenset({"0", "GPU-b"}), 6.5)]
+    ("gpus", "joules"), [(frozenset[str](), 6.5), (frozenset({"1"}), 4.0), (frozenset({"GPU-g0"}), 2.5), (frozenset({"0", "GPU-g1"}), 6.5)]
 )
 def test_dcgm_tells_millijoules_by_gpu(gpus: frozenset[str], joules: float) -> None:
-    assert Dcgm("http://exporter/metrics", gpus, transport=exporter(SCRAPE)).joules() == pytest.approx(joules)
+    reader = Dcgm("http://exporter/metrics", gpus, transport=exporting(told(g0=7, g1=9), told(g0=2507, g1=4009)))
+    assert (reader.joules(), reader.joules()) == (0.0, pytest.approx(joules))
+
+
+@pytest.mark.parametrize("away", [told(g0=2000), told(g0=2000, g1="NaN"), told(g0=2000, g1="+Inf")])
+def test_what_a_gpu_drew_in_its_life_is_not_counted_when_it_comes_back(away: str) -> None:
+    pages = told(g0=1000, g1=9_000_000_000), away, told(g0=3000, g1=9_000_000_900), told(g0=4000, g1=9_000_001_400)
+    reader = Dcgm("http://exporter/metrics", transport=exporting(*pages))
+    assert [reader.joules() for _ in pages] == [0.0, 1.0, 2.0, 3.5]
+
+
+def test_a_gpu_that_begins_anew_takes_nothing_from_the_others() -> None:
+    pages = told(g0=1000, g1=9_000_000_000), told(g0=2000, g1=100), told(g0=3000, g1=300)
+    reader = Dcgm("http://exporter/metrics", transport=exporting(*pages))
+    assert [reader.joules() for _ in pages] == [0.0, 1.0, 2.2]
 
 
 @pytest.mark.parametrize(
