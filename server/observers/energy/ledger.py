@@ -5,6 +5,9 @@ pot that its tokens are of all tokens made so far by the calls that run: its own
 them, and a call that shows none until its end is taken to go at the usual pace of its engine. Between two readings the pot fills at
 the rate last seen; the next reading puts it right, so that at every reading charged + idle + elsewhere + pot = measured.
 
+A call that the counter did not see whole has no amount. What its part was is nobody's then (`elsewhere`): left in the pot it would be
+charged to whoever ends next.
+
 Where several processes share the counter, this one takes the part of every moment that its calls are of all that run.
 """
 
@@ -12,6 +15,12 @@ from dataclasses import dataclass, field
 
 STALE = 5.0
 """A counter that was not read for this many times its usual interval (and a second) tells nothing of the calls that run now."""
+
+SELDOM = 60.0
+"""Seconds: a longer interval between two readings is no usual one."""
+
+MOST = 1e6
+"""What no counter gains in a second: megawatts are no machine's, but a counter that has jumped."""
 
 SMOOTH = 0.2
 """The weight of the newest call in an engine's pace."""
@@ -74,8 +83,11 @@ class Ledger:
     _busy: float = 0.0
     _mine: float = 0.0
     _read: tuple[float, float] | None = None
-    _rate: float = 0.0
+    _rate: float | None = None
     _floor: float | None = None
+    _usual: float = 0.0
+    _since: float = 0.0
+    _missed: bool = False
 
     def begin(self, engine: str, now: float) -> Call:
         """A call of that engine starts."""
@@ -98,7 +110,7 @@ class Ledger:
         lane.shown += weighted
 
     def end(self, call: Call, tokens: float, now: float) -> float | None:
-        """The call is over, with `tokens` in all; what it takes from the pot, `None` where the counter is silent."""
+        """The call is over, with `tokens` in all; what it takes from the pot, `None` where the counter is silent, or was meanwhile."""
         self._pass(now)
         lane, own = call.lane, max(tokens * call.lane.weight, 0.0)
         self._leave(call)
@@ -106,29 +118,44 @@ class Ledger:
         others = sum(other.made(now, pace) for other in self.lanes.values())
         if own:
             lane.pace = pace if lane.pace is None else lane.pace + SMOOTH * (pace - lane.pace)
-        if self._read is None or now - self._read[1] > 1.0 + STALE * self.every:
+        if self._rate is None or self.stale(now, 1.0 + STALE * max(self.every, self._usual)):
+            self._missed = True
             return None
         there = max(0.0, self.pot + self._rate * self._mine)
         amount = there if not self._running else there * own / (own + others) if own else 0.0
         self.pot -= amount
+        if call.start < self._since:
+            self.elsewhere += amount
+            return None
         self.charged += amount
         return amount
 
     def read(self, total: float, now: float) -> float:
-        """The counter stands at `total`; returns what was idle since the last reading. A counter that fell back began anew."""
+        """The counter stands at `total`; returns what was idle since the last reading. A counter that fell back or jumped began anew."""
         self._pass(now)
         last = self._read
         if last is not None and now <= last[1]:
             return 0.0
         busy, mine = self._busy, self._mine
         self._read, self._busy, self._mine = (total, now), 0.0, 0.0
-        if last is None or total < last[0]:
+        if last is None or not 0 <= total - last[0] <= MOST * (1.0 + now - last[1]):
+            self._begin_anew(now)
             return 0.0
-        return self._share(total - last[0], now - last[1], min(busy, now - last[1]), mine)
+        self._usual = min(now - last[1], SELDOM)
+        idle = self._share(total - last[0], now - last[1], min(busy, now - last[1]), mine)
+        if self._missed:
+            self._begin_anew(now)
+        return idle
 
     def stale(self, now: float, after: float) -> bool:
         """Whether the counter was not read for `after` seconds."""
         return self._read is None or now - self._read[1] >= after
+
+    def _begin_anew(self, now: float) -> None:
+        """Of what was drawn until now there is a call whose part nobody knows."""
+        self._since, self._missed = now, False
+        self.elsewhere += self.pot
+        self.pot = 0.0
 
     def _share(self, amount: float, seconds: float, busy: float, mine: float) -> float:
         """At rest the counter goes on at the rate it had when nothing ran at all; before that was seen, at the mean rate."""

@@ -21,6 +21,7 @@ class Counter:
     idled: Callable[[float], None] = lambda joules: None
     log: Callable[[str], object] = lambda sentence: None
     _lost: bool = False
+    _stood: float | None = None
 
     def read(self, now: float) -> None:
         """Read it here and now."""
@@ -32,13 +33,15 @@ class Counter:
         self._take(joules, now)
 
     async def read_aside(self) -> None:
-        """Read it in a thread."""
+        """Read it in a thread. A GPU always draws: a counter that stands was not updated, which an exporter may do but twice a minute."""
         try:
             joules = await asyncio.to_thread(self.reader.joules)
         except Unreadable as loss:
             self._lose(loss)
             return
-        self._take(joules, self.clock())
+        if joules != self._stood:
+            self._stood = joules
+            self._take(joules, self.clock())
 
     def _take(self, joules: float, now: float) -> None:
         if self._lost:

@@ -97,6 +97,53 @@ def test_a_counter_that_began_anew_is_a_new_beginning() -> None:
     assert book.measured == pytest.approx(501.0)
 
 
+def test_what_was_drawn_by_calls_without_a_number_is_charged_to_nobody_else() -> None:
+    book = ledger()
+    assert book.end(book.begin("llm", 1.0), 10, 60.0) is None
+    waiting = book.begin("llm", 60.0)
+    book.read(100 * WATTS, 100.0)
+    assert book.end(waiting, 10, 101.0) is None
+    after = book.begin("llm", 101.0)
+    book.read(102 * WATTS, 102.0)
+    assert book.end(after, 10, 102.0) == pytest.approx(WATTS)
+    assert balance(book) == pytest.approx(book.measured)
+
+
+def test_a_call_that_ran_all_the_while_a_counter_was_silent_has_its_number() -> None:
+    book = ledger()
+    call = book.begin("llm", 0.0)
+    book.read(100 * WATTS, 100.0)
+    assert book.end(call, 10, 100.0) == pytest.approx(100 * WATTS)
+
+
+def test_a_call_in_which_the_counter_began_anew_has_no_number() -> None:
+    book = ledger()
+    book.read(500.0, 1.0)
+    call = book.begin("llm", 1.0)
+    book.read(3.0, 2.0)
+    book.read(4.0, 3.0)
+    assert book.end(call, 10, 3.0) is None
+    assert balance(book) == pytest.approx(book.measured)
+
+
+def test_a_counter_that_jumps_further_than_any_machine_can_draw_begins_anew() -> None:
+    book = ledger()
+    call = book.begin("llm", 0.0)
+    book.read(9e15, 1.0)
+    assert book.end(call, 10, 1.0) is None
+    assert book.measured == 0.0
+
+
+def test_a_counter_that_is_read_seldom_is_silent_only_after_several_of_its_intervals() -> None:
+    book = ledger()
+    book.read(30 * WATTS, 30.0)
+    call = book.begin("llm", 30.0)
+    book.read(60 * WATTS, 60.0)
+    assert book.end(call, 10, 60.0) == pytest.approx(30 * WATTS)
+    assert book.end(book.begin("llm", 80.0), 10, 90.0) == pytest.approx(10 * WATTS)
+    assert book.end(book.begin("llm", 200.0), 10, 220.0) is None
+
+
 class Elsewhere(Crew):
     """As many calls in another process."""
 
