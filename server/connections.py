@@ -6,6 +6,7 @@ A timer is set only where a request has not arrived with one piece, so that an o
 import asyncio
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -20,6 +21,7 @@ from router.errors import HeadersTooLarge, InvalidRequest, RequestTooSlow, Small
 from server.access.presence import LEAVING, Told
 from server.api import errors
 from server.api.exchange import LATE
+from server.framing import Header, Trailers, doubt, telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +102,21 @@ class Bounded(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.phase, self.seen = Phase.BODY, 0
-        if self._size() <= self.bounds.header_bytes:
+        if self.parser.should_upgrade() and self._should_upgrade():  # the same head comes again without the offer
+            super().on_headers_complete()
+            return
+        found = telling(self.headers)
+        refusal = self._refusal(found)
+        if refusal is None:
             super().on_headers_complete()
         else:
-            served, self.app = self.app, _Refusing(_too_large(self.bounds))
+            served, self.app = self.app, _Refusing(refusal)
             super().on_headers_complete()
             self.app = served
-        if self.parting:
+        if self.parting or refusal is not None:
             self.cycle.keep_alive = False
+        if len(found) > 1:  # a body in chunks, and its parser takes what may follow it for headers
+            self.headers = Trailers(self.bounds.header_bytes)
 
     def on_message_complete(self) -> None:
         self.phase = Phase.DONE
@@ -153,6 +162,12 @@ class Bounded(HttpToolsProtocol):
         """What is no HTTP, told in the shape of every other error, and never within an answer."""
         self._refuse(InvalidRequest(msg))
 
+    def _refusal(self, found: Sequence[Header]) -> SmallfirstError | None:
+        if self._size() > self.bounds.header_bytes:
+            return _too_large(self.bounds)
+        doubtful = doubt(found, self.parser.get_http_version())
+        return None if doubtful is None else InvalidRequest(doubtful)
+
     def _size(self) -> int:
         return len(self.url) + 4 * len(self.headers) + sum(map(len, chain.from_iterable(self.headers)))
 
@@ -183,7 +198,9 @@ class Bounded(HttpToolsProtocol):
     def _refuse(self, error: SmallfirstError) -> None:
         answer = errors.response(error, {"connection": "close"})
         head = [f"HTTP/1.1 {answer.status_code} \r\n".encode(), *(b"%b: %b\r\n" % header for header in answer.raw_headers), b"\r\n"]
-        if self.cycle is None or self.cycle.response_complete:
+        cycle = self.cycle
+        own = self.phase is Phase.BODY and not (self.pipeline or cycle.response_started)  # what is refused is the body of this very request
+        if own or cycle is None or cycle.response_complete:
             self.transport.write(b"".join(head) + bytes(answer.body))
         self.phase = Phase.DONE
         self._time()

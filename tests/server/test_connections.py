@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from socket import create_connection, socket
+from socket import SHUT_WR, create_connection, socket
 from typing import Any
 
 import httpx
@@ -22,7 +22,7 @@ from router.errors import ConfigError
 from server.commands.serve import overridden
 from server.config import checked
 from server.serving import options
-from tests.server.harness import settings, world
+from tests.server.harness import Reply, settings, world
 from tests.serving import running
 
 SECONDS = 0.4
@@ -132,18 +132,25 @@ def test_a_second_request_on_a_connection_has_the_same_time() -> None:
 
 
 def test_a_patient_stream_is_not_cut_by_the_senders_time() -> None:
-    from tests.server.harness import Reply
-
     app = world([Reply("late", delay=4 * SECONDS)], limits=LIMITS).gateway.app
     with serving(app) as port:
         answer = httpx.post(f"http://127.0.0.1:{port}/v1/chat/completions", content=BODY, headers={"content-type": "application/json"})
     assert answer.status_code == 200
 
 
+def test_who_closes_its_own_half_has_left() -> None:
+    """Nothing on the wire tells it from who is gone."""
+    made = world([Reply(hang=True)], limits={**LIMITS, "header_seconds": 20})
+    with serving(made.gateway.app) as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD + SIZED + b"\r\n" + BODY)
+        until(lambda: bool(made.small.running))
+        connection.shutdown(SHUT_WR)
+        until(lambda: len(made.small.cancelled) == 1)
+        assert whole(connection) == b""
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_who_leaves_takes_the_engines_work_along(stream: bool) -> None:
-    from tests.server.harness import Reply
-
     made = world([Reply(hang=True)], limits={**LIMITS, "header_seconds": 20})
     with serving(made.gateway.app) as port:
         with closing(create_connection(("127.0.0.1", port))) as connection:
@@ -184,6 +191,123 @@ def test_what_is_no_http_is_told_so_in_the_shape_of_every_error(said: bytes) -> 
         "param": None,
         "code": "invalid_request",
     }
+
+
+CHUNKED = b"transfer-encoding: chunked\r\n"
+IN_CHUNKS = b"%x\r\n%b\r\n0\r\n" % (len(BODY), BODY)
+SIZED = b"content-length: %d\r\n" % len(BODY)
+NO_HOSTS = (b"a b", b"u@a", b"a/b", b"a:b", b"[::1", b"a\xe9", b"%zz")
+HOSTLESS = HEAD.replace(b"host: localhost\r\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        (HOSTLESS, b"has none"),
+        (HEAD + b"host: localhost\r\n", b"has 2"),
+        (HEAD + b"Host: elsewhere\r\n", b"has 2"),
+        (HOSTLESS.replace(b"1.1", b"1.0") + b"host: a\r\nhost: b\r\n", b"has 2"),
+        *((HOSTLESS + b"host: %b\r\n" % host, b"no name or address") for host in NO_HOSTS),
+        (HEAD.replace(b"1.1", b"2.0"), b"HTTP/2.0"),
+        (HEAD.replace(b"1.1", b"0.9"), b"HTTP/0.9"),
+    ],
+)
+def test_a_head_that_leaves_in_doubt_whom_it_is_for_is_refused(head: bytes, reason: bytes) -> None:
+    """RFC 9112, 3.2: a proxy may have chosen by the other Host."""
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(head + SIZED + b"\r\n" + BODY)
+        answer = whole(connection)
+    assert told(answer) == (400, "invalid_request")
+    assert reason in answer
+
+
+@pytest.mark.parametrize(
+    "host", [b"", b"localhost", b"localhost:8080", b"[::1]:8080", b"10.0.0.1:", b"a_b.svc.cluster.local", b"xn--e1afmkfd.example.", b"%41"]
+)
+def test_a_host_is_a_name_or_an_address_with_or_without_a_port(host: bytes) -> None:
+    with serving(access={"open": True}) as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HOSTLESS + b"host: %b\r\n" % host + SIZED + b"\r\n" + BODY)
+        assert answered(connection) == 200
+        connection.sendall(HOSTLESS.replace(b"1.1", b"1.0") + SIZED + b"\r\n" + BODY)
+        assert answered(connection) == 200
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"transfer-encoding: gzip, chunked\r\n",
+        b"transfer-encoding: gzip\r\n" + CHUNKED,
+        b"transfer-encoding: , chunked\r\n",
+        b"transfer-encoding: gzip\r\n",
+        b"transfer-encoding: identity\r\n",
+        b"transfer-encoding: xchunked\r\n",
+        b"transfer-encoding: chunked;q=1\r\n",
+        b"transfer-encoding: \x0bchunked\r\n",
+        b"transfer-encoding : chunked\r\n",
+        b"transfer-encoding:\r\n chunked\r\n",
+        b"transfer-encoding: chunked, identity\r\n",
+        CHUNKED * 2,
+        CHUNKED + SIZED,
+        SIZED + CHUNKED,
+        SIZED + b"transfer-encoding: identity\r\n",
+        CHUNKED.replace(b"\r\n", b"\n"),
+        SIZED * 2,
+        b"content-length: +5\r\n",
+    ],
+)
+def test_a_body_whose_end_others_may_see_elsewhere_is_refused(framing: bytes) -> None:
+    """The end of one request is the beginning of the next, which a proxy may have taken for a part of it."""
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD + framing + b"\r\n" + IN_CHUNKS + b"\r\n" + HEAD + SIZED + b"\r\n" + BODY)
+        answer = whole(connection)
+    assert b"HTTP/1.1 200" not in answer
+    assert told(answer) == (400, "invalid_request")
+
+
+def test_chunks_are_no_part_of_http_1_0() -> None:
+    """RFC 9112, 6.1."""
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD.replace(b"1.1", b"1.0") + CHUNKED + b"\r\n" + IN_CHUNKS + b"\r\n")
+        assert told(whole(connection)) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("broken", [b"-1\r\n", b"0x1\r\na\r\n", b"1\n{\r\n", b"1\r\n{}}\r\n", b"1" + 16 * b"0" + b"\r\n"])
+def test_a_body_that_breaks_off_its_form_is_told_so(broken: bytes) -> None:
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD + CHUNKED + b"\r\n" + broken)
+        assert told(whole(connection)) == (400, "invalid_request")
+
+
+def test_no_answer_is_made_up_for_a_request_before_the_broken_one() -> None:
+    made = world([Reply(hang=True)], limits={**LIMITS, "header_seconds": 20})
+    with serving(made.gateway.app) as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD + SIZED + b"\r\n" + BODY)
+        until(lambda: bool(made.small.running))
+        connection.sendall(HEAD + CHUNKED + b"\r\n-1\r\n")
+        assert whole(connection) == b""
+
+
+def test_what_follows_a_body_as_headers_is_none() -> None:
+    """Else it would stand for what a proxy would not have let pass: a key, say."""
+    said: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await Request(scope, receive).body()
+            said.append(dict(scope["headers"]))
+            await JSONResponse({})(scope, receive, send)
+
+    with serving(app) as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        for _ in range(2):
+            connection.sendall(HEAD + CHUNKED + b"\r\n" + IN_CHUNKS + b"authorization: Bearer x\r\nhost: elsewhere\r\n\r\n")
+            assert answered(connection) == 200
+    assert [(b"authorization" in headers, headers[b"host"]) for headers in said] == [(False, b"localhost")] * 2
+
+
+def test_endless_headers_after_a_body_are_not_kept() -> None:
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD + CHUNKED + b"\r\n" + IN_CHUNKS)
+        assert told(drip(connection, b"x-a: b\r\n" * 300)) == (400, "invalid_request")
 
 
 def test_an_endless_header_is_not_kept() -> None:

@@ -1,0 +1,50 @@
+"""What of a request's head leaves in doubt where it ends or for whom it is: another server on its way may have read it otherwise.
+
+Its parser lets pass what RFC 9112 has refused: several Host fields or none (3.2), transfer codings beside `chunked` (6.1).
+"""
+
+import re
+from collections.abc import Sequence
+
+Header = tuple[bytes, bytes]
+
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
+"""RFC 9110, 7.2: a name or an address, and a port."""
+_TELLING = frozenset({b"host", b"transfer-encoding"})
+_VERSIONS = frozenset({"1.0", "1.1"})
+
+
+def telling(headers: Sequence[Header]) -> list[Header]:
+    """Those of a request's headers that `doubt` is about."""
+    return [header for header in headers if header[0] in _TELLING]
+
+
+def doubt(found: Sequence[Header], version: str) -> str | None:
+    """What is wrong with the head of a request that has these telling headers, for people; `None` where nothing is."""
+    if len(found) == 1 and found[0][0] == b"host" and version == "1.1" and _HOST.fullmatch(found[0][1]):
+        return None
+    hosts = [value for name, value in found if name == b"host"]
+    codings = [value.strip().lower() for name, value in found if name == b"transfer-encoding"]
+    if version not in _VERSIONS:
+        return f"HTTP/{version} is not spoken here, but HTTP/1.1 is"
+    if len(hosts) > 1 or not (hosts or version == "1.0"):
+        return f"a request has one Host header, this has {len(hosts) or 'none'}"
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        return "the Host header is no name or address, with or without a port"
+    if codings and (codings != [b"chunked"] or version == "1.0"):
+        return "of the transfer codings only chunked is known here, once and in HTTP/1.1"
+    return None
+
+
+class Trailers(list[Header]):
+    """Takes what comes as headers after a body, and keeps none of it, as RFC 9110, 6.5.1, has it; ValueError beyond so many bytes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._left = most
+
+    def append(self, header: Header) -> None:
+        """Count it."""
+        self._left -= len(header[0]) + len(header[1]) + 4
+        if self._left < 0:
+            raise ValueError("trailers beyond the limit of headers")
