@@ -1,6 +1,7 @@
 """From bytes to a body: whatever is wrong with it is one error that names the field, as `messages[0].content`."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -14,7 +15,11 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 def parse(body: bytes, model: type[Body]) -> Body:
-    """The body as `model`; raises InvalidRequest or UnsupportedParameter."""
+    """The body as `model`; raises InvalidRequest or UnsupportedParameter.
+
+    A byte order mark before it is passed over, as RFC 8259, 8.1, allows: files that were written on Windows have one.
+    """
+    body = body.removeprefix(BOM_UTF8)
     if b"NaN" in body or b"Infinity" in body:  # which Python's parsers take and JSON does not know
         _document(body)
     try:

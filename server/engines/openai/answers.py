@@ -1,6 +1,7 @@
 """The shapes of what servers answer, checked while the JSON is parsed: complete answers and the chunks of a stream alike."""
 
 import re
+from codecs import BOM_UTF8
 from typing import Annotated, Any
 
 import msgspec
@@ -165,9 +166,12 @@ def parse(body: str | bytes) -> Answer:
 
 
 def _patient(body: str | bytes) -> Answer:
-    """Servers in Python write NaN and Infinity, which are no JSON; whatever else is wrong is told, of the text before its shape."""
+    """Servers in Python write NaN and Infinity, which are no JSON, others a byte order mark (which RFC 8259, 8.1, lets a reader ignore).
+
+    Whatever else is wrong is told, of the text before its shape.
+    """
     try:
-        return msgspec.convert(from_json(body), Answer)
+        return msgspec.convert(from_json(body.removeprefix(BOM_UTF8) if isinstance(body, bytes) else body), Answer)
     except msgspec.ValidationError as error:
         raise EngineProtocolError(_misshapen(str(error))) from None
     except (ValueError, RecursionError):

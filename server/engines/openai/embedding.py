@@ -1,5 +1,6 @@
 """Embeddings on the wire: what is asked of the server, and what its answer must be."""
 
+from codecs import BOM_UTF8
 from typing import Annotated
 
 from pydantic import BaseModel, Field, ValidationError
@@ -36,7 +37,7 @@ def asked(model: str, call: EmbeddingCall) -> bytes:
 def read(body: bytes, call: EmbeddingCall, secret: str | None) -> Embeddings:
     """The vectors in the order of the texts; raises the EngineFailure that the body is instead."""
     try:
-        document = from_json(body)
+        document = from_json(body.removeprefix(BOM_UTF8))
         if isinstance(document, dict) and document.get("error"):
             raise of_body(document["error"], secret)
         answer = _Answer.model_validate(document)

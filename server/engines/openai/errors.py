@@ -1,6 +1,7 @@
 """Where foreign errors become the gateway's own: statuses, error bodies and troubles below them; texts bounded, secrets cut out."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,7 +89,7 @@ def _kind(status: int) -> type[EngineFailure]:
 def _said(body: bytes) -> str:
     """What an error body says, whichever of the servers' forms it has; nothing of a page that is not JSON."""
     try:
-        found = from_json(body)
+        found = from_json(body.removeprefix(BOM_UTF8))
     except ValueError:
         return ""
     error = found.get("error", found) if isinstance(found, dict) else found

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from codecs import BOM_UTF8
 from typing import Any
 
 import pytest
@@ -160,6 +161,16 @@ async def test_a_body_that_is_no_json_object_is_an_invalid_request(body: bytes) 
         response = await world.client.post(PATH, content=body, headers={"content-type": "application/json"})
         assert error(response) == (*INVALID, None), response.text
         assert (await world.ask()).status_code == 200
+
+
+async def test_a_byte_order_mark_before_a_body_is_passed_over() -> None:
+    """RFC 8259, 8.1; editors and shells on Windows write one, and FastAPI, which vLLM is served by, takes it."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+    async with running() as world:
+        for more in ({}, {"metadata": {"a": "NaN"}}):
+            said = BOM_UTF8 + json.dumps({**body, **more}).encode()
+            response = await world.client.post(PATH, content=said, headers={"content-type": "application/json"})
+            assert response.status_code == 200, response.text
 
 
 @pytest.mark.parametrize("model", ["gpt-99", "auto/huge", "auto/", "/small", "other/small", "AUTO", "auto/small/x"])

@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,11 @@ async def ask(play: Play, **body: Any) -> tuple[httpx.Response, list[Any]]:
 
 def whole(document: object) -> Play:
     return Play((json.dumps(document).encode(),))
+
+
+async def test_a_byte_order_mark_before_them_is_passed_over() -> None:
+    response, _ = await ask(Play((BOM_UTF8 + json.dumps(FOUND).encode(),)))
+    assert response.json()["data"][0]["embedding"] == [0.5, -1.0]
 
 
 async def test_the_tier_that_has_them_answers() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from codecs import BOM_UTF8
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +44,18 @@ async def test_a_json_answer_is_read() -> None:
         chunks = await gather(made, call())
     assert upstream.requests[0]["stream"] is False
     assert (folded(chunks).text, usage(chunks)) == ("hello", Usage(7, 3))
+
+
+@pytest.mark.parametrize("play", [json_play(completion()), sse_play(delta("hel"), delta("lo", "stop"))], ids=["whole", "a stream"])
+async def test_a_byte_order_mark_before_an_answer_is_passed_over(play: Play) -> None:
+    """RFC 8259, 8.1; servers in .NET write one, and OpenAI's own client takes it."""
+    marked = replace(play, pieces=(BOM_UTF8 + play.pieces[0], *play.pieces[1:]))
+    async with serving(marked) as upstream, engine(upstream.url) as made:
+        assert folded(await gather(made, call(live=True))).text == "hello"
+
+
+async def test_what_an_error_with_a_byte_order_mark_says_is_told() -> None:
+    assert "no such field" in (await failing(Play((BOM_UTF8 + b'{"error": {"message": "no such field"}}',), 400))).message
 
 
 async def test_a_stream_is_read_as_it_comes() -> None:
