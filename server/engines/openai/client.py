@@ -17,18 +17,18 @@ from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from ipaddress import ip_address
-from socket import SOCK_STREAM
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from server.engines.openai.connection import Connection
 from server.engines.openai.exchange import Exchange, Interrupted, PooledExchange
+from server.engines.openai.names import Names
 from server.engines.openai.options import Timeouts
 
 KEPT = 30.0
 """Seconds after which a connection that nobody needs is closed."""
-
+OLD = 300.0
+"""Seconds after which a connection serves no other call, so that a host that has moved is found while its old address still answers."""
 
 Begun = Coroutine[object, object, Exchange]
 """An exchange, there as soon as its answer has begun."""
@@ -53,6 +53,7 @@ class PooledClient:
     max_response_bytes: int
     _free: asyncio.Semaphore = field(init=False, repr=False)
     _idle: dict[str, list[Connection]] = field(default_factory=dict, repr=False)
+    _names: Names = field(default_factory=Names, repr=False)
     _context: ssl.SSLContext | None = field(default=None, repr=False)
     _sweeping: asyncio.TimerHandle | None = field(default=None, repr=False)
     _over: bool = field(default=False, repr=False)
@@ -77,6 +78,7 @@ class PooledClient:
             self._sweeping.cancel()
         for origin in tuple(self._idle):
             self._drop(origin)
+        self._names.close()
         await asyncio.sleep(0)  # until what was closed is gone
 
     async def _exchange(self, url: str, request: bytes, deadline: float, silence: float | None) -> PooledExchange:
@@ -146,8 +148,9 @@ class PooledClient:
         until = loop.time() + self.timeouts.connect
         try:
             async with asyncio.timeout_at(min(until, deadline)):
-                port = parts.port or (80 if context is None else 443)
-                return await _reached(parts.hostname or "", port, context, min(until, deadline))
+                host, port = parts.hostname or "", parts.port or (80 if context is None else 443)
+                name = None if context is None else host
+                return await _reached(await self._names.addresses(host, port), port, context, name, min(until, deadline))
         except TimeoutError:
             raise Interrupted("connect_timeout" if until < deadline else "total_timeout") from None
         except ssl.SSLCertVerificationError:
@@ -157,9 +160,10 @@ class PooledClient:
 
     def _released(self, origin: str, connection: Connection) -> None:
         self._free.release()
-        if connection.reusable and not self._over:
+        now = connection.loop.time()
+        if connection.reusable and not self._over and now - connection.made < OLD:
             connection.take()  # what nobody read, for which the server may be held back
-            connection.since, connection.kept = connection.loop.time(), True
+            connection.since, connection.kept = now, True
             self._idle.setdefault(origin, []).append(connection)
             if self._sweeping is None:
                 self._sweeping = connection.loop.call_later(KEPT, self._sweep, connection.loop)
@@ -176,24 +180,15 @@ class PooledClient:
         self._sweeping = loop.call_later(KEPT, self._sweep, loop) if any(self._idle.values()) else None
 
 
-async def _reached(host: str, port: int, context: ssl.SSLContext | None, until: float) -> Connection:
-    """The first of the host's addresses that answers: none but the last takes more than its share of the time, for some never say no."""
-    loop, name = asyncio.get_running_loop(), host if context else None
-    *others, last = await _addresses(host, port)
-    for left, address in zip(range(len(others) + 1, 1, -1), others, strict=True):
+async def _reached(addresses: list[str], port: int, context: ssl.SSLContext | None, name: str | None, until: float) -> Connection:
+    """The first address that answers: none but the last takes more than its share of the time, for some never say no."""
+    loop = asyncio.get_running_loop()
+    *others, last = addresses
+    for left, address in zip(range(len(addresses), 1, -1), others, strict=True):
         with suppress(OSError):
             async with asyncio.timeout((until - loop.time()) / left):
                 return (await loop.create_connection(Connection, address, port, ssl=context, server_hostname=name))[1]
     return (await loop.create_connection(Connection, last, port, ssl=context, server_hostname=name))[1]
-
-
-async def _addresses(host: str, port: int) -> list[str]:
-    """Those that a name stands for; an address, and a name with one alone, stands for itself."""
-    with suppress(ValueError):
-        ip_address(host)
-        return [host]
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
-    return [str(known[-1][0]) for known in found] if len(found) > 1 else [host]
 
 
 @lru_cache(maxsize=1024)

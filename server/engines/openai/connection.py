@@ -24,6 +24,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self.made = self.loop.time()
         self.since = 0.0
         """When the wait began that is under way, or the time without work."""
         self._waiter: asyncio.Future[None] | None = None

@@ -322,6 +322,41 @@ def test_an_address_that_never_answers_does_not_hide_the_next_one(loops: Callabl
         assert runner.run(ask()) == b"body"
 
 
+async def test_a_resolver_that_is_silent_is_asked_for_a_name_once_whoever_waits() -> None:
+    async def silence(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    ask = AsyncMock(side_effect=silence)
+    async with client(connect=0.05) as made:
+        with patch.object(type(asyncio.get_running_loop()), "getaddrinfo", ask):
+            found = await asyncio.gather(*(answer(made, "http://engine.example/v1") for _ in range(4)), return_exceptions=True)
+            with pytest.raises(Interrupted):
+                await answer(made, "http://engine.example/v1")
+        assert [error.trouble for error in found if isinstance(error, Interrupted)] == ["connect_timeout"] * 4
+        assert ask.call_count == 1
+
+
+async def test_a_name_is_asked_for_anew_once_it_was_answered() -> None:
+    async with serving(WHOLE, ends=True) as server, client() as made:
+        port = int(server.url.split(":")[2].split("/")[0])
+        known = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+        ask = AsyncMock(side_effect=[OSError("no such name"), known])
+        with patch.object(type(asyncio.get_running_loop()), "getaddrinfo", ask):
+            with pytest.raises(Interrupted) as caught:
+                await answer(made, f"http://engine.example:{port}/v1")
+            assert caught.value.trouble == "connect"
+            assert await answer(made, f"http://engine.example:{port}/v1") == b"body"
+
+
+async def test_a_connection_that_is_old_serves_no_other_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that has moved would not be found while its old address still answers."""
+    async with serving(WHOLE) as server, client() as made:
+        assert [await answer(made, server.url) for _ in range(2)] == [b"body"] * 2
+        monkeypatch.setattr(module, "OLD", 0.0)
+        assert [await answer(made, server.url) for _ in range(2)] == [b"body"] * 2
+        assert server.connections == 2
+
+
 async def test_a_name_that_no_host_can_have_is_found_nowhere() -> None:
     async with client() as made:
         with pytest.raises(Interrupted) as caught:
