@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import signal
 import socket
 import subprocess
 import sys
@@ -71,21 +70,22 @@ def _silent(line: str) -> None:
 
 @contextlib.contextmanager
 def serving(settings: Path, *, patience: float = PATIENCE, tell: Callable[[str], None] = _silent) -> Iterator[str]:
-    """The address of a server started with these settings on a free port; it is stopped at the end.
+    """The address of a server started with these settings on a free port; it is stopped at the end, and ends with this process.
 
     Raises NotReady where it ends, or is not ready after `patience` seconds; `tell` hears of a wait that is long.
     """
     port = free_port()
-    command = [sys.executable, "-m", "server", "serve", "--config", str(settings), "--port", str(port)]
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)  # noqa: S603  # our own command
+    command = [sys.executable, "-m", "server.attended", "serve", "--config", str(settings), "--port", str(port)]
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said) as process,  # noqa: S603  # our own command
+    ):
         try:
             url = f"http://127.0.0.1:{port}"
             _wait(url, process, patience, said, tell)
             yield url
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            _stop(process)
 
 
 def ask(client: OpenAI, model: str, request: str, registry: Registry) -> Row:
@@ -173,6 +173,14 @@ def _wait(url: str, process: subprocess.Popen[bytes], patience: float, said: IO[
             state = f"/readyz says {answer.text}"
         time.sleep(0.05)
     raise NotReady(" ".join(filter(None, (f"the server was not ready within {patience:g} s: {state}", _read(said)))))
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _read(said: IO[bytes]) -> str:

@@ -217,6 +217,32 @@ def test_a_demonstration_whose_server_cannot_start_says_why(settings: Path, caps
     assert "/nowhere" in said
 
 
+DEMONSTRATING = """
+import sys, time
+from pathlib import Path
+from server.demo import serving
+with serving(Path(sys.argv[1])) as url:
+    print(url, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_the_server_of_a_demonstration_ends_with_it_however_that_ends(end: signal.Signals, settings: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", DEMONSTRATING, str(settings)], stdout=subprocess.PIPE, text=True) as demonstration:
+        assert demonstration.stdout is not None
+        port = int(demonstration.stdout.readline().rpartition(":")[2])
+        demonstration.send_signal(end)
+    patience = time.monotonic() + 30
+    while time.monotonic() < patience:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.05)
+    pytest.fail("it serves on")
+
+
 def test_an_address_of_the_command_line_is_checked_like_the_files(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     closed = settings.with_name("closed.yaml")
     closed.write_text(SETTINGS.replace("access: {open: true}", ""))
