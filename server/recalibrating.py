@@ -33,6 +33,8 @@ from server.observers.outcomes.export import records
 from server.observers.outcomes.ports import Refitted, Source, Store, StoreLost, Unfit
 
 _DAY = 86_400.0
+_LATEST = 10_000
+"""Labels among which a new one of the right kind is looked for: all that is new stands last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,14 @@ def adopt(store: Store, plan: Plan, artifact: Artifact, now: float) -> None:
 
 
 def refit_apart(url: str, folder: Path, plan: Plan, now: float) -> str:
-    """The whole work in a process of its own, so that serving goes on; returns a sentence on what came of it."""
+    """The whole work in a process of its own, so that serving goes on; returns a sentence on what came of it.
+
+    Without anything new to learn from, the same labels would give the same once more, or fewer of them something worse.
+    """
     store = Database(engine(url, folder))
     try:
+        if not _learnt(store, plan, now):
+            return "not calibrated again: no new labels since the last time"
         artifact = refit(store, plan, now)
         adopt(store, plan, artifact, now)
     except (InvalidRequest, ConfigError) as refusal:
@@ -105,6 +112,18 @@ def refit_apart(url: str, folder: Path, plan: Plan, now: float) -> str:
     finally:
         store.close()
     return f"calibrated again on {artifact.certificate.records} labels: " + ("; ".join(artifact.notices(plan.score)) or "certified")
+
+
+def _learnt(store: Store, plan: Plan, now: float) -> bool:
+    """Whether a label has come since the calibration in the store was fitted; that of another target counts as none."""
+    known = store.adopted(plan.name, plan.base)
+    if known is None:
+        return True
+    had, wanted = parse(known.body, f"the store's calibration of {plan.name}").certificate, plan.options
+    if (had.max_error, had.confidence, had.max_cost) != (wanted.max_error, wanted.confidence, wanted.max_cost):
+        return True
+    latest = store.labels(plan.route, now - plan.days * _DAY, _LATEST)
+    return any(label.at > known.at and label.tier == plan.tiers.small and plan.source in (None, label.source) for label in latest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from server.observers.outcomes.address import engine
 from server.observers.outcomes.database import Database
 from server.observers.outcomes.encoding import Encoder
 from server.observers.outcomes.ports import Refitted
+from server.recalibrating import Plan, refit_apart
 from tests.server.observers.outcomes.made import attempt, call, database, label, outcome, request
 
 pytest.importorskip("sklearn")
@@ -164,6 +165,29 @@ async def test_a_schedule_is_carried_out_once_in_a_process_of_its_own(folder: Pa
         assert worker is not None
         assert worker.poll() == []
         worker.store.close()
+
+
+def test_a_turn_without_a_new_label_is_passed_over_and_says_so(folder: Path) -> None:
+    """The command fits all the same, and so does a turn where another target is promised."""
+    document = configured(folder, recalibrate={"hours": 1, "least": 100})
+    made = gateway(checked(document), folder, write=lambda line: None).recalibrator
+    assert made is not None
+    plan = made.routes["auto"].plan
+
+    def turn(plan: Plan = plan, **more: Any) -> str:
+        return refit_apart(made.url, folder, replace(plan, **more), time.time())
+
+    assert "calibrated again on 150 labels" in turn()
+    with closing(made.store) as store:
+        assert turn() == "not calibrated again: no new labels since the last time"
+        store.write([label("r0", 1.0, at=time.time() + 1, asked_at=time.time(), source="feedback")])
+        store.write([label("r1", 1.0, at=time.time() + 1, asked_at=time.time(), tier="large")])
+        assert "no new labels" in turn()
+        assert main(["recalibrate", "--config", str(folder / "g.yaml")]) == 0
+        assert "no new labels" in turn()
+        outcomes(store, 1, start=500, age=-5.0)
+        assert "calibrated again on 151 labels" in turn()
+        assert "calibrated again" in turn(options=replace(plan.options, max_error=0.2))
 
 
 async def test_replicas_on_postgresql_carry_out_one_schedule_and_all_follow(folder: Path, emptied: str) -> None:
