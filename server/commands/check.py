@@ -23,6 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Build everything that serving would, short of listening; raises ConfigError."""
     settings = load(options.config)
     from server.build import gateway, notices
+    from server.config.doubtful import doubts
     from server.observers.metrics import MULTIPROCESS
     from server.serving import encryption
 
@@ -35,6 +36,8 @@ def run(options: argparse.Namespace) -> int:
     for name, sentences in notices(settings, folder).items():
         for sentence in sentences:
             print(f"warning: route {name}: {sentence}", file=sys.stderr)
+    for sentence in doubts(settings, folder):
+        print(f"warning: {sentence}", file=sys.stderr)
     tiers = ", ".join(f"{name} ({' < '.join(tier.label for tier in route.tiers)})" for name, route in settings.routes.items())
     print(f"{options.config}: fine; routes {tiers}")
     return 0

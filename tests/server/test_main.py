@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from openai import NotFoundError, OpenAI
 
 from server.__main__ import main
@@ -253,6 +254,71 @@ def test_an_address_of_the_command_line_is_checked_like_the_files(settings: Path
 def test_check_says_that_a_configuration_is_fine(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--config", str(settings)]) == 0
     assert "auto (small < large)" in capsys.readouterr().out
+
+
+CONFIDENT = "{kind: rule, expression: 'true'}"
+SINGLE = "{name: large, engine: llm, price: {prompt: 10, completion: 10}}"
+PAIR = "[{kind: contract}, {kind: function}]"
+
+
+@pytest.mark.parametrize(
+    ("route", "warned"),
+    [
+        ("", "it rules on all prose, which no verifier judges: each smaller tier's draft is paid for and deferred"),
+        ("when_all_abstain: accept", "it rules on all prose, which no verifier judges: every draft is kept"),
+        ("mode: evaluate", None),
+        (f"verifiers: [{CONFIDENT}]", None),
+        (f"{{verifiers: [{CONFIDENT}], when_all_abstain: accept}}", "it is never asked: a rule verifier rules on every draft"),
+        ("{verifiers: [{kind: rule, expression: 'true', when: last}], when_all_abstain: accept}", None),
+        (f"tiers: [{SINGLE}]", None),
+        (f"{{tiers: [{SINGLE}], when_all_abstain: defer}}", "it is never asked: an answer of the last tier is kept"),
+        ("{mode: 'off', when_all_abstain: defer}", "it is never asked: an answer of the last tier is kept"),
+    ],
+)
+def test_check_warns_where_a_rule_on_abstentions_never_speaks_or_always(
+    route: str, warned: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = yaml.safe_load(SETTINGS)
+    document["routes"]["auto"] |= yaml.safe_load(route or "{}")
+    document |= {"outcomes": {"url": "sqlite:///state/o.db"}}
+    path = tmp_path / "g.yaml"
+    path.write_text(yaml.safe_dump(document))
+    assert main(["check", "--config", str(path)]) == 0
+    told = capsys.readouterr().err
+    assert told == "" if warned is None else f"warning: routes.auto.when_all_abstain: {warned}" in told
+
+
+def test_check_warns_of_a_verifier_that_stands_twice(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    twice = settings.with_name("twice.yaml")
+    twice.write_text(SETTINGS.replace(PAIR, f"[{CONFIDENT}, {{kind: contract}}, {{kind: rule, expression: 'last'}}, {CONFIDENT}]"))
+    assert main(["check", "--config", str(twice)]) == 0
+    same = "it is the same as routes.auto.verifiers.0, and tells nothing new"
+    assert capsys.readouterr().err.splitlines() == [f"warning: routes.auto.verifiers.3: {same}"]
+
+
+@pytest.mark.parametrize("key", ["outcomes", "responses"])
+@pytest.mark.parametrize(
+    ("path", "trouble"),
+    [("state/o.db", None), ("{}/a/b/o.db", None), ("{}/file/o.db", "file is no folder"), ("{}", "is no file"), ("{}/file", None)],
+)
+def test_check_warns_of_a_database_that_cannot_be_written(
+    key: str, path: str, trouble: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    config = tmp_path / "g.yaml"
+    config.write_text(SETTINGS.replace(PAIR, f"[{CONFIDENT}]") + f'{key}: {{url: "sqlite:///{path.format(tmp_path)}"}}\n')
+    assert main(["check", "--config", str(config)]) == 0
+    told = capsys.readouterr().err
+    assert told == "" if trouble is None else told.startswith(f"warning: {key}.url: {tmp_path}") and trouble in told
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+def test_check_warns_of_a_folder_that_is_closed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    config = tmp_path / "g.yaml"
+    config.write_text(SETTINGS.replace(PAIR, f"[{CONFIDENT}]") + 'outcomes: {url: "sqlite:///closed/state/o.db"}\n')
+    assert main(["check", "--config", str(config)]) == 0
+    assert capsys.readouterr().err == f"warning: outcomes.url: {tmp_path / 'closed'} cannot be written to\n"
 
 
 def test_check_refuses_a_certificate_that_is_not_there(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
