@@ -96,7 +96,7 @@ def _conversations(given: StoredResponses, folder: Path) -> Conversations | None
     if not given.rows or (given.url is None and MULTIPROCESS in os.environ):
         return None
     if given.url is None:
-        return InMemory(given.rows, given.bytes, given.days, time.time)
+        return InMemory(given.rows, given.bytes, given.days, time.monotonic)
     return InDatabase(reached(given.url, folder, "responses.url"), given.rows, given.bytes, given.days, time.time)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import Column, Connection, Engine, Float, Integer, LargeBinary, MetaData, String, Table, delete, insert, select
+from sqlalchemy import Column, Connection, Engine, Float, Integer, LargeBinary, MetaData, String, Table, delete, insert, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -30,6 +30,10 @@ _table = Table(
 _ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({0x5F0C0DF})"}
 """Begins the transaction in which one worker makes the table."""
 _AWAY = "the store of responses cannot be reached"
+ROUND = 600.0
+"""Seconds after which what is too old is looked for again."""
+JUMP = 60.0
+"""Seconds that the wall clock may gain or lose in a round; beyond that it has jumped."""
 PAUSE = 2.0
 """Seconds between two tries of a database that is away: only who tries waits for it, and not every answer."""
 
@@ -49,10 +53,12 @@ class InDatabase:
     _ready: bool = False
     _tried: float | None = None
     """When a database that is away was tried last."""
+    _looked: tuple[float, float] | None = None
+    """When what is too old was looked for last, by both clocks."""
     _preparing: threading.Lock = field(default_factory=threading.Lock)
 
     async def keep(self, stored: Stored) -> bool:
-        """Write it; what is too old or too many goes at the first write and at each `every`th after it."""
+        """Write it; what is too many goes at the first write and at each `every`th after it, with what is too old in every round."""
         if weight(stored) > self.limit:
             return False
         await asyncio.to_thread(self._write, stored)
@@ -89,10 +95,21 @@ class InDatabase:
             return connection.execute(delete(_table).where(_table.c.id == response_id, _table.c.owner == owner)).rowcount > 0
 
     def _trim(self, connection: Connection) -> None:
-        connection.execute(delete(_table).where(_table.c.at < self.wall() - self.days * DAY))
+        if self._steady():
+            now = self.wall()
+            connection.execute(delete(_table).where(_table.c.at < now - self.days * DAY))
+            connection.execute(update(_table).where(_table.c.at > now).values(at=now))  # or what comes now would be older, and go first
         last = connection.execute(select(_table.c.at).order_by(_table.c.at.desc()).offset(self.rows).limit(1)).scalar()
         if last is not None:
             connection.execute(delete(_table).where(_table.c.at <= last))
+
+    def _steady(self) -> bool:
+        """Whether a round is over in which the wall clock went as time does: to one that jumped all may look old, or of the future."""
+        now, before = (self.clock(), self.wall()), self._looked
+        if before is not None and now[0] < before[0] + ROUND:
+            return False
+        self._looked = now
+        return before is not None and abs((now[1] - before[1]) - (now[0] - before[0])) <= JUMP
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

@@ -11,12 +11,12 @@ DAY = 86_400.0
 
 @dataclass(slots=True)
 class InMemory:
-    """At most `rows` responses and `limit` bytes, none older than `days`; `wall` is in seconds since the epoch."""
+    """At most `rows` responses and `limit` bytes, none older than `days`; `clock` is in seconds and never jumps."""
 
     rows: int
     limit: int
     days: float
-    wall: Callable[[], float]
+    clock: Callable[[], float]
     held: OrderedDict[str, tuple[float, Stored]] = field(default_factory=OrderedDict)
     size: int = 0
 
@@ -25,7 +25,7 @@ class InMemory:
         if weight(stored) > self.limit:
             return False
         self._forget(stored.id)
-        self.held[stored.id] = (self.wall(), stored)
+        self.held[stored.id] = (self.clock(), stored)
         self.size += weight(stored)
         while self.size > self.limit or len(self.held) > self.rows:
             self._forget(next(iter(self.held)))
@@ -50,7 +50,7 @@ class InMemory:
         self.size = 0
 
     def _expire(self) -> None:
-        oldest = self.wall() - self.days * DAY
+        oldest = self.clock() - self.days * DAY
         while self.held and next(iter(self.held.values()))[0] < oldest:
             self._forget(next(iter(self.held)))
 

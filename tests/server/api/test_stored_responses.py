@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from router.errors import StoreUnavailable
 from server.access.keys import Key
 from server.api.conversations import Stored
-from server.conversations.database import PAUSE, InDatabase
+from server.conversations.database import PAUSE, ROUND, InDatabase
 from server.conversations.memory import InMemory
 from server.observers.outcomes.address import engine
 from tests.server.harness import CALL, TOOLS, Reply, World, error, running
@@ -222,6 +222,30 @@ async def test_what_is_too_old_is_not_found(store: Any) -> None:
     await kept.keep(stored("a"))
     clock.now += 86_401
     assert await kept.find("resp_a", "") is None
+
+
+async def kept_at(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as database:
+        return [row[0].removeprefix("resp_") for row in database.execute("SELECT id FROM stored_responses ORDER BY at, id")]
+
+
+async def test_what_is_too_old_leaves_the_database_and_what_only_looks_old_since_the_clock_jumped_does_not(tmp_path: Path) -> None:
+    wall, clock = Clock(), Clock()
+    store = InDatabase(engine(f"sqlite:///{tmp_path}/r.db", tmp_path), 99, 100, 1.0, wall, every=1, clock=clock)
+
+    async def passes(seconds: float, name: str, jump: float = 0.0) -> list[str]:
+        clock.now, wall.now = clock.now + seconds, wall.now + seconds + jump
+        await store.keep(stored(name))
+        return await kept_at(tmp_path / "r.db")
+
+    assert await passes(0, "a") == ["a"]
+    assert await passes(0, "b", jump=100_000.0) == ["a", "b"]
+    assert await passes(ROUND, "c") == ["a", "b", "c"]
+    assert await passes(ROUND / 2, "d", jump=-100_000.0) == ["a", "d", "b", "c"]
+    assert await passes(ROUND, "e") == ["a", "d", "e", "b", "c"]
+    assert await passes(ROUND, "f") == ["a", "d", "e", "b", "c", "f"]
+    assert await passes(86_400.0 - ROUND, "g") == ["e", "b", "c", "f", "g"]
+    await store.close()
 
 
 async def test_what_is_too_large_is_not_kept(store: Any) -> None:
