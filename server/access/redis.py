@@ -64,9 +64,10 @@ class InRedis:
             told += [KEPT.get(len(count.window), MINUTES), f"{count.key}/{count.kind}", repr(float(amount))]
         try:
             found = await self._script(keys=names, args=told)
-        except (RedisError, OSError) as error:
+            totals = dict(zip(counted, map(float, found), strict=True))
+        except (RedisError, OSError, ValueError) as error:
+            await self._client.connection_pool.disconnect()  # one to a server that now is but a replica stays open and helps no more
             raise StoreUnavailable(f"keys' rates and budgets are counted alone: Redis failed ({type(error).__name__})") from error
-        totals = dict(zip(counted, map(float, found), strict=True))
         return {count: total for count, total in totals.items() if math.isfinite(total)}
 
     async def close(self) -> None:

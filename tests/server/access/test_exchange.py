@@ -17,7 +17,7 @@ from router.types import Attempt, Decision, GenerationRequest, Outcome
 from server.access.database import InTable
 from server.access.keys import Allowance, Key
 from server.access.ledger import Count, Exchange, Ledger
-from server.access.redis import InRedis
+from server.access.redis import NAME, InRedis
 from server.observers.outcomes.address import engine
 from tests.server.access.keyrings import bearing, keys_file
 from tests.server.harness import alive, running, world
@@ -131,6 +131,32 @@ async def test_redis_may_go_and_come_back(redis: RedisServer) -> None:
             await end.tell("b", {DAY: 1.0})
     redis.start()
     assert await end.tell("b", {DAY: 1.0}) == {DAY: 2.0}
+    await end.close()
+
+
+async def test_a_redis_that_was_replaced_behind_its_address_is_found(redis: RedisServer) -> None:
+    """The old one still answers, and refuses as a replica does: only a new connection reaches the new one."""
+    end = InRedis(redis.url)
+    await end.tell("a", {DAY: 1.0})
+    by_hand = InRedis(redis.url)._client
+    await by_hand.replicaof("127.0.0.1", "1")
+    before = (await by_hand.info("stats"))["total_connections_received"]
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="ReadOnlyError"):
+            await end.tell("b", {DAY: 1.0})
+    assert (await by_hand.info("stats"))["total_connections_received"] == before + 1
+    await by_hand.replicaof("NO", "ONE")
+    assert await end.tell("b", {DAY: 1.0}) == {DAY: 2.0}
+    await by_hand.aclose()
+    await end.close()
+
+
+async def test_a_count_that_somebody_else_has_spoilt_is_a_loss_and_no_end(redis: RedisServer) -> None:
+    end = InRedis(redis.url)
+    await end._client.hset(NAME.format(DAY.window), f"{DAY.key}/{DAY.kind}", "junk")
+    for amount in (1.0, 0.0):
+        with pytest.raises(StoreUnavailable):
+            await end.tell(f"a{amount}", {DAY: amount})
     await end.close()
 
 
