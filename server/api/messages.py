@@ -38,11 +38,28 @@ class TextPart(Wire):
     prompt_cache_breakpoint: None = None
 
 
-class RefusalPart(Wire):
+class Echo(Wire):
+    """What else stood in an answer's message: OpenAI's agents for Node send it back within the part; no model is shown it."""
+
+    role: Literal["assistant"] | None = None
+    annotations: list[JSON] | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[JSON] | None = None
+
+
+class SaidPart(TextPart, Echo):
+    """Text the assistant said earlier."""
+
+    refusal: None = None
+
+
+class RefusalPart(Echo):
     """A refusal the assistant gave earlier."""
 
     type: Literal["refusal"]
     refusal: str
+    content: None = None
 
 
 class ImageURL(Wire):
@@ -93,7 +110,7 @@ class FilePart(Wire):
 
 TextParts = Annotated[list[TextPart], Field(min_length=1)]
 UserPart = Annotated[TextPart | ImagePart | AudioPart | FilePart, Field(discriminator="type")]
-AssistantPart = Annotated[TextPart | RefusalPart, Field(discriminator="type")]
+AssistantPart = Annotated[SaidPart | RefusalPart, Field(discriminator="type")]
 
 
 class CalledFunction(Wire):
