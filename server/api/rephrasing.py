@@ -24,6 +24,7 @@ from server.api.messages import (
 )
 from server.api.naming import RouteFacts, Target
 from server.api.responding import (
+    LOGPROBS,
     AllowedTools,
     ChosenTool,
     InputCall,
@@ -42,6 +43,7 @@ from server.api.responding import (
     TextOptions,
 )
 from server.api.wire import (
+    SAMPLERS,
     AllowedChoice,
     ChatRequest,
     Choosing,
@@ -55,7 +57,7 @@ from server.api.wire import (
 )
 from server.api.wire import AllowedTools as AllowedInChat
 
-_SAME = ("model", "stream", "temperature", "top_p", "user", "top_k", "min_p", "repetition_penalty", "min_tokens", "ignore_eos")
+_SAME = ("model", "stream", "temperature", "top_p", "user", *SAMPLERS)
 _SAME_TOO = ("parallel_tool_calls", "metadata", "chat_template_kwargs", "safety_identifier", "prompt_cache_key", "service_tier")
 _RENAMED = (
     (r"response_format\.json_schema", "text.format"),
@@ -104,7 +106,7 @@ def as_chat(body: ResponsesRequest) -> ChatRequest:
 
 def wants_logprobs(body: ResponsesRequest) -> bool:
     """Whether the answer's text is to carry log-probabilities."""
-    return bool(body.include) or bool(body.top_logprobs)
+    return LOGPROBS in (body.include or ()) or bool(body.top_logprobs)
 
 
 def _renamed(text: str) -> str:

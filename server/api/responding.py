@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -192,6 +192,20 @@ class EventOptions(StreamOptions):
     include_usage: None = None
 
 
+LOGPROBS: Final = "message.output_text.logprobs"
+Included = Literal[
+    "message.output_text.logprobs",
+    "message.input_image.image_url",
+    "reasoning.encrypted_content",
+    "file_search_call.results",
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "code_interpreter_call.outputs",
+    "computer_call_output.output.image_url",
+]
+"""Images are told as they were given anyway; the others are parts of items that no answer here has."""
+
+
 class ResponsesRequest(Generating):
     """`POST /v1/responses`; it goes on from a stored response, or brings its whole conversation."""
 
@@ -204,7 +218,7 @@ class ResponsesRequest(Generating):
     text: TextOptions | None = None
     reasoning: Reasoning | None = None
     previous_response_id: str | None = Field(default=None, min_length=1, max_length=256)
-    include: list[Literal["message.output_text.logprobs"]] | None = None
+    include: list[Included] | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     metadata: dict[MetadataKey, MetadataValue] | None = Field(default=None, max_length=16)
     stream_options: EventOptions | None = None

@@ -16,6 +16,7 @@ StopText = Annotated[str, Field(min_length=1, max_length=256)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Text = Annotated[str, Field(min_length=1)]
 TokenLimit = Annotated[int, Field(ge=1, lt=2**31)]
+Token = Annotated[int, Field(ge=0, lt=2**31)]
 MetadataKey = Annotated[str, Field(max_length=64)]
 MetadataValue = Annotated[str, Field(max_length=512)]
 
@@ -105,6 +106,10 @@ class StructuredOutputs(Wire):
     choice: list[str] | None = Field(default=None, min_length=1)
     grammar: str | None = None
     json_object: Yes | None = None
+    structural_tag: None = None
+    whitespace_pattern: None = None
+    disable_any_whitespace: No | None = None
+    disable_additional_properties: No | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> StructuredOutputs:
@@ -127,13 +132,23 @@ class Generating(Wire):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_p: Unit | None = None
     user: str | None = None
     top_k: int | None = None
     min_p: Unit | None = None
     repetition_penalty: float | None = Field(default=None, gt=0)
     min_tokens: int | None = Field(default=None, ge=0)
     ignore_eos: bool | None = None
+    stop_token_ids: list[Token] | None = None
+    allowed_token_ids: Annotated[list[Token], Field(min_length=1)] | None = None
+    bad_words: list[Text] | None = None
+    include_stop_str_in_output: bool | None = None
+    skip_special_tokens: bool | None = None
+    spaces_between_special_tokens: bool | None = None
+    thinking_token_budget: int | None = Field(default=None, ge=0)
+    include_reasoning: bool | None = None
+    cache_salt: Text | None = None
+    mm_processor_kwargs: JSON | None = None
 
     @property
     def include_usage(self) -> bool:
@@ -143,8 +158,8 @@ class Generating(Wire):
     @property
     def extra(self) -> dict[str, object]:
         """What only some engines know."""
-        given = self.model_fields_set
-        return {name: value for name in PASSED if name in given and (value := getattr(self, name)) is not None}
+        given = sorted(PASSED & self.model_fields_set)
+        return {name: value for name in given if (value := getattr(self, name)) is not None}
 
 
 class Common(Generating):
@@ -226,7 +241,16 @@ class EmbeddingRequest(Wire):
         return (self.input,) if isinstance(self.input, str) else tuple(self.input)
 
 
-PASSED = ("reasoning_effort", "verbosity", "chat_template_kwargs", "top_k", "min_p", "repetition_penalty", "min_tokens", "ignore_eos")
+SAMPLERS = frozenset(
+    (
+        *("top_k", "min_p", "repetition_penalty", "min_tokens", "ignore_eos", "stop_token_ids", "allowed_token_ids", "bad_words"),
+        *("include_stop_str_in_output", "skip_special_tokens", "spaces_between_special_tokens", "thinking_token_budget"),
+        *("include_reasoning", "cache_salt", "mm_processor_kwargs"),
+    )
+)
+"""The passed parameters that every generating endpoint has."""
+
+PASSED = SAMPLERS | {"reasoning_effort", "verbosity", "chat_template_kwargs"}
 """Passed to engines that know them, refused where an engine of the route does not."""
 
 INERT = ("user", "safety_identifier", "prompt_cache_key", "metadata", "service_tier", "modalities", "store")

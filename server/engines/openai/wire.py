@@ -15,6 +15,8 @@ from server.engines.prompt import offered, render
 CHARACTERS_PER_TOKEN = 3.5
 MESSAGE_TOKENS = 4
 PART_TOKENS = 800
+LEAST_TOP_P = 1e-6
+"""In place of 0, which OpenAI takes and vLLM does not: the likeliest token alone either way."""
 TOP = 5
 """Alternatives asked for where scores need log-probabilities: two tell freedom, five make a margin and an entropy."""
 
@@ -82,7 +84,7 @@ class Dialect:
     def _sampling(self, sampling: Sampling) -> Fields:
         fields = (
             ("temperature", sampling.temperature),
-            ("top_p", sampling.top_p),
+            ("top_p", sampling.top_p if sampling.top_p is None else max(sampling.top_p, LEAST_TOP_P)),
             ("seed", sampling.seed),
             ("presence_penalty", sampling.presence_penalty),
             ("frequency_penalty", sampling.frequency_penalty),

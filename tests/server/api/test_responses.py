@@ -1,13 +1,14 @@
 """`/v1/responses`: the events' order and numbers, items in and out, and what is refused by its name."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from router.errors import EngineFailure
+from server.api.responding import LOGPROBS, Included
 from tests.server.harness import CALL, TOOLS, WRONG, Reply, World, error, running
 
 FUNCTIONS = [{"type": "function", **TOOLS[0]["function"]}]  # type: ignore[dict-item]
@@ -117,13 +118,21 @@ async def test_a_tool_loop_brings_its_items_back() -> None:
     assert [message.role for message in (world.small.calls + world.large.calls)[-1].messages] == ["user", "assistant", "tool"]
 
 
+@pytest.mark.parametrize("wanted", get_args(Included))
+async def test_what_no_answer_has_may_be_asked_for(wanted: str) -> None:
+    async with running(["small says"]) as world:
+        body = (await post(world, include=[wanted], store=False)).json()
+        assert world.small.calls[0].sampling.logprobs is (wanted == LOGPROBS)
+    assert Response.model_validate(body).output_text == "small says"
+
+
 @pytest.mark.parametrize(
     ("body", "code", "param"),
     [
         ({"background": True}, "unsupported_parameter", "background"),
         ({"truncation": "auto"}, "unsupported_parameter", "truncation"),
         ({"conversation": "c"}, "unsupported_parameter", "conversation"),
-        ({"include": ["reasoning.encrypted_content"]}, "unsupported_parameter", "include[0]"),
+        ({"include": ["reasoning.diary"]}, "unsupported_parameter", "include[0]"),
         ({"tools": [{"type": "web_search"}]}, "unsupported_parameter", "tools[0].type"),
         ({"n": 2}, "unsupported_parameter", "n"),
         ({"nonsense": 1}, "unsupported_parameter", "nonsense"),

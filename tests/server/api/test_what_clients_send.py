@@ -1,8 +1,45 @@
 """What other people's clients put into requests beyond what they mean: accepted where it asks for nothing that is not done."""
 
+import json
+from typing import Any
+
+import pytest
+
 from tests.server.harness import running
 
 USER = {"role": "user", "content": "hi"}
+VLLMS: dict[str, object] = {
+    "stop_token_ids": [7],
+    "allowed_token_ids": [1, 2],
+    "bad_words": ["mud"],
+    "include_stop_str_in_output": True,
+    "skip_special_tokens": False,
+    "spaces_between_special_tokens": False,
+    "thinking_token_budget": 0,
+    "include_reasoning": False,
+    "cache_salt": "s",
+    "mm_processor_kwargs": {"fps": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("chat/completions", {"messages": [USER]}), ("completions", {"prompt": "a"}), ("responses", {"input": "a"})]
+)
+async def test_what_vllm_knows_of_sampling_reaches_the_engine(path: str, said: dict[str, Any]) -> None:
+    async with running() as world:
+        response = await world.client.post(f"/v1/{path}", json={"model": "auto", **said, **VLLMS})
+        assert response.status_code == 200, response.text
+        assert {name: json.loads(text) for name, text in world.small.calls[0].sampling.extra} == VLLMS
+
+
+async def test_vllms_own_way_to_demand_a_form_may_say_what_it_does_not_ask() -> None:
+    nothing = {"json": None, "choice": None, "grammar": None, "json_object": None, "structural_tag": None, "whitespace_pattern": None}
+    nothing |= {"disable_any_whitespace": False, "disable_additional_properties": False}
+    async with running(["42"]) as world:
+        response = await world.ask(structured_outputs={"regex": "[0-9]+", **nothing})
+    assert response.json()["choices"][0]["message"]["content"] == "42"
+
+
 async def test_an_answer_comes_back_within_the_part_that_told_it() -> None:
     told = {"role": "assistant", "annotations": [], "reasoning_content": "hm", "tool_calls": []}
     said = [{"type": "text", "text": "four", "refusal": None, **told}, {"type": "refusal", "refusal": "no more", "content": None, **told}]

@@ -56,6 +56,11 @@ def test_a_temperature_of_zero_is_said() -> None:
     assert asked(call(sampling=Sampling(temperature=0.0)))["temperature"] == 0.0
 
 
+def test_a_top_p_of_zero_is_said_as_what_every_server_takes() -> None:
+    assert 0 < asked(call(sampling=Sampling(top_p=0.0)))["top_p"] < 0.001
+    assert "top_p" not in asked(call(sampling=Sampling()))
+
+
 def test_scores_get_alternatives_even_where_the_client_asked_for_fewer() -> None:
     assert asked(call(evidence=Evidence.LOGPROBS))["top_logprobs"] == 5
     assert asked(call(sampling=Sampling(logprobs=True, top_logprobs=20), evidence=Evidence.LOGPROBS))["top_logprobs"] == 20
