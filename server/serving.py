@@ -13,6 +13,7 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
 
 from router.errors import ConfigError
 from server.beside import Beside, bound
@@ -38,10 +39,14 @@ STARVED = 60
 
 
 def application() -> ASGIApp:
-    """The application of one worker, by the settings whose path stands in the environment."""
+    """The application of one worker, by the settings whose path stands in the environment; a worker without valid ones ends with a word."""
     if started_by := multiprocessing.parent_process():
         end_with(started_by.pid or 0)  # which a killed parent could not ask for
-    return from_file(Path(os.environ[PATH]))
+    try:
+        return from_file(Path(os.environ[PATH]))
+    except ConfigError as error:
+        print(f"smallfirst: {error.message}", file=sys.stderr)
+        sys.exit(STARTUP_FAILURE)
 
 
 def from_file(path: Path) -> ASGIApp:
