@@ -22,6 +22,7 @@ LEVELS = [
         "calibration",
         "asking",
         "posting",
+        "apart",
         "guards",
         "retrieval",
         "loops",

@@ -1,11 +1,12 @@
 """Whether calls could be executed: they parse, the functions are known, the arguments valid and sensible, the dry run passes."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, cast
 
-from pydantic import Field
+from pydantic import Field, SkipValidation
 
+from router.apart import Threads
 from router.contract import toolcalls
 from router.contract.strictjson import NotJson, glanced, parse
 from router.functions import CannotJudge, Function, Registry
@@ -20,12 +21,14 @@ Calls = list[dict[str, Any]]
 class FunctionVerifier:
     """Holds every call to the request's tools, and to the registry's types where it knows the function.
 
-    Fields: `registry`, injected at start-up; `dry_run_seconds`, how long the dry runs of a draft may take together.
+    Fields: `registry`, injected at start-up; `dry_run_seconds`, how long the dry runs of a draft may take together, each in one of its
+    `threads`.
     """
 
     kind: ClassVar[str] = "function"
     registry: Registry | None = None
     dry_run_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    threads: Annotated[Threads, SkipValidation] = field(default_factory=Threads, init=False, repr=False, compare=False)
 
     @property
     def needs(self) -> Evidence:
@@ -61,12 +64,20 @@ class FunctionVerifier:
             if found:
                 return self._deferred("semantic", tuple(found))
             if any(function.dry_run is not None for _, function, _ in served):
-                found = await asyncio.wait_for(_rehearsed(served), self.dry_run_seconds)
+                found = await asyncio.wait_for(self._rehearsed(served), self.dry_run_seconds)
         except CannotJudge as error:
             return Verdict(self.kind, Ruling.UNABLE, str(error))
         except TimeoutError:
             return Verdict(self.kind, Ruling.UNABLE, "dry_run_timeout")
         return self._deferred("dry_run", tuple(found)) if found else Verdict(self.kind, Ruling.ACCEPT)
+
+    async def _rehearsed(self, served: list[tuple[str, Function, dict[str, Any]]]) -> list[Violation]:
+        """Dry runs may wait for something, so each has a thread; most functions have none."""
+        found: list[Violation] = []
+        for path, function, arguments in served:
+            if function.dry_run is not None:
+                found += [_below(path, violation) for violation in await self.threads.run(function.rehearse, arguments)]
+        return found
 
     def _known(self, draft: Draft, name: str) -> Function | None:
         function = self.registry.functions.get(name) if self.registry is not None else None
@@ -75,15 +86,6 @@ class FunctionVerifier:
 
     def _deferred(self, reason: str, violations: tuple[Violation, ...]) -> Verdict:
         return Verdict(self.kind, Ruling.DEFER, reason, violations=violations[:16], repairable=True)
-
-
-async def _rehearsed(served: list[tuple[str, Function, dict[str, Any]]]) -> list[Violation]:
-    """Dry runs may wait for something, so each has a thread; most functions have none."""
-    found: list[Violation] = []
-    for path, function, arguments in served:
-        if function.dry_run is not None:
-            found += [_below(path, violation) for violation in await asyncio.to_thread(function.rehearse, arguments)]
-    return found
 
 
 def _below(path: str, violation: Violation) -> Violation:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, SkipValidation
 
+from router.apart import Threads
 from router.asking import discreet
 from router.errors import ConfigError
 from router.ports import Services
@@ -28,6 +29,7 @@ class PythonVerifier:
     services: Annotated[Services, SkipValidation] = field(repr=False)
     call: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
     timeout: Annotated[float, Field(gt=0, le=60)] = 2.0
+    threads: Annotated[Threads, SkipValidation] = field(default_factory=Threads, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not callable(resolved("call", self.services.load, self.call)):
@@ -53,7 +55,7 @@ class PythonVerifier:
         function: Callable[[Draft], Any] = self.services.load(self.call)  # type: ignore[assignment]  # checked to be callable at start-up
         if inspect.iscoroutinefunction(function):
             return await function(draft)
-        found = await asyncio.to_thread(function, draft)
+        found = await self.threads.run(function, draft)
         return await found if inspect.isawaitable(found) else found
 
     def _told(self, found: object, draft: Draft) -> Verdict:

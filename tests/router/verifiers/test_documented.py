@@ -28,7 +28,7 @@ def services() -> World:
 
 
 def options(kind: str) -> set[str]:
-    return {field.name for field in dataclasses.fields(verifiers._kinds[kind])} - INJECTED
+    return {field.name for field in dataclasses.fields(verifiers._kinds[kind]) if field.init} - INJECTED
 
 
 def test_every_kind_has_a_row_and_an_example() -> None:

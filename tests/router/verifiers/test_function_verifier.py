@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -117,6 +118,25 @@ def test_a_dry_run_that_takes_too_long_is_unable() -> None:
     assert (verdict.ruling, verdict.reason) == (Ruling.UNABLE, "dry_run_timeout")
 
 
+def test_dry_runs_that_never_end_leave_the_threads_of_all_others_alone() -> None:
+    """The default executor has as many threads as this, and stores and key files wait in it too."""
+    ever = threading.Event()
+    verifier = verifiers.build(
+        {"kind": "function", "registry": _checked(dry_run=lambda _: ever.wait()), "dry_run_seconds": 0.05}, "verifiers[1]"
+    )
+    draft = Draft(GenerationRequest("r", "auto", (), CONTRACT), "small", Choice(calls(("order", {"count": 3})), "stop"))
+
+    async def run() -> list[Verdict]:
+        try:
+            verdicts = await asyncio.gather(*(verifier.judge(draft) for _ in range(40)))
+            await asyncio.wait_for(asyncio.to_thread(time.sleep, 0), 10)
+        finally:
+            ever.set()
+        return verdicts
+
+    assert {verdict.reason for verdict in asyncio.run(run())} == {"dry_run_timeout"}
+
+
 def test_without_a_registry_the_request_alone_rules() -> None:
     assert judged(calls(("order", {"count": 4})), registry=None).ruling is Ruling.ACCEPT
     assert judged(calls(("order", {"count": "4"})), registry=None).ruling is Ruling.DEFER
@@ -139,6 +159,8 @@ def test_without_tools_there_is_nothing_to_judge() -> None:
 def test_options_are_checked_at_start_up() -> None:
     with pytest.raises(ConfigError, match=r"verifiers\[1\]\.strictness"):
         verifiers.build({"kind": "function", "strictness": 3}, "verifiers[1]")
+    with pytest.raises(ConfigError, match=r"verifiers\[1\]\.threads"):
+        verifiers.build({"kind": "function", "threads": 3}, "verifiers[1]")
     for seconds in (0, -1, float("nan"), 3600):
         with pytest.raises(ConfigError, match=r"verifiers\[1\]\.dry_run_seconds"):
             verifiers.build({"kind": "function", "dry_run_seconds": seconds}, "verifiers[1]")
