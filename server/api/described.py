@@ -29,6 +29,13 @@ _TEXT_PART = _object(
     logprobs=_list({**_LOGPROB, "properties": {**_LOGPROB["properties"], "top_logprobs": _list(_LOGPROB)}}),
 )
 _MESSAGE = _object(id=TEXT, type={"const": "message"}, role={"const": "assistant"}, status=_ITEM_STATUS, content=_list(_TEXT_PART))
+_THOUGHT = _object(
+    id=TEXT,
+    type={"const": "reasoning"},
+    summary={"type": "array", "maxItems": 0},
+    content=_list(_object(type={"const": "reasoning_text"}, text=TEXT)),
+    status=_ITEM_STATUS,
+)
 _CALL = _object(id=TEXT, type={"const": "function_call"}, call_id=TEXT, name=TEXT, arguments=TEXT, status=_ITEM_STATUS)
 _USAGE = _object(
     input_tokens=COUNT,
@@ -59,7 +66,7 @@ RESPONSE = _object(
     max_tool_calls={"type": "null"},
     metadata={"type": "object", "additionalProperties": TEXT},
     model=TEXT,
-    output=_list({"anyOf": [_MESSAGE, _CALL]}),
+    output=_list({"anyOf": [_MESSAGE, _CALL, _THOUGHT]}),
     parallel_tool_calls={"type": "boolean"},
     previous_response_id=_or_null(TEXT),
     reasoning=_object(effort=_or_null(TEXT), summary={"type": "null"}),

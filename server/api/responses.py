@@ -32,10 +32,13 @@ async def whole(asked: Asked[ResponsesRequest], generation: Generation, stamp: S
     choice = generation.choices[0]
     said = stamp.answer(asked.request, choice)
     ended = ending(choice)
-    output = [message(stamp, part(said.content, _logprobs(asked, choice.tokens)), ended)] if said.content is not None else []
-    output += [message(stamp, refused(said.refusal), ended)] if said.refusal is not None else []
-    calls = [call(stamp, index, made, ended) for index, made in enumerate(said.tool_calls)]
-    return await kept(asked, finished(asked, stamp, [*output, *calls], choice, generation.usage))
+    parts = [reasoned(choice.reasoning)] if choice.reasoning else []
+    parts += [part(said.content, _logprobs(asked, choice.tokens))] if said.content is not None else []
+    parts += [refused(said.refusal)] if said.refusal is not None else []
+    last = -1 if said.tool_calls else len(parts) - 1
+    output = [item(stamp, index, told, ended if index == last else "completed") for index, told in enumerate(parts)]
+    output += [call(stamp, len(output) + index, made, ended) for index, made in enumerate(said.tool_calls)]
+    return await kept(asked, finished(asked, stamp, output, choice, generation.usage))
 
 
 async def kept(asked: Asked[ResponsesRequest], told: Json) -> Json:
@@ -103,10 +106,12 @@ def usage(counted: Usage) -> Json:
     }
 
 
-def message(stamp: Stamp, said: Json | None, status: str) -> Json:
-    """The message item with its one part; without it one that has only begun."""
-    content = [] if said is None else [said]
-    return {"id": f"msg_{_bare(stamp)}", "type": "message", "role": "assistant", "status": status, "content": content}
+def item(stamp: Stamp, index: int, said: Json, status: str, *, begun: bool = False) -> Json:
+    """The item at `index` of the output that holds this part, or none yet where it has only `begun`: a thought, else a message."""
+    content = [] if begun else [said]
+    if said["type"] == "reasoning_text":
+        return {"id": f"rs_{_bare(stamp)}_{index}", "type": "reasoning", "summary": [], "content": content, "status": status}
+    return {"id": f"msg_{_bare(stamp)}_{index}", "type": "message", "role": "assistant", "status": status, "content": content}
 
 
 def part(text: str, found: Sequence[object] = ()) -> Json:
@@ -117,6 +122,11 @@ def part(text: str, found: Sequence[object] = ()) -> Json:
 def refused(text: str) -> Json:
     """The content part of a refusal."""
     return {"type": "refusal", "refusal": text}
+
+
+def reasoned(text: str) -> Json:
+    """The content part of a thought."""
+    return {"type": "reasoning_text", "text": text}
 
 
 def call(stamp: Stamp, index: int, made: ToolCall, status: str) -> Json:
@@ -137,40 +147,44 @@ def _logprobs(asked: Asked[ResponsesRequest], tokens: Sequence[Token]) -> list[o
 
 @dataclass(slots=True)
 class Events:
-    """Tells one answer as this endpoint's events, in order and numbered."""
+    """Tells one answer as this endpoint's events, in order and numbered; `told` is what came so far of the part that is open."""
 
     asked: Asked[ResponsesRequest]
     stamp: Stamp
     sent: int = 0
     output: list[Json] = field(default_factory=list)
-    text: list[str] = field(default_factory=list)
+    open_part: Json | None = None
+    told: list[str] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
 
     def replay(self, generation: Generation) -> Iterator[bytes]:
-        """A judged answer: its text in words, then its function calls in pieces."""
+        """A judged answer: its thoughts at once, its text in words, its function calls in pieces."""
         yield from self._begin()
         choice = generation.choices[0]
-        said = self.stamp.answer(self.asked.request, choice)
+        said, ended = self.stamp.answer(self.asked.request, choice), ending(choice)
+        if choice.reasoning:
+            yield from self._say(reasoned(""), choice.reasoning)
         if said.content is not None:
-            yield from self._open_message()
+            yield from self._turn(part(""))
             tokens = choice.tokens if wants_logprobs(self.asked.body) else ()
-            yield from (self._delta(piece, own) for piece, own in spoken(said.content, tokens))
-            if said.tool_calls:
-                yield from self._close_message(ending(choice))
-        if said.refusal is not None:
-            yield from self._refusal(said.refusal, ending(choice))
-        for index, made in enumerate(said.tool_calls):
-            yield from self._call(index, made, ending(choice))
+            for piece, own in spoken(said.content, tokens):
+                yield from self._say(part(""), piece, own)
+        for word in words(said.refusal or ""):
+            yield from self._say(refused(""), word)
+        for made in said.tool_calls:
+            yield from self._close("completed")
+            yield from self._call(made, ended)
 
     def open(self) -> Iterator[bytes]:
-        """The head of a live answer, which is text."""
+        """The head of a live answer."""
         yield from self._begin()
-        yield from self._open_message()
 
     def live(self, chunk: Chunk) -> Iterator[bytes]:
-        """A piece of text as it came."""
+        """A piece of a thought or of text as it came."""
+        if chunk.reasoning:
+            yield from self._say(reasoned(""), chunk.reasoning)
         if chunk.text:
-            yield self._delta(chunk.text, chunk.tokens)
+            yield from self._say(part(""), chunk.text, chunk.tokens)
 
     async def end(self, last: Finished) -> AsyncIterator[bytes]:
         """The ends of the items and of the response, which carries the usage and the account; or the response that failed."""
@@ -178,8 +192,9 @@ class Events:
             yield self._failed(last.error or SmallfirstError("internal error"))
             return
         choice = last.generation.choices[0]
-        if not self.output:
-            yield b"".join(self._close_message(ending(choice)))
+        if not self.output and self.open_part is None:
+            yield b"".join(self._turn(part("")))
+        yield b"".join(self._close(ending(choice)))
         told = await kept(self.asked, finished(self.asked, self.stamp, self.output, choice, last.generation.usage))
         told["smallfirst"] = self.asked.account(last.outcome)
         yield self._event(f"response.{ending(choice)}", response=told)
@@ -189,44 +204,53 @@ class Events:
         yield self._event("response.created", response=begun)
         yield self._event("response.in_progress", response=begun)
 
-    def _open_message(self, begun: Json | None = None) -> Iterator[bytes]:
-        yield self._event("response.output_item.added", output_index=0, item=message(self.stamp, None, "in_progress"))
-        yield self._event("response.content_part.added", **self._place(), part=part("") if begun is None else begun)
+    def _turn(self, to: Json) -> Iterator[bytes]:
+        """Begin with a part like this one, unless such a one is open; the one before it is whole."""
+        if self.open_part is not None and self.open_part["type"] == to["type"]:
+            return
+        yield from self._close("completed")
+        self.open_part = to
+        begun = item(self.stamp, len(self.output), to, "in_progress", begun=True)
+        yield self._event("response.output_item.added", output_index=len(self.output), item=begun)
+        yield self._event("response.content_part.added", **self._place(to), part=to)
 
-    def _refusal(self, text: str, status: str) -> Iterator[bytes]:
-        yield from self._open_message(refused(""))
-        for word in words(text):
-            yield self._event("response.refusal.delta", **self._place(), delta=word)
-        yield self._event("response.refusal.done", **self._place(), refusal=text)
-        yield self._event("response.content_part.done", **self._place(), part=refused(text))
-        yield self._done(message(self.stamp, refused(text), status))
-
-    def _delta(self, text: str, tokens: Sequence[Token]) -> bytes:
-        self.text.append(text)
+    def _say(self, to: Json, piece: str, tokens: Sequence[Token] = ()) -> Iterator[bytes]:
+        yield from self._turn(to)
+        self.told.append(piece)
         self.tokens.extend(tokens)
-        return self._event("response.output_text.delta", **self._place(), delta=text, logprobs=_logprobs(self.asked, tokens))
+        found = {"logprobs": _logprobs(self.asked, tokens)} if "logprobs" in to else {}
+        yield self._event(f"response.{to['type']}.delta", **self._place(to), delta=piece, **found)
 
-    def _close_message(self, status: str) -> Iterator[bytes]:
-        text, found = "".join(self.text), _logprobs(self.asked, self.tokens)
-        yield self._event("response.output_text.done", **self._place(), text=text, logprobs=found)
-        yield self._event("response.content_part.done", **self._place(), part=part(text, found))
-        yield self._done(message(self.stamp, part(text, found), status))
+    def _close(self, status: str) -> Iterator[bytes]:
+        if self.open_part is None:
+            return
+        whole = dict(self.open_part)
+        named = "refusal" if "refusal" in whole else "text"
+        whole[named] = "".join(self.told)
+        found = {"logprobs": _logprobs(self.asked, self.tokens)} if "logprobs" in whole else {}
+        whole |= found
+        yield self._event(f"response.{whole['type']}.done", **self._place(whole), **{named: whole[named]}, **found)
+        yield self._event("response.content_part.done", **self._place(whole), part=whole)
+        yield self._done(item(self.stamp, len(self.output), whole, status))
+        self.open_part, self.told, self.tokens = None, [], []
 
-    def _call(self, index: int, made: ToolCall, status: str) -> Iterator[bytes]:
-        item, at = call(self.stamp, index, made, status), len(self.output)
-        place: Json = {"item_id": item["id"], "output_index": at}
-        yield self._event("response.output_item.added", output_index=at, item={**item, "arguments": "", "status": "in_progress"})
+    def _call(self, made: ToolCall, status: str) -> Iterator[bytes]:
+        index = len(self.output)
+        made_item = call(self.stamp, index, made, status)
+        place: Json = {"item_id": made_item["id"], "output_index": index}
+        yield self._event("response.output_item.added", output_index=index, item={**made_item, "arguments": "", "status": "in_progress"})
         for piece in pieces(made.arguments):
             yield self._event("response.function_call_arguments.delta", **place, delta=piece)
         yield self._event("response.function_call_arguments.done", **place, name=made.name, arguments=made.arguments)
-        yield self._done(item)
+        yield self._done(made_item)
 
-    def _done(self, item: Json) -> bytes:
-        self.output.append(item)
-        return self._event("response.output_item.done", output_index=len(self.output) - 1, item=item)
+    def _done(self, ended: Json) -> bytes:
+        self.output.append(ended)
+        return self._event("response.output_item.done", output_index=len(self.output) - 1, item=ended)
 
-    def _place(self) -> Json:
-        return {"item_id": message(self.stamp, None, "")["id"], "output_index": 0, "content_index": 0}
+    def _place(self, of: Json) -> Json:
+        index = len(self.output)
+        return {"item_id": item(self.stamp, index, of, "")["id"], "output_index": index, "content_index": 0}
 
     def _failed(self, error: SmallfirstError) -> bytes:
         code = "rate_limit_exceeded" if isinstance(error, Overloaded) else "server_error"
