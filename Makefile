@@ -4,6 +4,7 @@ BIN := .venv/bin
 SETTINGS := deploy/config/demo.yaml
 # The client of a model hub, which the tokenizers ask for and the gateway never calls: the image goes without.
 HUB := huggingface-hub hf-xet fsspec filelock tqdm
+COMPILED := hatch_build.py $(wildcard router/compiled/*.p*)
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-annotate --quiet
 
 .PHONY: run demo test clients lint verify bench lock clean
@@ -43,15 +44,15 @@ lock: .venv/.dev ## pin the dependencies again
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/.run: .venv/bin/python requirements.lock pyproject.toml
+.venv/.run: .venv/bin/python requirements.lock pyproject.toml $(COMPILED)
 	test -f .venv/.dev || $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@
 
-.venv/.dev: .venv/bin/python requirements-dev.lock pyproject.toml
+.venv/.dev: .venv/bin/python requirements-dev.lock pyproject.toml $(COMPILED)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@
 
 clean: ## remove what was built
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build dist router/compiled/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis

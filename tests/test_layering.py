@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 ROUTER_MAY = {"numpy", "pydantic", "pydantic_core", "outlines", "llguidance", "jsonschema_rs", "cel", "router"}
 
 LEVELS = [
-    {"types", "errors"},
+    {"types", "errors", "compiled"},
     {"ports", "registry", "contract", "functions", "account"},
     {
         "policy",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from router.calibration.offer import Offer, offer
-from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, NUMBER, RELATIVE, WORD, number, quotes, stems, values
+from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, RELATIVE, digits, number, quotes, spoken, stems, values
+from router.compiled import compiled
 from router.types import GenerationRequest
 
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
@@ -115,11 +116,11 @@ def _asked(turns: tuple[tuple[str, str], ...], contract: _Contract) -> Asked:
         said.numbers.union(*[other.numbers for other in every]) if more else said.numbers,
         conjunctions,
         quoted,
-        frozenset([name.casefold() for name in _NAMES.findall(original)]),
+        frozenset(names(original)),
         offered,
         {name: len(own & function.described) / (1 + len(function.stems)) for name, function in functions},
         {name: len(own & function.stems) / max(len(function.stems), 1) for name, function in functions},
-        _text_features(original, said, conjunctions, len(quoted)),
+        text_features(original, said, conjunctions, len(quoted)) | _cues(said),
     )
 
 
@@ -140,9 +141,9 @@ class _Said:
 def _said(text: str) -> _Said:
     """Remembered, for a conversation's turns come again with each request, and the system's with every one."""
     lowered = text.casefold()
-    found, digits = WORD.findall(lowered), NUMBER.findall(lowered)
-    distinct, written = frozenset(found), frozenset(map(number, digits))
-    return _Said(lowered, found, distinct, stems(distinct), digits, written, written | values((), distinct))
+    found, figures = spoken(lowered), digits(lowered)
+    distinct, written = frozenset(found), frozenset(map(number, figures))
+    return _Said(lowered, found, distinct, stems(distinct), figures, written, written | values((), distinct))
 
 
 def request_features(request: GenerationRequest, known: Asked | None = None) -> dict[str, float]:
@@ -170,7 +171,15 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _text_features(original: str, said: _Said, conjunctions: int, quoted: int) -> dict[str, float]:
+@compiled("texts")
+def names(text: str) -> list[str]:
+    """Words that begin with a capital inside a sentence, lower-cased."""
+    return [name.casefold() for name in _NAMES.findall(text)]
+
+
+@compiled("texts")
+def text_features(original: str, said: _Said, conjunctions: int, quoted: int) -> dict[str, float]:
+    """What the last message looks like: its length, its signs and what they say of its build."""
     last, count, size = said.text, max(len(said.words), 1), max(len(said.text), 1)
     written, other = _bytes(original), _bytes(last).translate(None, _PLAIN).decode("utf-8", "surrogatepass")
     ends = "." in last or "!" in last or "?" in last
@@ -189,6 +198,12 @@ def _text_features(original: str, said: _Said, conjunctions: int, quoted: int) -
         "quotes": float(quoted),
         "capitals": (len(written) - len(written.translate(None, _CAPITALS))) / size,
         "symbols": len(_SYMBOL.findall(other)) / size,
+    }
+
+
+def _cues(said: _Said) -> dict[str, float]:
+    last = said.text
+    return {
         "corrections": float(CORRECTION.count(last, said.distinct)),
         "negations": float(NEGATION.count(last, said.distinct)),
         "relative": float(RELATIVE.count(last, said.distinct)),

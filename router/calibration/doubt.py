@@ -4,6 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 
+from router.compiled import compiled
 from router.scores.tokens import doubts, meaningful, removed, weighed
 from router.types import Choice, Contract, Draft, Token
 
@@ -32,6 +33,7 @@ _TOKEN = (
 TOKEN_FEATURES = (*_TOKEN, *(f"option_{place}" for place in range(OPTIONS)), *(f"option_rank_{place}" for place in range(RANKS)))
 
 
+@compiled("tokens")
 def token_features(draft: Draft) -> dict[str, float]:
     """Named features; empty where the engine gave no log-probabilities."""
     tokens = meaningful(draft)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from router.calibration.asked import Asked
 from router.calibration.offer import Parameter
 from router.calibration.reading import Call, leaves
-from router.calibration.words import NUMBER, SPELLED, STOP, WORD, figure, number, shape, stems, words
+from router.calibration.words import SPELLED, STOP, digits, figure, number, shape, spoken, stems, words
+from router.compiled import compiled
 
 _NEXT = re.compile(r"\s+([^\W_]+)")
 _FIGURES = (int, float)
@@ -41,24 +42,25 @@ GROUNDING_FEATURES = (
 )
 
 
+@compiled("grounding")
 def grounding_features(known: Asked, calls: Sequence[Call]) -> dict[str, float]:
     """Named features; NaN where there is no argument of the kind."""
     values = [leaf for call in calls for leaf in leaves(call.arguments)]
     texts = [value for value in values if isinstance(value, str) and value]
     lowered = [text.casefold() for text in texts]
     figures = [figure(value) for value in values if isinstance(value, _FIGURES) and not isinstance(value, bool)]
-    said = [WORD.findall(text) for text in lowered]
-    spoken = frozenset([word for one in said for word in one])
-    found = _left_over(known, calls, lowered, stems(spoken), figures)
+    said = [spoken(text) for text in lowered]
+    all_said = frozenset([word for one in said for word in one])
+    found = _left_over(known, calls, lowered, stems(all_said), figures)
     if texts:
-        found |= _strings(known, lowered, said, spoken)
+        found |= _strings(known, lowered, said, all_said)
         found["strings_longest"], found["strings_repeated"] = math.log1p(max(map(len, texts))), float(len(texts) - len(set(texts)))
     if figures:
         found |= _figures(known, figures)
     return found | _formats(known, calls)
 
 
-def _strings(known: Asked, texts: list[str], said: list[list[str]], spoken: frozenset[str]) -> dict[str, float]:
+def _strings(known: Asked, texts: list[str], said: list[list[str]], all_said: frozenset[str]) -> dict[str, float]:
     exact = [text for text in texts if text in known.last]
     anywhere = sum([text in known.text for text in texts]) if len(exact) < len(texts) else len(texts)
     partly = [_share(one, known) for one in said]
@@ -69,7 +71,7 @@ def _strings(known: Asked, texts: list[str], said: list[list[str]], spoken: froz
         "strings_words": sum(partly) / len(texts),
         "strings_words_least": min(partly),
         "strings_invented": float(partly.count(0.0)),
-        "strings_cut": float(sum([_cut(text, known, spoken) for text in exact])),
+        "strings_cut": float(sum([_cut(text, known, all_said) for text in exact])),
     }
 
 
@@ -78,15 +80,15 @@ def _share(found: list[str], known: Asked) -> float:
     return len(telling & known.all_stems) / len(telling) if telling else 0.0
 
 
-def _cut(text: str, known: Asked, spoken: frozenset[str]) -> bool:
-    """Whether the value goes on in the request: the next or the previous word tells something and is not `spoken` in any value."""
+def _cut(text: str, known: Asked, all_said: frozenset[str]) -> bool:
+    """Whether the value goes on in the request: the next or the previous word tells something and is not said in any value."""
     start = known.last.find(text)
     after, before = _NEXT.match(known.last, start + len(text)), _NEXT.match(known.last[max(0, start - 40) : start][::-1])
-    return _goes_on(after[1] if after else "", spoken) or _goes_on(before[1][::-1] if before else "", spoken)
+    return _goes_on(after[1] if after else "", all_said) or _goes_on(before[1][::-1] if before else "", all_said)
 
 
-def _goes_on(word: str, spoken: frozenset[str]) -> bool:
-    return len(word) > 2 and word not in STOP and word not in spoken
+def _goes_on(word: str, all_said: frozenset[str]) -> bool:
+    return len(word) > 2 and word not in STOP and word not in all_said
 
 
 def _figures(known: Asked, figures: list[float]) -> dict[str, float]:
@@ -140,7 +142,7 @@ def _left_over(known: Asked, calls: Sequence[Call], texts: list[str], used: froz
     rest = (known.stems - used).difference(*[function.stems for function in functions])
     undescribed = rest.difference(*[function.described for function in functions], *[function.arguments for function in functions])
     values = "\n".join(texts)
-    missed = known.written.difference(figures, map(number, NUMBER.findall(values))) if known.written else ()
+    missed = known.written.difference(figures, map(number, digits(values))) if known.written else ()
     return {
         "left_words": float(len(rest)),
         "left_share": len(rest) / max(len(known.stems), 1),

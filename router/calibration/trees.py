@@ -7,13 +7,16 @@ in order: a few operations on arrays, whatever the number of trees.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, with_config
 
+from router.compiled import built
+
+_COMPILED = built("trees")
 MOST_LEAVES = 64
 _DTYPES: dict[int, np.dtype[np.unsignedinteger[Any]]] = {16: np.dtype("u2"), 32: np.dtype("u4"), 64: np.dtype("u8")}
 
@@ -85,6 +88,14 @@ class Forests:
     _before: NDArray[np.intp]
     _values: NDArray[np.float64]
     _sums: tuple[_Sum, ...]
+    _splits: Any = field(default=None, compare=False, repr=False)
+    """The same tables as compiled code sees them, where there is any."""
+
+    def __post_init__(self) -> None:
+        if _COMPILED is not None:
+            masks, said, row = self._masks.astype(np.uint64), np.zeros(len(self._starts)), np.zeros(len(self._columns))
+            tables = self._columns, self._places, self._thresholds, masks, self._starts, self._before, self._values
+            object.__setattr__(self, "_splits", _COMPILED.Splits(*tables, map(astuple, self._sums), said, row))
 
     @classmethod
     def of(cls, ensembles: Sequence[Summed], features: Sequence[Any]) -> "Forests":
@@ -114,6 +125,10 @@ class Forests:
 
     def log_odds(self, found: Mapping[Any, float]) -> list[float]:
         """What each ensemble says of these features; one that is absent or NaN is missing."""
+        return self.plain(found) if self._splits is None else self._splits.log_odds(dict(found))
+
+    def plain(self, found: Mapping[Any, float]) -> list[float]:
+        """The same without compiled code."""
         row = np.array([value if (value := found.get(name, missing)) == value else missing for name, missing in self._columns])
         said = self._values
         if self._columns:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
+from router.compiled import compiled
+
 WORD = re.compile(r"[^\W_][^\W_]*(?:['\u2019][^\W_]+)?")
 NUMBER = re.compile(r"\d\d*(?:[.,]\d+)*")
 """Both begin with one character of a set, for a search then passes over all others at once."""
@@ -183,9 +185,22 @@ STOP = frozenset(
 
 def words(text: str) -> list[str]:
     """The words of the text in order, lower-cased."""
-    return WORD.findall(text.casefold())
+    return spoken(text.casefold())
 
 
+@compiled("texts")
+def spoken(text: str) -> list[str]:
+    """The words of a text that is lower-cased already."""
+    return WORD.findall(text)
+
+
+@compiled("texts")
+def digits(text: str) -> list[str]:
+    """The numbers of a text, as they are written."""
+    return NUMBER.findall(text)
+
+
+@compiled("texts")
 def stems(found: Iterable[str]) -> frozenset[str]:
     """Words cut to six characters, so that inflected forms meet; stop words are left out."""
     return frozenset([word[:6] for word in found if word not in STOP])
@@ -209,12 +224,12 @@ def number(text: str) -> float:
 
 def numbers(text: str, found: Iterable[str]) -> frozenset[float]:
     """Numbers written in digits, or as one of `found`, the text's words."""
-    return values(NUMBER.findall(text), found)
+    return values(digits(text), found)
 
 
-def values(digits: Iterable[str], found: Iterable[str]) -> frozenset[float]:
-    """The numbers of what NUMBER found, and of the numerals among the words."""
-    return frozenset([*map(number, digits), *[NUMERALS[word] for word in _NUMERALS_KNOWN.intersection(found)]])
+def values(written: Iterable[str], found: Iterable[str]) -> frozenset[float]:
+    """The numbers of what stands in digits, and of the numerals among the words."""
+    return frozenset([*map(number, written), *[NUMERALS[word] for word in _NUMERALS_KNOWN.intersection(found)]])
 
 
 def quotes(text: str) -> list[str]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from math import exp, log
 
+from router.compiled import compiled
 from router.types import Draft, Token
 
 _FORMS = frozenset({"tools", "json_schema", "json_object"})
@@ -17,6 +18,7 @@ _NAME = re.compile(r'\{"name":\s*"((?:[^"\\]|\\.)*)"')
 _CERTAIN = -1e-7
 
 
+@compiled("tokens")
 def meaningful(draft: Draft) -> tuple[Token, ...]:
     """The free tokens of the answer; all tokens of prose."""
     tokens = draft.choice.tokens
@@ -57,6 +59,7 @@ def names(draft: Draft) -> tuple[Token, ...]:
     return tuple(found)
 
 
+@compiled("tokens")
 def doubts(tokens: Iterable[Token]) -> list[float]:
     """Log-probabilities, those from before the grammar mask where known; tokens without any are left out."""
     return [
@@ -82,6 +85,7 @@ def entropies(tokens: Iterable[Token]) -> list[float]:
     return weighed(tokens)[1]
 
 
+@compiled("tokens")
 def weighed(tokens: Iterable[Token]) -> tuple[list[float], list[float]]:
     """The `margins` and the `entropies`, every alternative looked at once.
 
@@ -109,6 +113,7 @@ def weighed(tokens: Iterable[Token]) -> tuple[list[float], list[float]]:
     return gaps, spread
 
 
+@compiled("tokens")
 def removed(tokens: Iterable[Token]) -> tuple[float, float] | None:
     """The probability that the grammar mask took away, 1 - exp(raw - masked): the largest of all tokens, and the first token's."""
     gaps = [token.raw_logprob - token.logprob for token in tokens if token.raw_logprob is not None and token.logprob is not None]

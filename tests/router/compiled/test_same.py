@@ -1,0 +1,143 @@
+"""What is compiled says what the plain functions say, to the last bit, of anything that may come."""
+
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.calibration import asked, doubt, grounding, words
+from router.calibration.reading import Call, read
+from router.calibration.stored import Ensemble
+from router.calibration.trees import Forests, Tree
+from router.compiled import PLAIN, built
+from router.scores import tokens as scored
+from router.types import Alternative, Draft, Message, Part, Token
+from tests.router.calibration.drafts import drafts
+
+HERE = pytest.mark.skipif(built("texts") is None, reason="nothing was compiled at installation")
+SIGNS = "abYZ09.,;!?()[]{}'\"-_ \t\n\x0b\x1c\x85\u2003"
+SIGNS += "\u2019\u2018\u201c\u201d\u0660\u0969\u00b2\u00bd\u2160\u4e00\u00df\u0130\u0301\u200d\U0001f600\ud83d"
+TEXTS = st.one_of(
+    st.text(SIGNS, max_size=60),
+    st.text(max_size=40),
+    st.lists(st.sampled_from(["The", "the", "Ann", "don't", "twenty", "1,250.50", "3", "Miramar's", "a_b", "of", "  ", "é", "SAN"])).map(
+        " ".join
+    ),
+)
+NUMBERS = st.one_of(st.none(), st.floats(-30, 0), st.sampled_from([0.0, -0.0, -math.inf, math.nan, -1e-9]))
+OTHERS = st.lists(st.builds(Alternative, st.sampled_from(["a", "b", "c"]), st.floats(-40, 0) | st.just(-math.inf)), max_size=4).map(tuple)
+TOKENS = st.lists(
+    st.builds(Token, st.sampled_from(["a", "b", '"k":', "7", "{"]), NUMBERS, NUMBERS, st.sampled_from([True, False, None]), OTHERS, OTHERS),
+    max_size=6,
+).map(tuple)
+LEAVES = st.one_of(TEXTS, st.integers(-50, 2000), st.floats(), st.booleans(), st.none(), st.just(10**400))
+ARGUMENTS = st.dictionaries(
+    st.sampled_from(["time", "label", "days", "city", "x"]),
+    LEAVES | st.lists(LEAVES, max_size=3) | st.dictionaries(st.text(max_size=3), LEAVES, max_size=2),
+)
+
+
+def test_where_there_is_a_compiler_everything_is_compiled() -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler here")
+    assert {name for name in PLAIN if built(name.partition(".")[0]) is None} == set()
+
+
+def same(one: object, other: object) -> bool:
+    """Equal with the kinds of the numbers and the order of keys; NaN is itself."""
+    return repr(one) == repr(other)
+
+
+def outcome(function: Callable[..., Any], *given_: Any) -> object:
+    """What it returns, or the kind of error that it raises."""
+    try:
+        return function(*given_)
+    except (OverflowError, ValueError) as error:
+        return type(error)
+
+
+@HERE
+@given(TEXTS)
+def test_words_and_numbers_of_a_text(text: str) -> None:
+    for function in (words.spoken, words.digits, asked.names):
+        assert function(text) == PLAIN[f"texts.{function.__name__}"](text)
+    assert words.stems(words.spoken(text)) == PLAIN["texts.stems"](words.spoken(text))
+
+
+@HERE
+@given(TEXTS)
+def test_features_of_a_text(text: str) -> None:
+    said = asked._said(text)
+    assert same(asked.text_features(text, said, 1, 2), PLAIN["texts.text_features"](text, said, 1, 2))
+
+
+@HERE
+@given(TOKENS)
+def test_numbers_of_tokens(found: tuple[Token, ...]) -> None:
+    for function in (scored.doubts, scored.weighed, scored.removed):
+        assert same(outcome(function, found), outcome(PLAIN[f"tokens.{function.__name__}"], found))
+
+
+@HERE
+@given(TOKENS, st.sampled_from(list(drafts())))
+def test_features_of_tokens(found: tuple[Token, ...], draft: Draft) -> None:
+    draft = replace(draft, choice=replace(draft.choice, tokens=found))
+    assert scored.meaningful(draft) == PLAIN["tokens.meaningful"](draft)
+    assert same(outcome(doubt.token_features, draft), outcome(PLAIN["tokens.token_features"], draft))
+
+
+@HERE
+@pytest.mark.parametrize("draft", list(drafts()))
+def test_grounding_of_drafts_as_they_come(draft: Draft) -> None:
+    known, calls = asked.asked(draft.request), read(draft.request.contract, draft.choice).calls
+    assert outcome(grounding.grounding_features, known, calls) == outcome(PLAIN["grounding.grounding_features"], known, calls)
+
+
+@HERE
+@given(
+    st.sampled_from(list(drafts())),
+    TEXTS,
+    st.lists(st.builds(Call, st.sampled_from(["set_alarm", "get_weather", "none"]), ARGUMENTS), max_size=3),
+)
+def test_grounding_of_whatever_was_answered(draft: Draft, text: str, calls: list[Call]) -> None:
+    request = replace(draft.request, messages=(*draft.request.messages, Message("user", (Part("text", text),))))
+    known = asked.asked(request)
+    assert same(outcome(grounding.grounding_features, known, calls), outcome(PLAIN["grounding.grounding_features"], known, calls))
+
+
+def tree(chance: Random, splits: int) -> Tree:
+    """Any shape; splits are numbered as they are met, leaves from the left."""
+    left, right = [0] * splits, [0] * splits
+    free, leaf = count(1), count(1)
+
+    def grown(size: int) -> int:
+        return build(next(free), size) if size else -next(leaf)
+
+    def build(node: int, size: int) -> int:
+        smaller = chance.randrange(size)
+        left[node], right[node] = grown(smaller), grown(size - 1 - smaller)
+        return node
+
+    if splits:
+        build(0, splits)
+    features, missing = [chance.randrange(4) for _ in left], [chance.random() < 0.5 for _ in left]
+    values = [chance.gauss() for _ in range(2 * splits + 1)]
+    return Tree(tuple(features), tuple(values[:splits]), tuple(missing), tuple(left), tuple(right), tuple(values[splits:]))
+
+
+@HERE
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.lists(st.floats(-3, 3) | st.sampled_from([math.nan, math.inf, -math.inf]), max_size=4))
+def test_sums_of_trees(seed: int, row: list[float]) -> None:
+    chance = Random(seed)
+    kinds = [tree(chance, splits) for splits in (0, 1, 5, 40, 63)]
+    ensembles = [Ensemble(tuple(chance.choices(kinds, k=chance.randrange(300))), chance.gauss(), mean=place == 1) for place in range(3)]
+    forests, found = Forests.of(ensembles, range(4)), dict(enumerate(row))
+    assert same(forests.log_odds(found), forests.plain(found))
