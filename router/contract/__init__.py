@@ -1,6 +1,7 @@
 """What an answer must look like: made from the request, obeyed by engines, checked again afterwards on every tier."""
 
 from router.contract.checking import Answer, answer, check
+from router.contract.constraining import constrain
 from router.contract.making import choice, grammar, json_object, json_schema, regex, text, tools
 from router.contract.prefix import Prefix, stopped
 from router.contract.schema import Limits
@@ -12,6 +13,7 @@ __all__ = [
     "answer",
     "check",
     "choice",
+    "constrain",
     "grammar",
     "json_object",
     "json_schema",

@@ -11,6 +11,7 @@ import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 from numpy.typing import NDArray
 
+from router.contract import constrain
 from router.errors import EngineRejected
 from router.types import Contract
 
@@ -113,8 +114,7 @@ def source(contract: Contract) -> str:
         return "|".join(re.escape(choice) for choice in contract.choices)
     if contract.kind in ("regex", "grammar"):
         return contract.text
-    schema = contract.schema if contract.schema is not None else json.loads(contract.text or '{"type":"object"}')
-    return json.dumps(schema if isinstance(schema, dict) else {"allOf": [schema]}, ensure_ascii=False)
+    return json.dumps(constrain(contract), ensure_ascii=False)
 
 
 def _backend(tokenizer: LLTokenizer) -> Any:

@@ -7,13 +7,13 @@ before the grammar), Ollama (its compatible endpoint turns `response_format` int
 OpenAI's own API.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from router.types import Contract, ContractKind, Schema
+from router.contract import constrain
+from router.types import Contract, ContractKind
 from server.engines.openai.options import FlavourName
 
 Fields = dict[str, object]
@@ -57,19 +57,11 @@ class Flavour:
     traced: bool = True
 
 
-def schema_of(contract: Contract) -> Schema:
-    """The contract's JSON Schema as a mapping."""
-    if contract.schema is not None:
-        return contract.schema
-    parsed = json.loads(contract.text or "{}")
-    return parsed if isinstance(parsed, dict) else {}
-
-
 def response_format(contract: Contract) -> Fields:
     """The two JSON forms that every server knows: `json_object` and `json_schema`."""
     if contract.kind == "json_object":
         return {"response_format": {"type": "json_object"}}
-    described = {"name": contract.name or "answer", "schema": schema_of(contract), "strict": True}
+    described = {"name": contract.name or "answer", "schema": constrain(contract), "strict": True}
     return {"response_format": {"type": "json_schema", "json_schema": described}}
 
 
@@ -115,7 +107,7 @@ def trtllm(contract: Contract) -> Fields:
         case "json_object":
             return response_format(contract)
         case _:
-            return {"response_format": {"type": "json_schema", "json_schema": schema_of(contract)}}
+            return {"response_format": {"type": "json_schema", "json_schema": constrain(contract)}}
 
 
 def llamacpp(contract: Contract) -> Fields:
@@ -140,7 +132,7 @@ def hosted(contract: Contract) -> Fields:
     """OpenAI's own: `strict` refuses most schemas, so it is asked for only where the client did."""
     if contract.kind != "json_schema" and contract.kind != "tools":
         return json_only(contract)
-    described = {"name": contract.name or "answer", "schema": schema_of(contract), "strict": contract.strict}
+    described = {"name": contract.name or "answer", "schema": constrain(contract), "strict": contract.strict}
     return {"response_format": {"type": "json_schema", "json_schema": described}}
 
 

@@ -132,6 +132,13 @@ HISTORY = (
 )
 
 
+@pytest.mark.parametrize("flavour", ["vllm", "trtllm", "openai"])
+def test_a_schema_of_an_older_draft_goes_in_the_words_that_engines_know(flavour: FlavourName) -> None:
+    old = {"$schema": "http://json-schema.org/draft-07/schema#", "type": "array", "items": [{"type": "integer"}]}
+    found = asked(call(contracts.json_schema(old)), flavour)["response_format"]["json_schema"]
+    assert (found if flavour == "trtllm" else found["schema"]) == {"type": "array", "prefixItems": [{"type": "integer"}]}
+
+
 def test_tools_by_schema_are_a_response_format_and_text() -> None:
     found = asked(call(tools(), messages=HISTORY))
     assert "tools" not in found
