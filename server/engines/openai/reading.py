@@ -9,6 +9,7 @@ from router.types import Chunk, Token, Usage
 from server.engines.openai.answers import Part, Said, parse
 from server.engines.openai.errors import of_body
 from server.engines.openai.freedom import Freedom
+from server.engines.openai.halves import Halves
 from server.engines.openai.logprobs import Reading, within
 from server.engines.openai.tools import Writer
 from server.engines.openai.wire import likely_tokens
@@ -44,6 +45,7 @@ class Reader:
     _finished: set[int] = field(default_factory=set)
     _said: dict[int, bool] = field(default_factory=dict)
     """Of a choice that is bound to a form, whether all that came of it is a refusal."""
+    _halves: Halves | None = None
 
     @property
     def finished(self) -> bool:
@@ -52,7 +54,13 @@ class Reader:
 
     def read(self, body: str | bytes) -> list[Chunk]:
         """The chunks that one event or one complete body stands for; raises the EngineFailure that it is instead."""
-        answer = parse(body)
+        try:
+            answer = parse(body)
+        except EngineProtocolError:
+            if self.n > 1 or isinstance(body, bytes):
+                raise
+            self._halves = self._halves or Halves()
+            answer = parse(self._halves.joined(body))
         if answer.fault is not None:
             raise of_body(answer.fault, self.secret)
         if answer.choices is None:
@@ -75,6 +83,8 @@ class Reader:
         """The last chunk of all, with the usage where the server told it; raises EngineProtocolError where a choice has no end."""
         if not self.finished:
             raise EngineProtocolError("the engine's answer ended before it was finished")
+        if self._halves is not None and self._halves.waiting:
+            raise EngineProtocolError("the engine's answer is no valid JSON: it ends within a character")
         return Chunk(usage=self.usage)
 
     def _chunk(self, part: Part) -> Chunk | None:

@@ -97,6 +97,22 @@ async def test_cuts_inside_a_character_are_no_matter() -> None:
         assert folded(await gather(made, call(live=True))).text == "né€𝄞"
 
 
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        ((r"a\ud83d", r"\ude00b"), "a😀b"),
+        ((r"\uD83D", r"\uDE00", "!"), "😀!"),
+        ((r"\ud83d\ude00\ud83d", r"\ude00 \ud83d\ude00"), "😀😀 😀"),
+        ((r"\\ud83d \ud83d", r"\ude00"), r"\ud83d 😀"),
+    ],
+)
+async def test_a_character_that_a_server_cut_in_two_is_one(pieces: tuple[str, ...], text: str) -> None:
+    events = [b'{"choices":[{"index":0,"delta":{"content":"%s"}}]}' % piece.encode() for piece in pieces]
+    play = stream(*(b"data: " + event + b"\n\n" for event in events), *sse_play(delta(finish="stop")).pieces)
+    async with serving(play) as upstream, engine(upstream.url) as made:
+        assert folded(await gather(made, call(live=True))).text == text
+
+
 async def test_several_choices_are_kept_apart() -> None:
     play = sse_play(delta("a", index=0), delta("x", index=1), delta("b", "stop", index=0), delta("y", "length", index=1), USAGE)
     async with serving(play) as upstream, engine(upstream.url) as made:
@@ -121,6 +137,7 @@ async def test_a_whole_answer_without_usage_counts_as_more_than_one_token() -> N
         assert sum(chunk.pieces for chunk in await gather(made, call()) if chunk.text) == 100
 
 
+ENDING = sse_play(delta(finish="stop")).pieces
 FAULTS: list[tuple[str, Play, type[EngineFailure], str]] = [
     ("truncated", sse_play(delta("a"), done=False), EngineProtocolError, "before it was finished"),
     ("done too early", sse_play(delta("a")), EngineProtocolError, "before it was finished"),
@@ -144,6 +161,14 @@ FAULTS: list[tuple[str, Play, type[EngineFailure], str]] = [
         EngineProtocolError,
         "JSON",
     ),
+    (
+        "half a character",
+        stream(rb'data: {"choices": [{"delta": {"content": "\ud83d"}}]}' + b"\n\n", *ENDING),
+        EngineProtocolError,
+        "within a char",
+    ),
+    ("a second half", stream(rb'data: {"choices": [{"delta": {"content": "\ude00"}}]}' + b"\n\n", *ENDING), EngineProtocolError, "JSON"),
+    ("a broken half", stream(rb'data: {"choices": [{"delta": {"content": "\ud83dx"}}]}' + b"\n\n", *ENDING), EngineProtocolError, "JSON"),
     ("deep nesting", Play((b'{"choices": ' + b"[" * 5000,)), EngineProtocolError, "JSON"),
     ("wrong shape", json_play({"choices": [{"message": {"content": 7}}]}), EngineProtocolError, "choices.0.message.content"),
     ("no choices", json_play({"id": "x"}), EngineProtocolError, "no choices"),
