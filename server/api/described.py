@@ -69,7 +69,7 @@ RESPONSE = _object(
     output=_list({"anyOf": [_MESSAGE, _CALL, _THOUGHT]}),
     parallel_tool_calls={"type": "boolean"},
     previous_response_id=_or_null(TEXT),
-    reasoning=_object(effort=_or_null(TEXT), summary={"type": "null"}),
+    reasoning=_object(effort=_or_null(TEXT), summary=_or_null({"const": "auto"})),
     service_tier={"const": "default"},
     store={"type": "boolean"},
     temperature=_or_null({"type": "number"}),

@@ -177,11 +177,11 @@ class TextOptions(Wire):
 
 
 class Reasoning(Wire):
-    """How hard to think; thoughts are not summed up here."""
+    """How hard to think; `auto` is the best summary that a model has, and of those here none has any: its list is empty."""
 
     effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
-    summary: None = None
-    generate_summary: None = None
+    summary: Literal["auto"] | None = None
+    generate_summary: Literal["auto"] | None = None
     context: None = None
     mode: None = None
 
@@ -229,6 +229,7 @@ class ResponsesRequest(Generating):
     safety_identifier: str | None = Field(default=None, max_length=64)
     prompt_cache_key: str | None = None
     chat_template_kwargs: JSON | None = None
+    client_metadata: JSON | None = None
     access_programs: None = None
     context_management: None = None
     conversation: None = None

@@ -22,7 +22,7 @@ TOLD = Reply("a b", tokens=(Token("a", -0.1), Token(" b", -0.2)))
         ("words", {"instructions": "x", "user": "u", "metadata": {"a": "b"}, "temperature": 0.5, "top_p": 0.9, "max_output_tokens": 9}),
         (Reply("words", finish_reason="length"), {"max_output_tokens": 1}),
         (Reply("words", finish_reason="content_filter"), {}),
-        (Reply("words", reasoning="hm"), {}),
+        (Reply("words", reasoning="hm"), {"reasoning": {"summary": "auto"}, "client_metadata": {"thread_id": "1"}}),
         (TOLD, {"include": ["message.output_text.logprobs"], "top_logprobs": 2}),
         (CALL, {"tools": [FLAT], "tool_choice": "required", "parallel_tool_calls": False}),
         (CALL, {"tools": [FLAT], "tool_choice": {"type": "function", "name": "set_timer"}, "reasoning": {"effort": "low"}}),

@@ -131,6 +131,7 @@ async def test_what_no_answer_has_may_be_asked_for(wanted: str) -> None:
     [
         ({"background": True}, "unsupported_parameter", "background"),
         ({"truncation": "auto"}, "unsupported_parameter", "truncation"),
+        ({"reasoning": {"summary": "detailed"}}, "unsupported_parameter", "reasoning.summary"),
         ({"conversation": "c"}, "unsupported_parameter", "conversation"),
         ({"include": ["reasoning.diary"]}, "unsupported_parameter", "include[0]"),
         ({"tools": [{"type": "web_search"}]}, "unsupported_parameter", "tools[0].type"),
