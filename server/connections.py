@@ -62,6 +62,7 @@ class Bounded(HttpToolsProtocol):
         super().__init__(**given)
         self.bounds = bounds
         self.phase, self.seen = Phase.HEADERS, 0
+        """Bytes that came since the last that were of a body, or the end of a head."""
         self.timed: Phase | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.leaving = Told()
@@ -84,13 +85,12 @@ class Bounded(HttpToolsProtocol):
         self.leaving.tell()
 
     def data_received(self, data: bytes) -> None:
-        if self.phase is not Phase.BODY:
-            self.seen += len(data)
+        self.seen += len(data)
         super().data_received(data)
         while self.offered is not None:
             data, self.offered = self._declined() + data[self.offered :], None
             super().data_received(data)
-        if self.phase is Phase.HEADERS and self.seen > self.bounds.header_bytes:
+        if self.seen > self.bounds.header_bytes and self.phase is not Phase.DONE:
             self._refuse(_too_large(self.bounds))
         elif self.phase is not self.timed:
             self._time()
@@ -101,7 +101,6 @@ class Bounded(HttpToolsProtocol):
         self.scope["state"][LEAVING] = self.leaving
 
     def on_headers_complete(self) -> None:
-        self.phase, self.seen = Phase.BODY, 0
         if self.parser.should_upgrade() and self._should_upgrade():  # the same head comes again without the offer
             super().on_headers_complete()
             return
@@ -113,10 +112,15 @@ class Bounded(HttpToolsProtocol):
             served, self.app = self.app, _Refusing(refusal)
             super().on_headers_complete()
             self.app = served
+        self.phase, self.seen = Phase.BODY, 0
         if self.parting or refusal is not None:
             self.cycle.keep_alive = False
         if len(found) > 1:  # a body in chunks, and its parser takes what may follow it for headers
-            self.headers = Trailers(self.bounds.header_bytes)
+            self.headers = Trailers()
+
+    def on_body(self, body: bytes) -> None:
+        self.seen = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self.phase = Phase.DONE
@@ -198,13 +202,17 @@ class Bounded(HttpToolsProtocol):
     def _refuse(self, error: SmallfirstError) -> None:
         answer = errors.response(error, {"connection": "close"})
         head = [f"HTTP/1.1 {answer.status_code} \r\n".encode(), *(b"%b: %b\r\n" % header for header in answer.raw_headers), b"\r\n"]
-        cycle = self.cycle
-        own = self.phase is Phase.BODY and not (self.pipeline or cycle.response_started)  # what is refused is the body of this very request
-        if own or cycle is None or cycle.response_complete:
+        if self._silent():
             self.transport.write(b"".join(head) + bytes(answer.body))
         self.phase = Phase.DONE
         self._time()
         self.transport.close()
+
+    def _silent(self) -> bool:
+        """Whether nobody answers: not this very request, whose body is on its way, nor one before the head that is on its way."""
+        if self.phase is Phase.BODY:
+            return not (self.pipeline or self.cycle.response_started)
+        return self.cycle is None or self.cycle.response_complete
 
 
 class Joined:

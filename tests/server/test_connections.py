@@ -304,10 +304,38 @@ def test_what_follows_a_body_as_headers_is_none() -> None:
     assert [(b"authorization" in headers, headers[b"host"]) for headers in said] == [(False, b"localhost")] * 2
 
 
-def test_endless_headers_after_a_body_are_not_kept() -> None:
+@pytest.mark.parametrize("piece", [b"x-a: b\r\n" * 300, b"x" * 3000])
+def test_endless_headers_after_a_body_are_not_kept(piece: bytes) -> None:
     with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
         connection.sendall(HEAD + CHUNKED + b"\r\n" + IN_CHUNKS)
-        assert told(drip(connection, b"x-a: b\r\n" * 300)) == (400, "invalid_request")
+        assert told(drip(connection, piece)) == (431, "headers_too_large")
+
+
+def test_endless_headers_after_a_body_are_not_kept_behind_an_early_answer_either() -> None:
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD.replace(b"chat/completions", b"nowhere") + CHUNKED + b"\r\n" + IN_CHUNKS)
+        assert answered(connection) == 404
+        assert drip(connection, b"x" * 3000) == b""
+
+
+def test_a_body_in_many_small_chunks_or_pieces_is_no_endless_header() -> None:
+    padded = BODY + b" " * 20_000
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(HEAD + CHUNKED + b"\r\n" + b"".join(b"1\r\n%c\r\n" % letter for letter in padded) + b"0\r\nx: y\r\n\r\n")
+        assert answered(connection) == 200
+        connection.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(padded))
+        for index in range(0, len(padded), 500):
+            connection.sendall(padded[index : index + 500])
+        assert answered(connection) == 200
+
+
+@pytest.mark.parametrize(
+    "head", [b"CONNECT localhost:1 HTTP/1.1\r\nhost: localhost\r\n", b"GET http://[::1 HTTP/1.1\r\nhost: localhost\r\n"]
+)
+def test_what_is_no_address_is_told_so(head: bytes) -> None:
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(head + b"\r\n")
+        assert told(whole(connection)) == (400, "invalid_request")
 
 
 def test_an_endless_header_is_not_kept() -> None:
