@@ -8,6 +8,7 @@ from router.calibration.grounding import grounding_features
 from router.calibration.offer import Offered
 from router.calibration.reading import NESTED, Reading, normal, read
 from router.calibration.words import REFUSAL, stems, words
+from router.compiled import compiled
 from router.contract import check
 from router.errors import SmallfirstError
 from router.types import Draft
@@ -61,8 +62,8 @@ def answer_features(draft: Draft, known: Asked | None = None, reading: Reading |
     if reading.message is not None:
         found |= _message_features(known, reading.message)
     if reading.calls:
-        found |= _call_features(known, reading)
-        found |= _argument_features(known, reading)
+        found |= call_features(known, reading)
+        found |= argument_features(known, reading)
         found |= grounding_features(known, reading.calls)
     return found
 
@@ -106,7 +107,9 @@ def _message_features(known: Asked, text: str) -> dict[str, float]:
     }
 
 
-def _call_features(known: Asked, reading: Reading) -> dict[str, float]:
+@compiled("answered")
+def call_features(known: Asked, reading: Reading) -> dict[str, float]:
+    """How many calls there are beside what the request seems to ask for, and how near their functions are to its words."""
     names = [call.name for call in reading.calls]
     distinct, tools = set(names), known.offer.functions
     called = [known.overlaps.get(name, 0.0) for name in names]
@@ -131,7 +134,8 @@ _COUNTED = (
 )
 
 
-def _argument_features(known: Asked, reading: Reading) -> dict[str, float]:
+@compiled("answered")
+def argument_features(known: Asked, reading: Reading) -> dict[str, float]:
     """Counts of what is wrong or telling in the arguments of the calls."""
     tools = known.offer.functions
     calls = [(call.arguments, tools[call.name]) for call in reading.calls if call.name in tools]

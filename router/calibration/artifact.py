@@ -17,11 +17,12 @@ from router.errors import ConfigError
 from router.ports import Score
 from router.registry import scores
 from router.types import Draft, Evidence, GenerationRequest
+from router.types.records import record
 
 LEARNED = "learned"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Judgement:
     """What the artifact says of a draft: `confidence` is P(correct) by the raw `score`, `order` is held against the threshold of `group`.
 

@@ -3,13 +3,13 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
-from router.calibration.offer import Offer, offer
+from router.calibration.offer import Offer, Offered, offer
 from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, RELATIVE, digits, number, quotes, spoken, stems, values
 from router.compiled import compiled
 from router.types import GenerationRequest
+from router.types.records import record
 
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
 _CAPITALS, _SYMBOL = bytes(range(ord("A"), ord("Z") + 1)), re.compile(r"[^\w\s]")
@@ -51,7 +51,7 @@ REQUEST_FEATURES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Asked:
     """The request as the features see it: `last` is the last user message, `text` all that was said to the model, both lower-cased.
 
@@ -104,7 +104,7 @@ def _asked(turns: tuple[tuple[str, str], ...], contract: _Contract) -> Asked:
     every = [_said(text) for _, text in turns]
     said, more = _said(original), len(turns) > 1 or not original
     own, offered = said.stems, offer(contract.contract)
-    functions, conjunctions, quoted = offered.functions.items(), CONJUNCTION.count(said.text, said.distinct), quotes(original)
+    conjunctions, quoted = CONJUNCTION.count(said.text, said.distinct), quotes(original)
     return Asked(
         said.text,
         "\n".join([other.text for other in every]),
@@ -118,13 +118,19 @@ def _asked(turns: tuple[tuple[str, str], ...], contract: _Contract) -> Asked:
         quoted,
         frozenset(names(original)),
         offered,
-        {name: len(own & function.described) / (1 + len(function.stems)) for name, function in functions},
-        {name: len(own & function.stems) / max(len(function.stems), 1) for name, function in functions},
+        *overlaps(own, offered.functions),
         text_features(original, said, conjunctions, len(quoted)) | _cues(said),
     )
 
 
-@dataclass(frozen=True, slots=True)
+@compiled("texts")
+def overlaps(own: frozenset[str], functions: Mapping[str, Offered]) -> tuple[dict[str, float], dict[str, float]]:
+    """By function how far the words hold those of its description, and what share of its name's."""
+    named = {name: len(own & function.stems) / max(len(function.stems), 1) for name, function in functions.items()}
+    return {name: len(own & function.described) / (1 + len(function.stems)) for name, function in functions.items()}, named
+
+
+@record(frozen=True, slots=True)
 class _Said:
     """One turn taken apart, lower-cased."""
 

@@ -6,8 +6,9 @@ absent, or NaN.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
+
+import numpy as np
 
 from router.calibration.agreement import AGREEMENT_FEATURES, agreement_features
 from router.calibration.answered import ANSWER_FEATURES, answer_features
@@ -16,14 +17,16 @@ from router.calibration.doubt import TOKEN_FEATURES, token_features
 from router.calibration.grounding import GROUNDING_FEATURES
 from router.calibration.linear import ANSWERED, CROSSED, HEAD_FEATURES
 from router.calibration.reading import Reading, read
+from router.compiled import compiled
 from router.types import Draft, GenerationRequest
+from router.types.records import record
 
 FEATURES = (*REQUEST_FEATURES, *ANSWER_FEATURES, *GROUNDING_FEATURES, *TOKEN_FEATURES, *AGREEMENT_FEATURES, *HEAD_FEATURES, ANSWERED)
 LOGPROB_FEATURES = frozenset(TOKEN_FEATURES)
 _CROSSED_WORDS, _TAG = 200, 60
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Look:
     """What one look at a draft found: named features, and the request's words with what stands beside them."""
 
@@ -57,6 +60,14 @@ def vector(found: Mapping[str, float], names: Sequence[str]) -> list[float]:
     """The values in the order of `names`, NaN for what is absent."""
     nan = math.nan
     return [found.get(name, nan) for name in names]
+
+
+@compiled("rows")
+def rounded(found: dict[str, float], digits: int) -> dict[str, float]:
+    """What is finite, all rounded at once: one by one they would cost more than all else of a row."""
+    values = np.fromiter(found.values(), float, len(found))
+    known: list[bool] = np.isfinite(values).tolist()
+    return dict(compress(zip(found, values.round(digits).tolist(), strict=True), known))
 
 
 def grams(request: GenerationRequest) -> list[str]:

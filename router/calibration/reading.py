@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from router.calibration.salvage import salvaged
 from router.calibration.words import figure
 from router.contract.strictjson import NotJson, glanced
 from router.types import Choice, Contract
+from router.types.records import record
 
 _MARKS = re.compile(r"\W")
 _SCALARS, NESTED = (str, int, float), (dict, list)
@@ -17,7 +18,7 @@ Json = object
 """Any parsed JSON value."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Call:
     """One function call, or the one object of a JSON answer (then `name` is empty)."""
 
@@ -25,7 +26,7 @@ class Call:
     arguments: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reading:
     """`calls` of the answer, or its `message`; both where calls were only salvaged from a message.
 

@@ -239,8 +239,13 @@ def quotes(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Words and phrases that hint at something; `signs` are words without one of which no phrase can stand in a text."""
+    """Words and phrases that hint at something; `signs` are words without one of which no phrase can stand in a text.
 
+    `firsts` are the letters that the phrases begin with.
+    """
+
+    phrases: tuple[str, ...]
+    firsts: str
     pattern: re.Pattern[str]
     signs: frozenset[str]
     mark: str
@@ -250,13 +255,19 @@ class Cue:
         """Whole words only, sought by their first letters; `mark` counts wherever it stands."""
         firsts, rest = "".join({phrase[0] for phrase in phrases}), "|".join(f"(?<={phrase[0]}){phrase[1:]}" for phrase in phrases)
         pattern = re.compile(rf"[{firsts}](?<=\b.)(?:{rest})\b")
-        return cls(pattern, frozenset(max(phrase.split(), key=len) for phrase in phrases), mark)
+        return cls(phrases, firsts, pattern, frozenset(max(phrase.split(), key=len) for phrase in phrases), mark)
 
     def count(self, text: str, found: Set[str]) -> int:
         """How often they stand in the text, whose words are `found`; an apostrophe may hide a word in another, so then all is searched."""
         hidden = "'" in text or "\u2019" in text
-        said = len(self.pattern.findall(text)) if hidden or not self.signs.isdisjoint(found) else 0
+        said = times(self, text) if hidden or not self.signs.isdisjoint(found) else 0
         return said + text.count(self.mark) if self.mark else said
+
+
+@compiled("texts")
+def times(cue: Cue, text: str) -> int:
+    """How often its phrases stand in a text."""
+    return len(cue.pattern.findall(text))
 
 
 CONJUNCTION = Cue.of(

@@ -146,3 +146,44 @@ def text_features(str original, said, conjunctions, quoted):
         "capitals": capitals / size,
         "symbols": symbols / size,
     }
+
+
+def overlaps(frozenset own, dict functions):
+    cdef dict described = {}, named = {}
+    for name, function in functions.items():
+        described[name] = _shared(own, function.described) / <double>(1 + len(function.stems))
+        named[name] = _shared(own, function.stems) / <double>max(len(function.stems), 1)
+    return described, named
+
+
+cdef Py_ssize_t _shared(frozenset one, frozenset other) except -1:
+    cdef Py_ssize_t found = 0
+    if len(one) > len(other):
+        one, other = other, one
+    for word in one:
+        found += word in other
+    return found
+
+
+def times(cue, str text):
+    """At each start of a word the first phrase that fits and ends a word."""
+    cdef tuple phrases = cue.phrases
+    cdef str firsts = cue.firsts, phrase
+    cdef Py_ssize_t at = 0, size = len(text), found = 0
+    while at < size:
+        if not alnum(text[at]) and text[at] != u"_":
+            at += 1
+            continue
+        if text[at] in firsts:
+            for phrase in phrases:
+                if phrase[0] == text[at] and text.startswith(phrase, at) and _ends(text, at + len(phrase), size):
+                    found += 1
+                    at += len(phrase)
+                    break
+        while at < size and (alnum(text[at]) or text[at] == u"_"):
+            at += 1
+    return found
+
+
+cdef bint _ends(str text, Py_ssize_t at, Py_ssize_t size) except -1:
+    return at == size or not (alnum(text[at]) or text[at] == u"_")

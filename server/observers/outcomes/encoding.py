@@ -1,16 +1,14 @@
 """What the store keeps of an outcome: numbers and names always, words only where the operator wants content."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from router.calibration.family import family
-from router.calibration.features import features
+from router.calibration.features import features, rounded
 from router.types import Attempt, Draft, Generation, GenerationRequest, Outcome, Ruling, Usage, Verdict
 from server.observers.outcomes import content
 from server.observers.outcomes.ports import Row
@@ -122,14 +120,7 @@ def _features(request: GenerationRequest, outcome: Outcome, attempt: Attempt, ea
     if attempt.generation is None or attempt.tier == outcome.decision.permitted[-1]:
         return None
     known = next((verdict.features for verdict in attempt.verdicts if verdict.features is not None), None)
-    return _rounded(known or features(_draft(request, attempt, attempt.generation, earlier)))
-
-
-def _rounded(found: Mapping[str, float]) -> Json:
-    """All at once: one by one they would cost more than all else of a row."""
-    values = np.fromiter(found.values(), float, len(found))
-    known: list[bool] = np.isfinite(values).tolist()
-    return dict(compress(zip(found, values.round(DIGITS).tolist(), strict=True), known))
+    return rounded(dict(known or features(_draft(request, attempt, attempt.generation, earlier))), DIGITS)
 
 
 def _draft(request: GenerationRequest, attempt: Attempt, generation: Generation, earlier: Sequence[Attempt]) -> Draft:

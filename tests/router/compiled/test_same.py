@@ -8,12 +8,15 @@ from itertools import count
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.calibration import asked, doubt, grounding, words
-from router.calibration.reading import Call, read
+from router.calibration import answered, asked, doubt, grounding, words
+from router.calibration.features import rounded
+from router.calibration.offer import offer
+from router.calibration.reading import Call, Reading, read
 from router.calibration.stored import Ensemble
 from router.calibration.trees import Forests, Tree
 from router.compiled import PLAIN, built
@@ -78,6 +81,31 @@ def test_features_of_a_text(text: str) -> None:
     assert same(asked.text_features(text, said, 1, 2), PLAIN["texts.text_features"](text, said, 1, 2))
 
 
+CUES = (words.CONJUNCTION, words.CORRECTION, words.NEGATION, words.RELATIVE)
+PHRASES = st.lists(st.sampled_from([*(phrase for cue in CUES for phrase in cue.phrases), "_", "'", "x", "2", "\u00e9", ";"]), max_size=9)
+
+
+@HERE
+@given(PHRASES, st.sampled_from(["", " ", "-"]), st.sampled_from(CUES))
+def test_cues_in_a_text(said: list[str], between: str, cue: words.Cue) -> None:
+    assert words.times(cue, between.join(said)) == PLAIN["texts.times"](cue, between.join(said))
+
+
+@HERE
+@given(st.sampled_from(list(drafts())), TEXTS)
+def test_how_near_functions_are_to_the_words(draft: Draft, text: str) -> None:
+    functions = offer(draft.request.contract).functions
+    own = words.stems(words.words(text)) | words.stems(next(iter(functions.values())).described if functions else ())
+    assert same(asked.overlaps(own, functions), PLAIN["texts.overlaps"](own, functions))
+
+
+@HERE
+@given(st.dictionaries(st.text(max_size=3), st.floats()))
+def test_rows_of_features(found: dict[str, float]) -> None:
+    with np.errstate(over="ignore"):
+        assert same(rounded(found, 6), PLAIN["rows.rounded"](found, 6))
+
+
 @HERE
 @given(TOKENS)
 def test_numbers_of_tokens(found: tuple[Token, ...]) -> None:
@@ -109,6 +137,10 @@ def test_grounding_of_drafts_as_they_come(draft: Draft) -> None:
 def test_grounding_of_whatever_was_answered(draft: Draft, text: str, calls: list[Call]) -> None:
     request = replace(draft.request, messages=(*draft.request.messages, Message("user", (Part("text", text),))))
     known = asked.asked(request)
+    if calls:
+        counted = Reading(tuple(calls), None, parsed=True)
+        for function in (answered.call_features, answered.argument_features):
+            assert same(function(known, counted), PLAIN[f"answered.{function.__name__}"](known, counted))
     assert same(outcome(grounding.grounding_features, known, calls), outcome(PLAIN["grounding.grounding_features"], known, calls))
 
 
