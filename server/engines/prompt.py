@@ -18,8 +18,11 @@ MESSAGE_FORM = 'To answer in words: {"message":"<your answer>"}'
 
 def render(call: EngineCall, form: Form) -> tuple[Message, ...]:
     """The messages to send: roles system, user and assistant, calls and results as text; parts that are not text are kept as they are."""
-    names = {made.id: made.name for message in call.messages if message.tool_calls for made in message.tool_calls}
-    turns = [_turn(message, names, call.contract) for message in call.messages]
+    names: dict[str, str] = {}  # of the calls so far: some clients count their calls anew each turn
+    turns = []
+    for message in call.messages:
+        names.update((made.id, made.name) for made in message.tool_calls)
+        turns.append(_turn(message, names, call.contract))
     if call.guide:
         return tuple(_with_notice(turns, call.guide, first=True))
     notice = call.contract.once(form, _names if form == "names" else _instructions)

@@ -100,6 +100,15 @@ def test_arguments_that_are_no_json_stay_text() -> None:
     assert json.loads(text.split("\n")[1])["tool_calls"][0]["arguments"] == "five"
 
 
+def test_a_result_is_of_the_call_before_it_where_a_client_counts_its_calls_anew() -> None:
+    turns = [
+        message
+        for name in ("set_timer", "show_map")
+        for message in (say("assistant", tool_calls=(ToolCall("0", name, "{}"),)), say("tool", "ok", tool_call_id="0"))
+    ]
+    assert [text for role, text in shown("full", *turns) if role == "user"] == ["Result of set_timer: ok", "Result of show_map: ok"]
+
+
 def test_parts_that_are_not_text_are_kept() -> None:
     picture = Part("image", payload='{"type":"image_url"}')
     (message,) = render(EngineCall("r", (Message("user", (Part("text", "look"), picture)),)), "full")
