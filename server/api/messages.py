@@ -110,6 +110,7 @@ class FilePart(Wire):
 
 TextParts = Annotated[list[TextPart], Field(min_length=1)]
 UserPart = Annotated[TextPart | ImagePart | AudioPart | FilePart, Field(discriminator="type")]
+UserParts = Annotated[list[UserPart], Field(min_length=1)]
 AssistantPart = Annotated[SaidPart | RefusalPart, Field(discriminator="type")]
 
 
@@ -142,7 +143,7 @@ class UserMessage(Wire):
     """What the user says."""
 
     role: Literal["user"]
-    content: str | Annotated[list[UserPart], Field(min_length=1)]
+    content: str | UserParts
     name: str | None = None
 
 
@@ -173,10 +174,10 @@ class AssistantMessage(Wire):
 
 
 class ToolMessage(Wire):
-    """What a called function returned."""
+    """What a called function returned: text, or images and files too, as vLLM takes them."""
 
     role: Literal["tool"]
-    content: str | TextParts
+    content: str | UserParts
     tool_call_id: str = Field(min_length=1)
     name: str | None = None
 

@@ -136,8 +136,8 @@ def _messages(body: ResponsesRequest) -> list[AnyMessage]:
             case InputCall():
                 said[-1:] = _with_call(said[-1:], item)
             case InputOutput(output=output):
-                content = output if isinstance(output, str) else _text(output)
-                said.append(ToolMessage(role="tool", content=content, tool_call_id=item.call_id))
+                content = output if isinstance(output, str) else [*map(_part, output)]
+                said.append(ToolMessage.model_construct(role="tool", content=content, tool_call_id=item.call_id, name=None))
     return said
 
 
@@ -164,7 +164,7 @@ def _text(parts: Iterable[InputPart]) -> str:
     """The text of parts where nothing else may stand."""
     texts = [part.text if isinstance(part, InputText) else None for part in parts]
     if None in texts:
-        raise InvalidRequest("input: instructions and function outputs are text", param="input")
+        raise InvalidRequest("input: instructions are text", param="input")
     return "".join(filter(None, texts))
 
 

@@ -50,6 +50,7 @@ class InputFile(Wire):
     prompt_cache_breakpoint: None = None
 
 
+OutputPart = Annotated[InputText | InputImage | InputFile, Field(discriminator="type")]
 InputPart = Annotated[InputText | Refusal | InputImage | InputFile, Field(discriminator="type")]
 Status = Literal["in_progress", "completed", "incomplete"]
 
@@ -85,7 +86,7 @@ class InputOutput(Wire):
 
     type: Literal["function_call_output"]
     call_id: str = Field(min_length=1)
-    output: str | Annotated[list[InputText], Field(min_length=1)]
+    output: str | Annotated[list[OutputPart], Field(min_length=1)]
     id: str | None = None
     status: Status | None = None
     caller: None = None

@@ -1,8 +1,8 @@
 """An engine call as the JSON of a chat completion request; pure."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pydantic_core import to_json
 
@@ -15,6 +15,7 @@ from server.engines.prompt import offered, render
 CHARACTERS_PER_TOKEN = 3.5
 MESSAGE_TOKENS = 4
 PART_TOKENS = 800
+RETURNED = Part("text", "What the functions returned:")
 LEAST_TOP_P = 1e-6
 """In place of 0, which OpenAI takes and vLLM does not: the likeliest token alone either way."""
 TOP = 5
@@ -78,7 +79,7 @@ class Dialect:
         return self.native(call) or (self.options.tools == "native" and call.contract.kind == "none")
 
     def _messages(self, call: EngineCall) -> list[Fields]:
-        messages = call.messages if self._raw(call) else render(call, self.options.tools_prompt)
+        messages = _aside(call.messages) if self._raw(call) else render(call, self.options.tools_prompt)
         return [_message(message, developer=self.flavour.developer) for message in messages]
 
     def _sampling(self, sampling: Sampling) -> Fields:
@@ -128,6 +129,21 @@ def logprobs_wanted(call: EngineCall) -> bool:
 def _rest(fields: Fields) -> bytes:
     """These fields as the end of an object that has others before them."""
     return b"," + to_json(fields, fallback=_plain)[1:] if fields else b"}"
+
+
+def _aside(messages: Sequence[Message]) -> Iterable[Message]:
+    """With what functions returned beside text after their results: only of a user does every server take images and files."""
+    beside: list[Part] = []
+    for message in messages:
+        if beside and message.role != "tool":
+            yield Message("user", (RETURNED, *beside))
+            beside = []
+        if message.role == "tool" and (others := [part for part in message.parts if part.kind != "text"]):
+            beside += others
+            message = replace(message, parts=tuple(part for part in message.parts if part.kind == "text"))
+        yield message
+    if beside:
+        yield Message("user", (RETURNED, *beside))
 
 
 def _message(message: Message, *, developer: bool) -> Fields:

@@ -69,6 +69,45 @@ async def test_an_image_of_a_response_is_shown_as_well() -> None:
     assert json.loads(world.large.calls[0].messages[0].parts[1].payload) == IMAGE
 
 
+SHOT: Any = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}
+CALLED: Any = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (
+            "chat/completions",
+            {
+                "messages": [
+                    {"role": "user", "content": "look"},
+                    {"role": "assistant", "tool_calls": [CALLED]},
+                    {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": "seen: "}, IMAGE]},
+                ]
+            },
+        ),
+        (
+            "responses",
+            {
+                "input": [
+                    {"role": "user", "content": "look"},
+                    {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"},
+                    {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "seen: "}, SHOT]},
+                ]
+            },
+        ),
+    ],
+)
+async def test_an_image_that_a_function_returned_is_shown_to_the_tier_that_reads_images(path: str, body: dict[str, Any]) -> None:
+    async with running(route={"tiers": tiers(["text", "image"])}) as world:
+        response = await world.client.post(f"/v1/{path}", json={"model": "auto", **body})
+        assert response.status_code == 200, response.text
+        assert not world.small.calls
+        result = world.large.calls[0].messages[2]
+    assert (result.role, result.tool_call_id, result.text) == ("tool", "c", "seen: ")
+    assert json.loads(result.parts[1].payload) == IMAGE
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("part", [IMAGE, AUDIO, FILE])
 async def test_where_no_tier_reads_it_the_client_is_told_before_any_work(part: Any, stream: bool) -> None:

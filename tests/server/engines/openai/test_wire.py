@@ -216,6 +216,23 @@ def test_other_parts_keep_the_clients_json() -> None:
     assert found["messages"][0]["content"] == [{"type": "text", "text": "What?"}, json.loads(image)]
 
 
+def test_images_that_functions_returned_follow_their_results() -> None:
+    """Where the server reads tool messages itself; in the schema's form every result is a message of the user's."""
+    image = '{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}'
+    asking = Message("assistant", tool_calls=(ToolCall("c1", "get_time", "{}"), ToolCall("c2", "get_time", "{}")))
+    shot = Message("tool", (Part("text", "a"), Part("image", payload=image)), tool_call_id="c1")
+    plain = Message("tool", (Part("text", "b"),), tool_call_id="c2")
+    found = asked(call(tools(), messages=(USER, asking, shot, plain, USER)), tools="native")["messages"]
+    assert [(message["role"], message["content"]) for message in found[2:]] == [
+        ("tool", "a"),
+        ("tool", "b"),
+        ("user", [{"type": "text", "text": "What the functions returned:"}, json.loads(image)]),
+        ("user", "Hello"),
+    ]
+    last = asked(call(tools(), messages=(USER, asking, Message("tool", shot.parts[1:], tool_call_id="c1"))), tools="native")["messages"]
+    assert [(message["role"], type(message["content"])) for message in last[2:]] == [("tool", str), ("user", list)]
+
+
 def test_the_estimate_grows_with_text_tools_and_images() -> None:
     def tokens(made: EngineCall, **options: Any) -> int:
         return dialect(**options).prompt_tokens(made)
