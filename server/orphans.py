@@ -1,11 +1,18 @@
 """Processes that end with the one that started them, even where that one was killed and could tell them nothing."""
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
 
 _DEATH_SIGNAL = 1
+
+
+def end_with_starter() -> None:
+    """The same of whoever started this process through multiprocessing; nothing in one that nobody did."""
+    if starter := multiprocessing.parent_process():
+        end_with(starter.pid or 0)
 
 
 def end_with(parent: int) -> None:

@@ -31,6 +31,7 @@ from server.observers.outcomes.address import engine
 from server.observers.outcomes.database import Database
 from server.observers.outcomes.export import records
 from server.observers.outcomes.ports import Refitted, Source, Store, StoreLost, Unfit
+from server.orphans import end_with_starter
 
 _DAY = 86_400.0
 _LATEST = 10_000
@@ -203,7 +204,7 @@ class Recalibrator:
     async def _apart(self, plan: Plan) -> str:
         if self._closing.is_set():
             return "not calibrated again: the server stops"
-        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=end_with_starter)
         try:
             return await asyncio.wrap_future(self._pool.submit(refit_apart, self.url, self.folder, plan, self.wall()))
         except BrokenProcessPool:

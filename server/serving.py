@@ -1,7 +1,6 @@
 """Running the application: one process, or several that share a port; SIGTERM lets what is under way finish."""
 
 import gc
-import multiprocessing
 import os
 import ssl
 import sys
@@ -23,7 +22,7 @@ from server.connections import Bounds, bounded
 from server.draining import Draining, leave_on_hangup
 from server.listening import Listening
 from server.observers.metrics import MULTIPROCESS
-from server.orphans import end_with
+from server.orphans import end_with_starter
 from server.supervising import provide_key, supervised
 from server.workers import Workers
 
@@ -40,8 +39,7 @@ STARVED = 60
 
 def application() -> ASGIApp:
     """The application of one worker, by the settings whose path stands in the environment; a worker without valid ones ends with a word."""
-    if started_by := multiprocessing.parent_process():
-        end_with(started_by.pid or 0)  # which a killed parent could not ask for
+    end_with_starter()  # which a killed parent could not ask for
     try:
         return from_file(Path(os.environ[PATH]))
     except ConfigError as error:

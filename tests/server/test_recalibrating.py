@@ -1,7 +1,10 @@
 """Fitting again from the store's own labels: by command, by schedule, and every worker follows."""
 
 import json
+import os
 import random
+import signal
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -188,6 +191,34 @@ def test_a_turn_without_a_new_label_is_passed_over_and_says_so(folder: Path) -> 
         outcomes(store, 1, start=500, age=-5.0)
         assert "calibrated again on 151 labels" in turn()
         assert "calibrated again" in turn(options=replace(plan.options, max_error=0.2))
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from server.build import gateway
+from server.config import load
+
+async def main(config):
+    made = gateway(load(config), config.parent, write=lambda line: None).recalibrator
+    fitting = asyncio.create_task(made._apart(made.routes["auto"].plan))
+    while made._pool is None or not made._pool._processes:
+        await asyncio.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's word is Linux's alone")
+def test_a_fit_under_way_ends_with_a_worker_that_is_killed(folder: Path) -> None:
+    configured(folder, recalibrate={"hours": 1, "least": 100})
+    (folder / "killed.py").write_text(KILLED)
+    command = [sys.executable, "-W", "ignore", str(folder / "killed.py"), str(folder / "g.yaml")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, timeout=50, env=environment)  # waits for whoever holds the pipe
+    assert done.returncode == -signal.SIGKILL
 
 
 async def test_replicas_on_postgresql_carry_out_one_schedule_and_all_follow(folder: Path, emptied: str) -> None:
