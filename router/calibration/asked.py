@@ -98,7 +98,7 @@ class _Contract:
         return isinstance(other, _Contract) and self.key == other.key
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _asked(turns: tuple[tuple[str, str], ...], contract: _Contract) -> Asked:
     original = next((text for role, text in reversed(turns) if role == "user"), "")
     every = [_said(text) for _, text in turns]
@@ -143,7 +143,7 @@ class _Said:
     numbers: frozenset[float]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _said(text: str) -> _Said:
     """Remembered, for a conversation's turns come again with each request, and the system's with every one."""
     lowered = text.casefold()

@@ -56,7 +56,7 @@ def _renamed(calls: Iterable[Call], offered: frozenset[str]) -> Iterator[Call]:
         yield Call(alike[0], call.arguments) if call.name not in offered and len(alike) == 1 else call
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _read(kind: str, formed: bool, text: str) -> Reading:
     if kind not in ("tools", "json_schema", "json_object"):
         return Reading((), text, parsed=True)

@@ -5,9 +5,10 @@ Such a position says nothing of doubt, nor does one whose alternatives are white
 alternatives would have meant shows only in the text that came, so that tokens are held until enough of it is there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from router.compiled import compiled
 from router.types import Token
 
 AHEAD = 64
@@ -27,35 +28,42 @@ class Freedom:
     def feed(self, tokens: Iterable[Token], *, final: bool = False) -> tuple[Token, ...]:
         """Those that are known now; all of them where nothing more comes."""
         self._held += tokens
-        came, at = "".join([token.text for token in self._held]), 0
-        given: list[Token] = []
-        for token in self._held:
-            text = token.text
-            if token.free:
-                free = _free(token, came, at, loose=self.json and not self._within, final=final)
-                if free is None:
-                    break
-                given.append(token if free else token._replace(free=False))
-            else:
-                given.append(token)
-            if self._escaped or _MARK in text or _ESCAPE in text:
-                self._walk(text)
-            at += len(text)
+        given, self._within, self._escaped = fed(self._held, self.json, self._within, self._escaped, final)
         del self._held[: len(given)]
         return tuple(given)
 
-    def _walk(self, text: str) -> None:
-        """Keep in mind whether the next token stands within a string of JSON."""
-        if not self._escaped and _ESCAPE not in text:
-            self._within ^= text.count(_MARK) % 2 == 1
-            return
-        for letter in text:
-            if self._escaped:
-                self._escaped = False
-            elif letter == _ESCAPE and self._within:
-                self._escaped = True
-            elif letter == _MARK:
-                self._within = not self._within
+
+@compiled("positions")
+def fed(held: Sequence[Token], json: bool, within: bool, escaped: bool, final: bool) -> tuple[list[Token], bool, bool]:
+    """Those that are known now, and whether what follows stands within a string of JSON, and is escaped there."""
+    came, at = "".join([token.text for token in held]), 0
+    given: list[Token] = []
+    for token in held:
+        text = token.text
+        if token.free:
+            free = _free(token, came, at, loose=json and not within, final=final)
+            if free is None:
+                break
+            given.append(token if free else token._replace(free=False))
+        else:
+            given.append(token)
+        if escaped or _MARK in text or _ESCAPE in text:
+            within, escaped = _walked(text, within, escaped)
+        at += len(text)
+    return given, within, escaped
+
+
+def _walked(text: str, within: bool, escaped: bool) -> tuple[bool, bool]:
+    if not escaped and _ESCAPE not in text:
+        return within ^ (text.count(_MARK) % 2 == 1), False
+    for letter in text:
+        if escaped:
+            escaped = False
+        elif letter == _ESCAPE and within:
+            escaped = True
+        elif letter == _MARK:
+            within = not within
+    return within, escaped
 
 
 def _free(token: Token, came: str, at: int, *, loose: bool, final: bool) -> bool | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from router.compiled import compiled
 from router.types import Alternative, Token
 from server.engines.openai.answers import Other, Position
 from server.engines.openai.flavours import Mask
@@ -38,26 +39,33 @@ class Reading:
         """One token a position, in order."""
         if not self.told:
             return tuple([Token(position.token) for position in positions])
-        return tuple([self._token(position) for position in positions])
+        return taken(positions, self.constrained, self.mask)
 
-    def _token(self, position: Position) -> Token:
-        text, value, asked = position.token, position.logprob, position.top_logprobs or ()
-        top: Sequence[Other | Alternative] | None = asked
-        for other in asked:
-            if (number := other.logprob) is None or not MASKED < number <= 0.0:
-                top = _told(asked)
-                break
-        if value is not None and not MASKED < value <= 0.0:
-            top = None if value > TOLERANCE else top
-            value = _number(value)
-        if top is None:
-            return Token(text)
-        if not self.constrained:
-            return _made(Token, (text, value, value, True, top, top))
-        if self.mask == "before":
-            return _made(Token, (text, None, value, None, top, ()))
-        free = None if self.mask is None else True if len(top) > 1 else False if len(asked) > 1 else None  # one alone tells nothing
-        return _made(Token, (text, value, None, free, (), top))
+
+@compiled("positions")
+def taken(positions: Sequence[Position], constrained: bool, mask: Mask | None) -> tuple[Token, ...]:
+    """One token a position."""
+    return tuple([_token(position, constrained, mask) for position in positions])
+
+
+def _token(position: Position, constrained: bool, mask: Mask | None) -> Token:
+    text, value, asked = position.token, position.logprob, position.top_logprobs or ()
+    top: Sequence[Other | Alternative] | None = asked
+    for other in asked:
+        if (number := other.logprob) is None or not MASKED < number <= 0.0:
+            top = _told(asked)
+            break
+    if value is not None and not MASKED < value <= 0.0:
+        top = None if value > TOLERANCE else top
+        value = _number(value)
+    if top is None:
+        return Token(text)
+    if not constrained:
+        return _made(Token, (text, value, value, True, top, top))
+    if mask == "before":
+        return _made(Token, (text, None, value, None, top, ()))
+    free = None if mask is None else True if len(top) > 1 else False if len(asked) > 1 else None  # one alone tells nothing
+    return _made(Token, (text, value, None, free, (), top))
 
 
 def _told(asked: Sequence[Other]) -> tuple[Other | Alternative, ...] | None:

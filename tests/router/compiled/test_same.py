@@ -22,6 +22,9 @@ from router.calibration.trees import Forests, Tree
 from router.compiled import PLAIN, built
 from router.scores import tokens as scored
 from router.types import Alternative, Draft, Message, Part, Token
+from server.engines.openai import freedom, logprobs
+from server.engines.openai.answers import Other, Position
+from server.engines.openai.flavours import Mask
 from tests.router.calibration.drafts import drafts
 
 HERE = pytest.mark.skipif(built("texts") is None, reason="nothing was compiled at installation")
@@ -173,3 +176,23 @@ def test_sums_of_trees(seed: int, row: list[float]) -> None:
     ensembles = [Ensemble(tuple(chance.choices(kinds, k=chance.randrange(300))), chance.gauss(), mean=place == 1) for place in range(3)]
     forests, found = Forests.of(ensembles, range(4)), dict(enumerate(row))
     assert same(forests.log_odds(found), forests.plain(found))
+
+
+PIECES = st.sampled_from(["a", "ab", '"', '\\"', "\\", " ", "\n ", "{", '":', "", "\u2003x", "b"])
+TOLD = st.one_of(st.none(), st.floats(-12, 0), st.sampled_from([0.0, 5e-4, 0.5, -9000.0, -9999.0, -math.inf, math.inf, math.nan]))
+POSITIONS = st.lists(
+    st.builds(Position, PIECES, TOLD, st.none() | st.lists(st.builds(Other, PIECES, TOLD), max_size=4).map(tuple)), max_size=6
+)
+
+
+@HERE
+@given(POSITIONS, st.booleans(), st.sampled_from([None, "before", "after"]))
+def test_tokens_of_positions(positions: list[Position], constrained: bool, mask: Mask | None) -> None:
+    assert same(logprobs.taken(positions, constrained, mask), PLAIN["positions.taken"](positions, constrained, mask))
+
+
+@HERE
+@given(POSITIONS, st.booleans(), st.booleans(), st.booleans(), st.booleans())
+def test_freedom_of_tokens(positions: list[Position], json: bool, within: bool, escaped: bool, final: bool) -> None:
+    held = list(logprobs.taken(positions, True, "after"))
+    assert same(freedom.fed(held, json, within, escaped, final), PLAIN["positions.fed"](held, json, within, escaped, final))
