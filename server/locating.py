@@ -12,10 +12,15 @@ Location = tuple[str | int, ...]
 def foremost(error: ValidationError, document: object) -> tuple[ErrorDetails, Location]:
     """The error that says most, and the keys and indices that lead to it.
 
-    Of a union's many complaints that is the one that got deepest; of those equally deep not that the value is of another type altogether.
+    Of a union's many complaints that is the one that got deepest; of those equally deep what is given and known but not taken, rather than
+    what is missing in its place, and not that the value is of another type altogether.
     """
     located = [(detail, locate(detail, document)) for detail in error.errors(include_url=False)]
-    return max(located, key=lambda pair: (len(pair[1]), not pair[0]["type"].endswith("_type")))
+    return max(located, key=lambda pair: (len(pair[1]), _weight(pair[0]["type"])))
+
+
+def _weight(kind: str) -> int:
+    return 2 if kind == "none_required" else not kind.endswith("_type")
 
 
 def locate(detail: ErrorDetails, document: object) -> Location:

@@ -103,7 +103,8 @@ _OPTIONS = frozenset(
 _HOSTED = {"apply_patch", "code_interpreter", "computer", "computer_use_preview", "file_search", "image_generation", "local_shell", "mcp"}
 _HOSTED |= {"namespace", "shell", "tool_search", "web_search", "web_search_preview"}
 _ITEMS = {"compaction", *(f"{tool}_call" for tool in _HOSTED), "custom_tool_call", "custom_tool_call_output"}
-_KINDS = frozenset({"custom", "function", "grammar", "python", "structural_tag"} | _HOSTED | _ITEMS)
+_MEDIA = {"audio_url", "input_audio", "input_video", "image_embeds", "image_pil", "video_url"}
+_KINDS = frozenset({"custom", "function", "grammar", "python", "structural_tag"} | _HOSTED | _ITEMS | _MEDIA)
 
 
 def _is_known_elsewhere(detail: ErrorDetails, location: Location) -> bool:

@@ -113,6 +113,11 @@ async def test_what_makes_no_sense_is_an_invalid_request_that_names_the_field(as
         ({"stream": True, "stream_options": {"include_usage": True, "speed": 1}}, "stream_options.speed"),
         ({"audio": {"voice": "alloy", "format": "wav"}}, "audio"),
         ({"modalities": ["text", "audio"]}, "modalities[1]"),
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]}, "messages[0].content[0].file.file_id"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "video_url", "video_url": {"url": "http://a/b"}}]}]},
+            "messages[0].content[0].type",
+        ),
         ({"store": True}, "store"),
         ({"service_tier": "flex"}, "service_tier"),
         ({"functions": [{"name": "f"}]}, "functions"),

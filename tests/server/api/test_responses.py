@@ -118,6 +118,10 @@ async def test_a_tool_loop_brings_its_items_back() -> None:
     assert [message.role for message in (world.small.calls + world.large.calls)[-1].messages] == ["user", "assistant", "tool"]
 
 
+def shown(part: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": [part]}]
+
+
 @pytest.mark.parametrize("wanted", get_args(Included))
 async def test_what_no_answer_has_may_be_asked_for(wanted: str) -> None:
     async with running(["small says"]) as world:
@@ -131,6 +135,8 @@ async def test_what_no_answer_has_may_be_asked_for(wanted: str) -> None:
     [
         ({"background": True}, "unsupported_parameter", "background"),
         ({"truncation": "auto"}, "unsupported_parameter", "truncation"),
+        ({"input": shown({"type": "input_image", "file_id": "f"})}, "unsupported_parameter", "input[0].content[0].file_id"),
+        ({"input": shown({"type": "input_file", "file_url": "http://a/b"})}, "unsupported_parameter", "input[0].content[0].file_url"),
         ({"reasoning": {"summary": "detailed"}}, "unsupported_parameter", "reasoning.summary"),
         ({"conversation": "c"}, "unsupported_parameter", "conversation"),
         ({"include": ["reasoning.diary"]}, "unsupported_parameter", "include[0]"),
