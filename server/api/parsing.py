@@ -98,7 +98,19 @@ def _of_base_models(detail: ErrorDetails, location: Location) -> bool:
 
 
 _OPTIONS = frozenset(
-    {"echo", "best_of", "store", "service_tier", "modalities", "include_obfuscation", "background", "truncation", "include", "summary"}
+    {
+        "echo",
+        "best_of",
+        "store",
+        "service_tier",
+        "modalities",
+        "include_obfuscation",
+        "background",
+        "truncation",
+        "include",
+        "summary",
+        "prompt_cache_retention",
+    }
 )
 _HOSTED = {"apply_patch", "code_interpreter", "computer", "computer_use_preview", "file_search", "image_generation", "local_shell", "mcp"}
 _HOSTED |= {"namespace", "shell", "tool_search", "web_search", "web_search_preview"}

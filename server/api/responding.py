@@ -239,7 +239,7 @@ class ResponsesRequest(Generating):
     moderation: None = None
     prompt: None = None
     prompt_cache_options: None = None
-    prompt_cache_retention: None = None
+    prompt_cache_retention: Literal["24h"] | None = None
 
 
 class Resumed(ResponsesRequest):

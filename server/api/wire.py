@@ -206,7 +206,7 @@ class ChatRequest(Common):
     moderation: None = None
     prediction: None = None
     prompt_cache_options: None = None
-    prompt_cache_retention: None = None
+    prompt_cache_retention: Literal["24h"] | None = None
     web_search_options: None = None
 
 
@@ -253,5 +253,5 @@ SAMPLERS = frozenset(
 PASSED = SAMPLERS | {"reasoning_effort", "verbosity", "chat_template_kwargs"}
 """Passed to engines that know them, refused where an engine of the route does not."""
 
-INERT = ("user", "safety_identifier", "prompt_cache_key", "metadata", "service_tier", "modalities", "store")
+INERT = ("user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "metadata", "service_tier", "modalities", "store")
 """Of these only the values that change nothing about the answer are accepted."""

@@ -118,6 +118,7 @@ async def test_what_makes_no_sense_is_an_invalid_request_that_names_the_field(as
             {"messages": [{"role": "user", "content": [{"type": "video_url", "video_url": {"url": "http://a/b"}}]}]},
             "messages[0].content[0].type",
         ),
+        ({"prompt_cache_retention": "in_memory"}, "prompt_cache_retention"),
         ({"store": True}, "store"),
         ({"service_tier": "flex"}, "service_tier"),
         ({"functions": [{"name": "f"}]}, "functions"),

@@ -22,14 +22,24 @@ VLLMS: dict[str, object] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("path", "said"), [("chat/completions", {"messages": [USER]}), ("completions", {"prompt": "a"}), ("responses", {"input": "a"})]
-)
+PATHS = [("chat/completions", {"messages": [USER]}), ("completions", {"prompt": "a"}), ("responses", {"input": "a"})]
+
+
+@pytest.mark.parametrize(("path", "said"), PATHS)
 async def test_what_vllm_knows_of_sampling_reaches_the_engine(path: str, said: dict[str, Any]) -> None:
     async with running() as world:
         response = await world.client.post(f"/v1/{path}", json={"model": "auto", **said, **VLLMS})
         assert response.status_code == 200, response.text
         assert {name: json.loads(text) for name, text in world.small.calls[0].sampling.extra} == VLLMS
+
+
+@pytest.mark.parametrize(("path", "said"), [PATHS[0], PATHS[2]])
+async def test_hints_that_change_no_answer_are_taken(path: str, said: dict[str, Any]) -> None:
+    hints = {"prompt_cache_key": "k", "prompt_cache_retention": "24h", "safety_identifier": "s", "service_tier": "auto", "store": False}
+    async with running() as world:
+        response = await world.client.post(f"/v1/{path}", json={"model": "auto", **said, **hints})
+        assert response.status_code == 200, response.text
+        assert not world.small.calls[0].sampling.extra
 
 
 async def test_vllms_own_way_to_demand_a_form_may_say_what_it_does_not_ask() -> None:
