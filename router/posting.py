@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -59,7 +60,10 @@ class Posted:
 
 
 async def post(services: Services, hook: Hook, document: Mapping[str, object], tab: Tab) -> Posted:
-    """Send the document as JSON, signed over the exact bytes; tries again after no answer, 429 and 5xx; each try is put on the tab."""
+    """Send the document as JSON, signed over the exact bytes; tries again after no answer, 429 and 5xx; each try is put on the tab.
+
+    A byte order mark before the answer is passed over, as of every JSON that comes here.
+    """
     body = json.dumps(document, separators=(",", ":")).encode()
     headers = {"content-type": "application/json", **_signed(services, hook, body)}
     failure = ""
@@ -71,7 +75,7 @@ async def post(services: Services, hook: Hook, document: Mapping[str, object], t
             failure = "unreachable"
             continue
         if status == 200:
-            return Posted(answer, cost=tried * hook.cost)
+            return Posted(answer.removeprefix(BOM_UTF8), cost=tried * hook.cost)
         failure = f"status_{status}"
         if status != 429 and status < 500:
             break

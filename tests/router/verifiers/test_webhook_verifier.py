@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from codecs import BOM_UTF8
 from typing import Any
 
 import pytest
@@ -32,6 +33,10 @@ async def test_the_service_rules(word: str, expected: Ruling) -> None:
     verdict = await webhook(posting((200, {"ruling": word, "reason": "name Zebulon", "confidence": 0.4}))).judge(ASKED)
     assert verdict.ruling is expected
     assert expected is Ruling.UNABLE or (verdict.confidence, verdict.reason) == (0.4, "name …")
+
+
+async def test_a_byte_order_mark_before_its_answer_is_passed_over() -> None:
+    assert (await webhook(posting((200, BOM_UTF8 + b'{"ruling":"accept"}'))).judge(ASKED)).ruling is Ruling.ACCEPT
 
 
 @pytest.mark.parametrize(
