@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from server.build.routes import price_of
 from server.build.running import Running, running_engine, surroundings
 from server.config import Settings
 from server.exporting import traces
+from server.lines import Lines
 from server.metering import Idled, metering
 from server.observers.logs import Logs
 from server.observers.metrics import Metrics
@@ -79,7 +79,8 @@ def gateway(
     `folder` is where relative paths of the settings start; `engines` stand in for those configured under the same names; `write` takes
     the log lines. Raises ConfigError for what these settings ask and this version cannot do.
     """
-    written = write or _to_stdout
+    lines = Lines()
+    written = write or lines
     yardsticks = {name: Yardstick(route.tiers[-1].label, price_of(route.tiers[-1])) for name, route in settings.routes.items()}
     metrics = Metrics(yardsticks)
     running, watch = _metered(settings, folder, engines or {}, metrics, _saying(written, "energy"))
@@ -113,6 +114,7 @@ def gateway(
             await asyncio.to_thread(spans.close)
         metrics.close()
         await around.services.close()
+        await asyncio.to_thread(lines.flush)
 
     apart = settings.listen.internal is not None
     return Gateway(create_app(parts, close, living.start, apart=apart), parts, metrics, refitting, internal(parts) if apart else None)
@@ -160,11 +162,6 @@ def _details(told: Mapping[str, Sequence[str]], followed: Recording | None) -> C
         return {route: "; ".join([*told.get(route, ()), *([seen[route]] if route in seen else [])]) for route in routes}
 
     return details
-
-
-def _to_stdout(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def _page(settings: Settings, yardsticks: Mapping[str, Yardstick]) -> Recent:
