@@ -1,6 +1,6 @@
 """How the arguments of the calls rest on the request; see `router/calibration/grounding.py`, from where the rarer parts are called."""
 
-from libc.math cimport INFINITY, NAN, isfinite, log1p
+from libc.math cimport NAN, floor, isfinite, log1p
 
 from router.compiled.texts cimport alnum, spoken_words, stop_words, told, written_numbers
 
@@ -20,8 +20,8 @@ cdef object rest():
 
 
 def grounding_features(known, calls):
-    cdef list values = [], texts = [], figures = [], said = [], partly = []
-    cdef str text, one
+    cdef list values = [], texts = [], figures = [], said = []
+    cdef str text
     for call in calls:
         _leaves(call.arguments, values)
     for value in values:
@@ -35,14 +35,14 @@ def grounding_features(known, calls):
         words = spoken_words(text)
         said.append(words)
         spoken.update(words)
-    cdef dict found = _left_over(known, calls, texts, frozenset(told(spoken)), figures)
+    cdef dict found = _left_over(known, calls, texts, figures, set(told(spoken)))
     if texts:
         _strings(found, known, texts, said, spoken)
         found["strings_longest"] = log1p(max([len(value) for value in values if isinstance(value, str)]))
         found["strings_repeated"] = float(len(texts) - len({value for value in values if isinstance(value, str) and value}))
     if figures:
-        found.update(rest()._figures(known, figures))
-    found.update(rest()._formats(known, calls))
+        _figures(found, known, figures)
+    _formats(found, known, calls)
     return found
 
 
@@ -86,11 +86,14 @@ cdef int _strings(dict found, known, list texts, list said, set spoken) except -
 
 
 cdef object _share(list words, frozenset known):
-    cdef set telling = set(told(words)) or {word[:6] for word in words}
+    cdef list telling = told(words) or [word[:6] for word in words]
     cdef Py_ssize_t shared = 0
-    for word in telling:
+    if len(telling) == 1:
+        return 1.0 if telling[0] in known else 0.0
+    cdef set distinct = set(telling)
+    for word in distinct:
         shared += word in known
-    return shared / <double>len(telling) if telling else 0.0
+    return shared / <double>len(distinct) if distinct else 0.0
 
 
 cdef bint _cut(str text, str last, set spoken) except -1:
@@ -120,34 +123,95 @@ cdef bint _goes_on(str word, set spoken) except -1:
     return len(word) > 2 and word not in stop_words() and word not in spoken
 
 
-cdef dict _left_over(known, calls, list texts, frozenset used, list figures):
+cdef dict _left_over(known, calls, list texts, list figures, set used):
     cdef dict offered = known.offer.functions
     cdef frozenset stems = known.stems
     cdef str values = "\n".join(texts), name
-    cdef Py_ssize_t missing = 0, unsaid = 0, shared = 0
-    cdef set rest_words = set(stems)
-    for word in used:
-        shared += word in stems
-    rest_words.difference_update(used)
-    functions = [offered[name] for name in {call.name for call in calls} if name in offered]
-    for function in functions:
-        rest_words.difference_update(function.stems)
-    cdef set undescribed = set(rest_words)
-    for function in functions:
-        undescribed.difference_update(function.described)
-        undescribed.difference_update(function.arguments)
+    cdef Py_ssize_t left = 0, undescribed = 0, missing = 0, unsaid = 0, unquoted = 0, shared = 0
+    cdef list functions = [offered[name] for name in {call.name for call in calls} if name in offered]
+    cdef list named = [function.stems for function in functions]
+    cdef list described = [function.described for function in functions] + [function.arguments for function in functions]
+    for word in stems:
+        if word in used:
+            shared += 1
+        elif not _in_any(word, named):
+            left += 1
+            undescribed += not _in_any(word, described)
     for name in known.names:
         unsaid += name not in values
     if known.written:
-        missed = known.written.difference(figures, map(rest().number, written_numbers(values)))
-        for one in missed:
+        for one in known.written.difference(figures, map(rest().number, written_numbers(values))):
             missing += not any([word in values for word in rest().SPELLED.get(one, ())])
+    if known.quotes:
+        for name in {quoted.casefold() for quoted in known.quotes}:
+            unquoted += name not in values
     return {
-        "left_words": float(len(rest_words)),
-        "left_share": len(rest_words) / <double>max(len(stems), 1),
-        "left_undescribed": float(len(undescribed)),
+        "left_words": float(left),
+        "left_share": left / <double>max(len(stems), 1),
+        "left_undescribed": float(undescribed),
         "left_numbers": float(missing),
         "left_names": float(unsaid),
-        "left_quotes": float(len([text for text in {quoted.casefold() for quoted in known.quotes} if text not in values])),
+        "left_quotes": float(unquoted),
         "used_words": float(shared),
     }
+
+
+cdef bint _in_any(word, list several) except -1:
+    cdef frozenset one
+    for one in several:
+        if word in one:
+            return True
+    return False
+
+
+cdef int _figures(dict found, known, list figures) except -1:
+    cdef frozenset numbers = known.numbers, every = known.all_numbers
+    cdef Py_ssize_t exact = 0, near = 0, fractions = 0
+    cdef double count = len(figures), figure, largest = 0.0
+    for one in figures:
+        figure = one
+        exact += one in numbers
+        near += one in every or figure * 100 in every or figure / 100 in every
+        fractions += isfinite(figure) and floor(figure) != figure
+    found["figures"] = count
+    found["figures_exact"] = exact / count
+    found["figures_near"] = near / count
+    found["figures_invented"] = count - near
+    found["figures_fraction"] = float(fractions)
+    found["figures_largest"] = log1p(min(<double>max(map(abs, figures)), 1e12))
+    return 0
+
+
+cdef int _formats(dict found, known, calls) except -1:
+    cdef dict functions = known.offer.functions, parameters
+    cdef Py_ssize_t pairs = 0, alike = 0, invented = 0
+    for call in calls:
+        function = functions.get(call.name)
+        if function is None:
+            continue
+        parameters = function.parameters
+        for name, value in call.arguments.items():
+            parameter = parameters.get(name)
+            if parameter is None:
+                continue
+            if parameter.shapes and isinstance(value, str):
+                pairs += 1
+                alike += rest().shape(value) in parameter.shapes
+            if not parameter.required:
+                invented += _invented(value, known)
+    found["formats_alike"] = alike / <double>pairs if pairs else NAN
+    found["formats_unlike"] = float(pairs - alike)
+    found["optional_invented"] = float(invented)
+    return 0
+
+
+cdef bint _invented(value, known) except -1:
+    cdef str text
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, (int, float)):
+        return rest().figure(value) not in known.all_numbers
+    if not isinstance(value, str):
+        return False
+    text = value.casefold()
+    return text not in known.text and known.all_stems.isdisjoint(told(spoken_words(text)))
