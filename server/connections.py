@@ -68,6 +68,8 @@ class Bounded(HttpToolsProtocol):
         self.leaving = Told()
         self.offered: int | None = None
         self.parting = False
+        self.deaf = False
+        """Whether what comes is dropped: the connection ends with the answers that are under way."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -85,6 +87,8 @@ class Bounded(HttpToolsProtocol):
         self.leaving.tell()
 
     def data_received(self, data: bytes) -> None:
+        if self.deaf:
+            return
         self.seen += len(data)
         super().data_received(data)
         while self.offered is not None:
@@ -135,7 +139,10 @@ class Bounded(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
+        last = not self.pipeline
         super().on_response_complete()
+        if self.deaf and last:
+            self.transport.close()
         if self.parting:
             self.loop.call_later(GRACE, self._leave)
 
@@ -200,19 +207,25 @@ class Bounded(HttpToolsProtocol):
             self.transport.abort()
 
     def _refuse(self, error: SmallfirstError) -> None:
-        answer = errors.response(error, {"connection": "close"})
-        head = [f"HTTP/1.1 {answer.status_code} \r\n".encode(), *(b"%b: %b\r\n" % header for header in answer.raw_headers), b"\r\n"]
-        if self._silent():
-            self.transport.write(b"".join(head) + bytes(answer.body))
-        self.phase = Phase.DONE
+        """End the connection over what came last: told only where no answer is under way, which else is finished first."""
+        body, self.phase = self.phase is Phase.BODY, Phase.DONE
         self._time()
+        if body and self.pipeline:
+            self.pipeline.popleft()  # this very request, which waits behind others and will never be whole
+            self.deaf = True
+            return
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and (cycle.response_started or not body):
+            cycle.keep_alive, self.deaf = False, True
+            return
+        if cycle is None or not (body and cycle.response_complete):
+            self._tell(error)
         self.transport.close()
 
-    def _silent(self) -> bool:
-        """Whether nobody answers: not this very request, whose body is on its way, nor one before the head that is on its way."""
-        if self.phase is Phase.BODY:
-            return not (self.pipeline or self.cycle.response_started)
-        return self.cycle is None or self.cycle.response_complete
+    def _tell(self, error: SmallfirstError) -> None:
+        answer = errors.response(error, {"connection": "close"})
+        head = [f"HTTP/1.1 {answer.status_code} \r\n".encode(), *(b"%b: %b\r\n" % header for header in answer.raw_headers), b"\r\n"]
+        self.transport.write(b"".join(head) + bytes(answer.body))
 
 
 class Joined:

@@ -278,13 +278,38 @@ def test_a_body_that_breaks_off_its_form_is_told_so(broken: bytes) -> None:
         assert told(whole(connection)) == (400, "invalid_request")
 
 
-def test_no_answer_is_made_up_for_a_request_before_the_broken_one() -> None:
-    made = world([Reply(hang=True)], limits={**LIMITS, "header_seconds": 20})
+WHOLE = HEAD + SIZED + b"\r\n" + BODY
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "broken",
+    [b'"}', b"\0", HEAD + CHUNKED + b"\r\n-1\r\n", HEAD + b"x-a: " + b"b" * 3000, HEAD, HOSTLESS + b"\r\n"],
+    ids=["a length that is too short", "a byte", "chunks", "endless headers", "slow headers", "no host"],
+)
+@pytest.mark.parametrize("before", [1, 3])
+def test_what_comes_before_something_broken_is_answered_first(broken: bytes, before: int, stream: bool) -> None:
+    """Clients that count characters for bytes send the end of their body as the beginning of another request."""
+    body = json.dumps({**json.loads(BODY), "stream": stream}).encode()
+    whole_one = HEAD + b"content-length: %d\r\n\r\n" % len(body) + body
+    made = world([Reply("late", delay=SECONDS)], limits=LIMITS)
     with serving(made.gateway.app) as port, closing(create_connection(("127.0.0.1", port))) as connection:
-        connection.sendall(HEAD + SIZED + b"\r\n" + BODY)
-        until(lambda: bool(made.small.running))
-        connection.sendall(HEAD + CHUNKED + b"\r\n-1\r\n")
-        assert whole(connection) == b""
+        connection.sendall(whole_one * before + broken)
+        time.sleep(SECONDS / 2)
+        connection.sendall(b"\0" * 100)
+        answer = whole(connection)
+    assert answer.count(b"HTTP/1.1 200") == before
+    assert answer.count(b"late") == before
+    assert answer.count(b"HTTP/1.1 ") == before + (b"HTTP/1.1 400" in answer)
+
+
+def test_who_leaves_behind_something_broken_takes_the_work_along() -> None:
+    made = world([Reply(hang=True)], limits={**LIMITS, "header_seconds": 20})
+    with serving(made.gateway.app) as port:
+        with closing(create_connection(("127.0.0.1", port))) as connection:
+            connection.sendall(WHOLE + b"\0")
+            until(lambda: bool(made.small.running))
+        until(lambda: len(made.small.cancelled) == 1)
 
 
 def test_what_follows_a_body_as_headers_is_none() -> None:
