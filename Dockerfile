@@ -12,12 +12,15 @@ RUN python -m venv --without-pip /opt/python \
     && find /opt/python -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
     && /opt/python/bin/python -c "import sysconfig; open(sysconfig.get_path('purelib') + '/smallfirst.pth', 'w').write('/opt/smallfirst')"
 
+# A compiler for what the wheel holds compiled; it stays in this stage, where the distribution's own version is as good as any.
 FROM ${PYTHON_IMAGE} AS wheel
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore SMALLFIRST_COMPILE=require
 WORKDIR /src
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 COPY deploy/build.lock ./
 RUN python -m venv /opt/build && /opt/build/bin/pip install --require-hashes --only-binary :all: -r build.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY models models
 COPY deploy/config deploy/config
 COPY router router

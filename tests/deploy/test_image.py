@@ -54,6 +54,13 @@ def test_the_image_holds_what_any_configuration_may_ask_for() -> None:
     assert any(pin.startswith("scikit-learn==") for pin in pins("deploy/image.lock"))
 
 
+def test_the_wheel_is_built_with_all_that_the_project_names_for_it_and_compiled() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert {name.partition(">")[0] for name in wanted} <= {pin.partition("==")[0] for pin in pins("deploy/build.lock")}
+    assert re.search(r"^COPY [^\n]*hatch_build\.py", DOCKERFILE, re.MULTILINE)
+    assert "SMALLFIRST_COMPILE=require" in DOCKERFILE
+
+
 WITHOUT = """
 import importlib, pkgutil, sys
 sys.modules.update(dict.fromkeys({names!r}))  # None: whoever imports it gets an ImportError
