@@ -170,7 +170,7 @@ class Common(Generating):
     logit_bias: dict[TokenId, Bias] | None = None
     n: int | None = Field(default=None, ge=1)
     seed: Seed | None = None
-    stop: StopText | Annotated[list[StopText], Field(max_length=4)] | None = None
+    stop: StopText | Annotated[list[StopText], Field(max_length=32)] | None = None
     structured_outputs: StructuredOutputs | None = None
 
     @property

@@ -65,7 +65,7 @@ def schema(given: Any, **more: Any) -> dict[str, Any]:
         ({"max_tokens": 1.5}, "max_tokens"),
         ({"max_tokens": 5, "max_completion_tokens": 6}, "max_tokens"),
         ({"seed": 2**64}, "seed"),
-        ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
+        ({"stop": ["a"] * 33}, "stop"),
         ({"stop": ""}, "stop"),
         ({"logit_bias": {"a": 1}}, "logit_bias.a"),
         ({"logit_bias": {"1": 101}}, "logit_bias.1"),
@@ -254,7 +254,7 @@ async def test_refusals_are_counted_by_their_code() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "limit"),
-    [({"stop": ["a", "b", "c", "d", "e"]}, "at most 4 items"), ({"messages": [{"role": "user", "content": []}]}, "at least 1 item")],
+    [({"stop": ["a"] * 33}, "at most 32 items"), ({"messages": [{"role": "user", "content": []}]}, "at least 1 item")],
 )
 async def test_a_list_that_is_too_long_or_empty_is_not_told_to_be_a_text(asked: dict[str, Any], limit: str) -> None:
     async with running() as world:

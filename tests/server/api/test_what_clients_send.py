@@ -42,6 +42,15 @@ async def test_hints_that_change_no_answer_are_taken(path: str, said: dict[str, 
         assert not world.small.calls[0].sampling.extra
 
 
+async def test_an_editors_many_stops_all_hold() -> None:
+    """OpenAI takes four; code editors send a dozen to other servers."""
+    stops = [f"<{n}>" for n in range(32)]
+    async with running() as world:
+        response = await world.ask(stop=stops)
+        assert response.status_code == 200, response.text
+        assert world.small.calls[0].sampling.stop == tuple(stops)
+
+
 async def test_vllms_own_way_to_demand_a_form_may_say_what_it_does_not_ask() -> None:
     nothing = {"json": None, "choice": None, "grammar": None, "json_object": None, "structural_tag": None, "whitespace_pattern": None}
     nothing |= {"disable_any_whitespace": False, "disable_additional_properties": False}
