@@ -164,7 +164,8 @@ def _format(body: ChatRequest, limits: Limits) -> Contract:
     if given is None or given.type == "text":
         return form.text()
     if given.type == "json_object":
-        return form.json_object()
+        beside = given.schema_
+        return form.json_object() if beside is None else form.json_schema(beside, param="response_format.schema", limits=limits)
     named = given.json_schema
     return form.json_schema({} if named.schema_ is None else named.schema_, named.name, bool(named.strict), limits=limits)
 

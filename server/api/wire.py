@@ -74,9 +74,10 @@ class TextFormat(Wire):
 
 
 class ObjectFormat(Wire):
-    """Any JSON object."""
+    """Any JSON object; with a schema, as llama.cpp and some hosted APIs have it, one that the schema accepts."""
 
     type: Literal["json_object"]
+    schema_: JSON | None = Field(default=None, alias="schema")
 
 
 class NamedSchema(Wire):

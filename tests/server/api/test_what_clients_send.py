@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.server.harness import running
+from tests.server.harness import error, running
 
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 USER = {"role": "user", "content": "hi"}
 VLLMS: dict[str, object] = {
     "stop_token_ids": [7],
@@ -49,6 +50,25 @@ async def test_an_editors_many_stops_all_hold() -> None:
         response = await world.ask(stop=stops)
         assert response.status_code == 200, response.text
         assert world.small.calls[0].sampling.stop == tuple(stops)
+
+
+def beside(schema: object) -> dict[str, Any]:
+    return {"type": "json_object", "schema": schema}
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "responses"])
+async def test_an_object_may_be_demanded_with_its_schema_beside_it(path: str) -> None:
+    def said(schema: object) -> dict[str, Any]:
+        if path == "responses":
+            return {"model": "auto", "input": "a", "text": {"format": beside(schema)}}
+        return {"model": "auto", "messages": [USER], "response_format": beside(schema)}
+
+    async with running(['{"a":"x"}'], ['{"a":1}']) as world:
+        response = await world.client.post(f"/v1/{path}", json=said(SCHEMA))
+        broken = await world.client.post(f"/v1/{path}", json=said({"type": "strange"}))
+        assert world.small.calls[0].contract.schema == SCHEMA
+    assert response.headers["x-smallfirst-tier"] == "large"
+    assert error(broken)[3] == ("text.format.schema" if path == "responses" else "response_format.schema")
 
 
 async def test_vllms_own_way_to_demand_a_form_may_say_what_it_does_not_ask() -> None:
