@@ -16,8 +16,6 @@ RUN python -m venv --without-pip /opt/python \
 FROM ${PYTHON_IMAGE} AS wheel
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore SMALLFIRST_COMPILE=require
 WORKDIR /src
-# hadolint ignore=DL3008
-RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 COPY deploy/build.lock ./
 RUN python -m venv /opt/build && /opt/build/bin/pip install --require-hashes --only-binary :all: -r build.lock
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
@@ -25,7 +23,9 @@ COPY models models
 COPY deploy/config deploy/config
 COPY router router
 COPY server server
-RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
+# The base has no C compiler: Zig's comes as a package. It would build for this machine's own processor unless it is told not to.
+RUN CC="/opt/build/bin/python -m ziglang cc -mcpu=baseline" ZIG_GLOBAL_CACHE_DIR=/tmp/zig SMALLFIRST_COMPILE=require \
+    /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM wheel AS inventory
 COPY --from=dependencies /opt/python /opt/python

@@ -9,7 +9,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FOLDER = Path("router/compiled")
+FOLDER, FLAGS = Path("router/compiled"), ["-O2", "-g0"]
 
 
 class Compiled(BuildHookInterface[Any]):
@@ -41,7 +41,7 @@ def compiled(root: Path) -> None:
     for stale in [*FOLDER.glob("*.so"), *FOLDER.glob("*.pyd")]:
         stale.unlink()
     found = [
-        Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=["-O2"]) for path in sorted(FOLDER.glob("*.pyx"))
+        Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=FLAGS) for path in sorted(FOLDER.glob("*.pyx"))
     ]
     modules = cythonize(found, build_dir="build/compiled", language_level="3", quiet=True)
     command = build_ext(Distribution({"name": "smallfirst", "ext_modules": modules, "packages": []}))

@@ -288,6 +288,12 @@ def test_check_warns_where_a_rule_on_abstentions_never_speaks_or_always(
     assert told == "" if warned is None else f"warning: routes.auto.when_all_abstain: {warned}" in told
 
 
+def test_check_says_where_nothing_was_compiled(settings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.compiled.built", lambda name: None)
+    assert main(["check", "--config", str(settings)]) == 0
+    assert "judged in plain Python" in capsys.readouterr().out
+
+
 def test_check_warns_of_a_verifier_that_stands_twice(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     twice = settings.with_name("twice.yaml")
     twice.write_text(SETTINGS.replace(PAIR, f"[{CONFIDENT}, {{kind: contract}}, {{kind: rule, expression: 'last'}}, {CONFIDENT}]"))
