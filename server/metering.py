@@ -10,7 +10,7 @@ from router.errors import ConfigError
 from router.ports import Engine
 from server.config import HourPrice, Settings
 from server.observers.energy.crowd import Crowd
-from server.observers.energy.ledger import Crew, Lane, Ledger
+from server.observers.energy.ledger import Lane, Ledger
 from server.observers.energy.metered import Joules, Meter, MeteredEngine, Rent
 from server.observers.energy.options import CpuCounter, DcgmCounter, EnergyCounter, NvmlCounter, RaplCounter
 from server.observers.energy.readers import CpuTime, Rapl, Reader
@@ -37,6 +37,7 @@ class Metering:
     meters: dict[str, list[Meter]] = field(default_factory=dict)
     counters: list[Counter] = field(default_factory=list)
     crowds: list[Crowd] = field(default_factory=list)
+    shared: list[Ledger] = field(default_factory=list)
     rents: list[Rent] = field(default_factory=list)
     prompt_weights: dict[str, float] = field(default_factory=dict)
 
@@ -48,7 +49,7 @@ class Metering:
 
     def watch(self) -> Watch:
         """To be started in the event loop that serves."""
-        return Watch(self.counters, self.crowds, tuple(rent.catch_up for rent in self.rents))
+        return Watch(self.counters, self.crowds, self.shared, tuple(rent.catch_up for rent in self.rents))
 
     def count(self, name: str, counter: EnergyCounter, reader: Reader, weights: Mapping[str, float]) -> None:
         """These engines share that counter."""
@@ -69,11 +70,12 @@ class Metering:
 
     def _ledger(self, name: str, every: float, weights: Mapping[str, float], *, alone: bool = False) -> Ledger:
         folder = os.environ.get(MULTIPROCESS)
-        crew = Crew()
-        if folder and not alone:
-            crew = Crowd(folder=Path(folder), name=name)
-            self.crowds.append(crew)
-        return Ledger(every, crew, {engine: Lane(weight) for engine, weight in weights.items()})
+        lanes = {engine: Lane(weight) for engine, weight in weights.items()}
+        if not folder or alone:
+            return Ledger(every, lanes=lanes)
+        self.crowds.append(Crowd(folder=Path(folder), name=name))
+        self.shared.append(Ledger(every, self.crowds[-1], lanes))
+        return self.shared[-1]
 
 
 def metering(settings: Settings, folder: Path, cpu: Mapping[str, Callable[[], float]], idled: Idled) -> Metering:

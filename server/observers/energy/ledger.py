@@ -147,6 +147,10 @@ class Ledger:
             self._begin_anew(now)
         return idle
 
+    def look(self, now: float) -> None:
+        """Count the time until now by who runs: the other processes are seen only when one looks."""
+        self._pass(now)
+
     def stale(self, now: float, after: float) -> bool:
         """Whether the counter was not read for `after` seconds."""
         return self._read is None or now - self._read[1] >= after

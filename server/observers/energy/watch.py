@@ -56,12 +56,20 @@ class Counter:
             self.log(f"energy: {self.name} cannot be read: {loss}")
 
 
+LOOK = 0.02
+"""Seconds between two looks at who runs in the other processes: what they began and ended in between is taken as it is at its end."""
+
+
 @dataclass(slots=True)
 class Watch:
-    """All counters, each read every `ledger.every` seconds from `start` to `close`; `ticks` are called with the time once a second."""
+    """All counters, each read every `ledger.every` seconds from `start` to `close`; `ticks` are called with the time once a second.
+
+    `shared` are the ledgers whose counter other processes have calls on, too.
+    """
 
     counters: Sequence[Counter]
     crowds: Sequence[Crowd] = ()
+    shared: Sequence[Ledger] = ()
     ticks: Sequence[Callable[[float], object]] = ()
     clock: Callable[[], float] = time.monotonic
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -75,6 +83,8 @@ class Watch:
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._follow(counter)) for counter in self.counters]
         self._tasks.append(loop.create_task(self._tick()))
+        if self.shared:
+            self._tasks.append(loop.create_task(self._look_often()))
 
     async def close(self) -> None:
         """Read no more."""
@@ -98,6 +108,12 @@ class Watch:
         while True:
             await asyncio.sleep(1.0)
             self._look()
+
+    async def _look_often(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            for ledger in self.shared:
+                ledger.look(self.clock())
 
     def _look(self) -> None:
         for crowd in self.crowds:

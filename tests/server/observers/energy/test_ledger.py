@@ -1,5 +1,7 @@
 """A counter's amounts are shared by tokens among the calls that ran meanwhile; nothing is lost, nothing is made up."""
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,6 +160,42 @@ def test_another_process_on_the_same_counter_has_its_part_of_every_moment() -> N
     book.read(WATTS, 1.0)
     assert book.end(call, 10, 1.0) == pytest.approx(WATTS / 2)
     assert book.elsewhere == pytest.approx(WATTS / 2)
+
+
+@dataclass(slots=True)
+class Beside(Crew):
+    """The other one of two processes, which tells how many calls it runs."""
+
+    size: int = 2
+    told: int = 0
+    other: "Beside | None" = None
+
+    def tell(self, running: int) -> None:
+        self.told = running
+
+    def others(self) -> int:
+        return self.other.told if self.other else 0
+
+
+def test_two_processes_that_look_often_leave_nothing_of_a_shared_counter_to_nobody() -> None:
+    """Their calls come together, as those of one crowd do; what was between two looks is taken as it is at its end."""
+    crews = Beside(), Beside()
+    crews[0].other, crews[1].other = crews[1], crews[0]
+    books = [Ledger(1.0, crew, {"llm": Lane()}) for crew in crews]
+    calls: dict[int, Call] = {}
+    for step in range(10_000):  # of a millisecond
+        now = step / 1000
+        for number, book in enumerate(books):
+            if step % 370 == number:
+                calls[number] = book.begin("llm", now)
+            if step % 370 == 50 + number:
+                book.end(calls[number], 10, now)
+            if step % 20 == 7 * number:
+                book.look(now)
+            if step % 1000 == 300 * number:
+                book.read(now * WATTS, now)
+    assert sum(book.charged + book.pot + book.idle for book in books) == pytest.approx(10 * WATTS, rel=0.12)
+    assert sum(book.charged + book.pot for book in books) == pytest.approx(27 * 0.05 * WATTS, rel=0.2)
 
 
 EVENTS = st.lists(
