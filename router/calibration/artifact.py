@@ -150,9 +150,13 @@ class Artifact:
         return sigmoid(self.before.before(request_features(request), grams(request))) < self.stored.hopeless_below
 
     def _evidence(self, draft: Draft, signal: str) -> bool:
-        needed = self.needs(signal)
-        seen = any(token.logprob is not None or token.raw_logprob is not None for token in draft.choice.tokens)
-        return (Evidence.LOGPROBS not in needed or seen) and (Evidence.SAMPLES not in needed or bool(draft.samples))
+        certificate = self.stored.certificate
+        logprobs, samples = certificate.logprobs, certificate.samples
+        if signal != LEARNED:
+            needed = self.needs(signal)
+            logprobs, samples = Evidence.LOGPROBS in needed, Evidence.SAMPLES in needed
+        seen = not logprobs or any(token.logprob is not None or token.raw_logprob is not None for token in draft.choice.tokens)
+        return seen and (not samples or bool(draft.samples))
 
 
 def ruling(signal: Signal, group: str) -> tuple[str, Threshold | None]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from router.calibration.offer import Offer, Offered, offer
 from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, RELATIVE, digits, number, quotes, spoken, stems, values
 from router.compiled import compiled
-from router.types import GenerationRequest
+from router.types import Contract, GenerationRequest
 from router.types.records import record
 
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
@@ -79,23 +79,22 @@ class Asked:
 def asked(request: GenerationRequest) -> Asked:
     """Take the request apart once, whatever number of features looks at it; texts beyond 6,000 characters lose their beginning."""
     turns = tuple([(message.role, message.text[-_LONGEST:]) for message in request.messages[-20:]])
-    return _asked(turns, _Contract(request))
+    return _asked(turns, _Contract(request.contract))
 
 
 class _Contract:
-    """The request's contract for the cache: compared as the contract is, without hashing the rest of the request."""
+    """A contract for the cache, the same only where it is the same object: tools of one name may be described in other words."""
 
-    __slots__ = ("contract", "key")
+    __slots__ = ("contract",)
 
-    def __init__(self, request: GenerationRequest) -> None:
-        self.contract = request.contract
-        self.key = (request.contract, tuple((tool.name, tool.description) for tool in request.contract.tools))
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
 
     def __hash__(self) -> int:
-        return hash(self.key)
+        return id(self.contract)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Contract) and self.key == other.key
+        return isinstance(other, _Contract) and self.contract is other.contract
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from functools import lru_cache
 
 from router.types import Contract, GenerationRequest
 
@@ -12,10 +11,9 @@ _LONGEST = 128
 def family(request: GenerationRequest) -> str:
     """The client's own `group` of the metadata, or the kind of the contract with a fingerprint of its form: never of the prompt."""
     given = dict(request.metadata).get("group")
-    return _printable(given)[:_LONGEST] if given else _form(request.contract)
+    return _printable(given)[:_LONGEST] if given else request.contract.once("family", _form)
 
 
-@lru_cache(maxsize=512)
 def _form(contract: Contract) -> str:
     said = contract.text or json.dumps(contract.choices)
     return contract.kind if contract.kind == "none" else f"{contract.kind}:{hashlib.blake2b(said.encode(), digest_size=4).hexdigest()}"

@@ -65,8 +65,12 @@ class Offer:
 
 def offer(contract: Contract) -> Offer:
     """The contract's functions; a JSON schema counts as one without a name."""
-    key = tuple((tool.name, tool.description) for tool in contract.tools)
-    return _offer(_Key(contract, key))
+    return contract.once("offer", _known)
+
+
+def _known(contract: Contract) -> Offer:
+    """Also where another object is the same contract, as in records."""
+    return _offer(_Key(contract, tuple((tool.name, tool.description) for tool in contract.tools)))
 
 
 @dataclass(frozen=True, slots=True)

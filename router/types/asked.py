@@ -48,7 +48,10 @@ class Message:
     @property
     def text(self) -> str:
         """The text parts joined; other modalities are left out."""
-        return "".join([part.text for part in self.parts if part.kind == "text"])
+        parts = self.parts
+        if len(parts) == 1 and parts[0].kind == "text":
+            return parts[0].text
+        return "".join([part.text for part in parts if part.kind == "text"])
 
 
 @record(frozen=True, slots=True)
