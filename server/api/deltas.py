@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from router.contract import Answer
 from router.types import Chunk, Generation, GenerationRequest, Token
-from server.api.render import Json, Stamp, finish_reason, logprobs, tool_call
+from server.api.render import Json, Stamp, finish_reason, logprobs, thought, tool_call
 
 _WORD = re.compile(r"\s*\S+|\s+$")
 _ARGUMENTS = re.compile(r".{1,24}", re.DOTALL)
@@ -27,7 +27,7 @@ class ChatDeltas:
             self.reasons[index] = finish_reason(answer, choice)
             yield [_delta(index, {"role": "assistant", "content": None if answer.content is None else ""})]
             if choice.reasoning:
-                yield [_delta(index, {"reasoning_content": choice.reasoning})]
+                yield [_delta(index, thought(choice.reasoning))]
             if answer.content is not None:
                 tokens = choice.tokens if self.request.sampling.logprobs else ()
                 for text, own in spoken(answer.content, tokens):
@@ -44,7 +44,7 @@ class ChatDeltas:
         if chunk.finish_reason is not None:
             self.reasons[chunk.index] = chunk.finish_reason
         if chunk.reasoning:
-            yield [_delta(chunk.index, {"reasoning_content": chunk.reasoning})]
+            yield [_delta(chunk.index, thought(chunk.reasoning))]
         if chunk.text or (chunk.tokens and self.request.sampling.logprobs):
             yield [_delta(chunk.index, {"content": chunk.text}, self._logprobs(chunk.tokens))]
 

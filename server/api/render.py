@@ -81,13 +81,18 @@ def tool_call(call_id: str, name: str, arguments: str) -> Json:
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
+def thought(text: str) -> Json:
+    """What the model thought, by both names that servers give it: vLLM's and that of all others."""
+    return {"reasoning": text, "reasoning_content": text}
+
+
 def _choice(request: GenerationRequest, index: int, choice: Choice, stamp: Stamp) -> Json:
     answer = stamp.answer(request, choice)
     message: Json = {"role": "assistant", "content": answer.content, "refusal": answer.refusal}
     if answer.tool_calls:
         message["tool_calls"] = [tool_call(call.id, call.name, call.arguments) for call in answer.tool_calls]
     if choice.reasoning:
-        message["reasoning_content"] = choice.reasoning
+        message |= thought(choice.reasoning)
     asked = request.sampling.logprobs
     found = logprobs(choice.tokens, request.sampling.top_logprobs) if asked else None
     return {"index": index, "message": message, "logprobs": found, "finish_reason": finish_reason(answer, choice)}

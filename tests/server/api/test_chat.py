@@ -7,7 +7,7 @@ import pytest
 
 from router.errors import EngineFailure, EngineOverloaded, EngineProtocolError, EngineRejected, EngineTimeout
 from router.types import Alternative, Token, Usage
-from tests.server.harness import CALL, TOOLS, WRONG, Reply, error, running
+from tests.server.harness import CALL, TOOLS, WRONG, Reply, chunks, error, running
 
 
 async def test_a_small_answer_is_an_openai_chat_completion() -> None:
@@ -291,6 +291,17 @@ async def test_a_tool_loops_history_reaches_the_engine() -> None:
     assert seen[1].text == "timer, 5"
     assert seen[2].tool_calls[0].name == "set_timer"
     assert seen[3].tool_call_id == "call_1"
+
+
+@pytest.mark.parametrize("model", ["auto/small", "auto/large"])
+async def test_what_was_thought_is_told_by_both_names_that_servers_give_it(model: str) -> None:
+    reply = Reply("four", reasoning="two and two")
+    async with running([reply, reply], [reply, reply]) as world:
+        message = (await world.ask(model=model)).json()["choices"][0]["message"]
+        deltas = [chunk["choices"][0]["delta"] for chunk in chunks(await world.ask(model=model, stream=True))]
+    assert (message["content"], message["reasoning"], message["reasoning_content"]) == ("four", "two and two", "two and two")
+    for name in ("content", "reasoning", "reasoning_content"):
+        assert "".join(delta.get(name) or "" for delta in deltas) == message[name]
 
 
 async def test_sampling_reaches_the_engine() -> None:
