@@ -37,8 +37,8 @@ def client() -> Iterator[OpenAI]:
     verifiers = [{"kind": "contract"}, {"kind": "function"}]
     route = {"tiers": tiers, "verifiers": verifiers, "when_all_abstain": "accept", "early_abort": True}
     made = gateway(checked({"engines": engines, "routes": {"auto": route}}), ROOT, write=lambda line: None)
-    with served(made.app) as url:
-        yield OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0, timeout=60)
+    with served(made.app) as url, OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0, timeout=60) as connected:
+        yield connected
 
 
 def ask(text: str) -> Any:
