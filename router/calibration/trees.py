@@ -93,9 +93,8 @@ class Forests:
 
     def __post_init__(self) -> None:
         if _COMPILED is not None:
-            masks, said, row = self._masks.astype(np.uint64), np.zeros(len(self._starts)), np.zeros(len(self._columns))
-            tables = self._columns, self._places, self._thresholds, masks, self._starts, self._before, self._values
-            object.__setattr__(self, "_splits", _COMPILED.Splits(*tables, map(astuple, self._sums), said, row))
+            tables = self._columns, self._places, self._thresholds, self._masks.astype(np.uint64), self._starts, self._before, self._values
+            object.__setattr__(self, "_splits", _COMPILED.Splits(*tables, map(astuple, self._sums)))
 
     @classmethod
     def of(cls, ensembles: Sequence[Summed], features: Sequence[Any]) -> "Forests":
