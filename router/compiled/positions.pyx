@@ -101,3 +101,39 @@ cdef int _free(alternatives, str came, Py_ssize_t at, bint loose, bint final) ex
             return FREE
         undecided = True
     return UNDECIDED if undecided else BOUND
+
+
+def within(tuple tokens, str text):
+    cdef str joined = "".join([field(token, 0) for token in tokens])
+    cdef Py_ssize_t start = joined.rfind(text), stop = start + len(text), position = 0, end
+    cdef list kept = []
+    if start < 0 or not text or joined == text:
+        return tokens
+    for token in tokens:
+        end = position + len(<str?>field(token, 0))
+        if end > start and position < stop:
+            kept.append(token)
+        position = end
+    return tuple(kept)
+
+
+def logprobs(tokens, Py_ssize_t top):
+    cdef list content = [], others
+    if not tokens:
+        return None
+    for token in tokens:
+        if field(token, 1) is None:
+            return None
+    for token in tokens:
+        entry = _entry(field(token, 0), field(token, 1))
+        if top:
+            others = [_entry(other.text, other.logprob) for other in (field(token, 5) or field(token, 4))[:top]]
+            entry["top_logprobs"] = others
+        else:
+            entry["top_logprobs"] = ()
+        content.append(entry)
+    return {"content": content, "refusal": None}
+
+
+cdef dict _entry(str text, logprob):
+    return {"token": text, "logprob": logprob, "bytes": list(text.encode())}

@@ -8,6 +8,7 @@ import msgspec
 from pydantic_core import to_jsonable_python
 
 from router import contract as form
+from router.compiled import compiled
 from router.contract import Answer
 from router.loops import call_id
 from router.types import Candidate, Choice, Generation, GenerationRequest, Token, Usage
@@ -65,6 +66,7 @@ def finish_reason(answer: Answer, choice: Choice) -> str:
     return "tool_calls" if answer.tool_calls else choice.finish_reason
 
 
+@compiled("positions")
 def logprobs(tokens: Sequence[Token], top: int) -> Json | None:
     """Log-probabilities of the distribution the tokens were drawn from; `None` where an engine gave none."""
     if not tokens or None in [token.logprob for token in tokens]:

@@ -84,6 +84,7 @@ def _number(value: float) -> float | None:
     return min(value, 0.0) if value > MASKED else None
 
 
+@compiled("positions")
 def within(tokens: tuple[Token, ...], text: str) -> tuple[Token, ...]:
     """Those tokens that make up the text, without a thought before it and a stop token after it; all where they do not add up to it."""
     joined = "".join([token.text for token in tokens])

@@ -22,6 +22,7 @@ from router.calibration.trees import Forests, Tree
 from router.compiled import PLAIN, built
 from router.scores import tokens as scored
 from router.types import Alternative, Draft, Message, Part, Token
+from server.api import render
 from server.engines.openai import freedom, logprobs
 from server.engines.openai.answers import Other, Position
 from server.engines.openai.flavours import Mask
@@ -196,3 +197,17 @@ def test_tokens_of_positions(positions: list[Position], constrained: bool, mask:
 def test_freedom_of_tokens(positions: list[Position], json: bool, within: bool, escaped: bool, final: bool) -> None:
     held = list(logprobs.taken(positions, True, "after"))
     assert same(freedom.fed(held, json, within, escaped, final), PLAIN["positions.fed"](held, json, within, escaped, final))
+
+
+@HERE
+@given(TOKENS, st.integers(0, 3))
+def test_log_probabilities_as_the_client_gets_them(found: tuple[Token, ...], top: int) -> None:
+    assert same(render.logprobs(found, top), PLAIN["positions.logprobs"](found, top))
+
+
+@HERE
+@given(POSITIONS, st.integers(0, 6), st.integers(0, 6), TEXTS)
+def test_tokens_within_a_text(positions: list[Position], first: int, last: int, other: str) -> None:
+    found = tuple([Token(position.token) for position in positions])
+    for text in ("".join([token.text for token in found[first:last]]), other):
+        assert same(logprobs.within(found, text), PLAIN["positions.within"](found, text))
