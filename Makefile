@@ -55,4 +55,4 @@ lock: .venv/.dev ## pin the dependencies again
 	touch $@
 
 clean: ## remove what was built
-	rm -rf .venv build dist router/compiled/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build dist router/compiled/*.so router/compiled/*.sha256 .mypy_cache .ruff_cache .pytest_cache .hypothesis

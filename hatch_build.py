@@ -4,6 +4,7 @@ SMALLFIRST_COMPILE=require makes a failure an error, =off leaves compiling out.
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class Compiled(BuildHookInterface[Any]):
             self.app.display_warning(f"not compiled, so that judging takes some times as long: {error}")
             return
         build_data["infer_tag"], build_data["pure_python"] = True, False
-        build_data["artifacts"] += [f"/{FOLDER}/*.so", f"/{FOLDER}/*.pyd"]
+        build_data["artifacts"] += [f"/{FOLDER}/*.so", f"/{FOLDER}/*.pyd", f"/{FOLDER}/*.sha256"]
 
 
 def compiled(root: Path) -> None:
@@ -38,7 +39,7 @@ def compiled(root: Path) -> None:
     from setuptools.command.build_ext import build_ext
 
     os.chdir(root)
-    for stale in [*FOLDER.glob("*.so"), *FOLDER.glob("*.pyd")]:
+    for stale in [*FOLDER.glob("*.so"), *FOLDER.glob("*.pyd"), *FOLDER.glob("*.sha256")]:
         stale.unlink()
     found = [
         Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=FLAGS) for path in sorted(FOLDER.glob("*.pyx"))
@@ -48,3 +49,7 @@ def compiled(root: Path) -> None:
     command.build_temp, command.inplace, command.force = "build/compiled", True, True
     command.ensure_finalized()
     command.run()
+    sys.path.insert(0, str(root))
+    from router.compiled import sources
+
+    (FOLDER / "sources.sha256").write_text(sources(FOLDER), encoding="ascii")

@@ -1,16 +1,17 @@
 """Limits that a task or a key lays on its requests: they only ever tighten what the route allows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from router.errors import AccessDenied
 from router.types import Budget, GenerationRequest
+from router.types.records import record
 
 Number = TypeVar("Number", int, float)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Limits:
     """The only tiers that may be used (`None`: all), a stricter target of the route by its name, no tier outside, the most to spend."""
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from router.contract import grammars, patterns, toolcalls
 from router.contract.schema import clip, violations
 from router.contract.strictjson import NotJson, glanced
 from router.types import Choice, Contract, ToolCall, Violation
+from router.types.records import record
 
 _SHORT = 16_384
 _ENDS = {"length": "cut off before the end", "refusal": "the model refused"}
 """What no text keeps its form after."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Answer:
     """An answer as the client gets it: text, calls of functions, both, or a refusal, the absent parts `None` and empty."""
 

@@ -12,6 +12,7 @@ from router.contract import Limits
 from router.errors import InvalidRequest, SmallfirstError
 from router.events import Committed, Delta, Event, Finished
 from router.types import Chunk, Generation, GenerationRequest, Outcome
+from router.types.records import record
 from server.access.presence import leaving, while_present
 from server.api import errors
 from server.api.conversations import Conversations
@@ -27,7 +28,7 @@ from server.api.wire import Generating
 Body = TypeVar("Body", bound=Generating)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Asked(Generic[Body]):
     """A request with what shapes its answer on the wire; `created` is in seconds since the epoch, `keepalive` in seconds.
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from router.errors import InvalidRequest, UnknownModel
 from router.limits import Limits
 from router.types import Budget
+from router.types.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Target:
     """A route, and the only tier that may answer where one is pinned."""
 

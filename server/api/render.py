@@ -1,7 +1,6 @@
 """From the domain's words back to OpenAI's: pure functions that make plain JSON objects."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import repeat
 
 import msgspec
@@ -12,6 +11,7 @@ from router.compiled import compiled
 from router.contract import Answer
 from router.loops import call_id
 from router.types import Candidate, Choice, Generation, GenerationRequest, Token, Usage
+from router.types.records import record
 
 Json = dict[str, object]
 
@@ -19,7 +19,7 @@ encoded = msgspec.json.Encoder(enc_hook=to_jsonable_python).encode
 """Compact JSON as bytes; what is neither plain nor a dataclass is told as pydantic would tell it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stamp:
     """What every object of one answer repeats; `created` is in seconds since the epoch, `tier` the one that answers."""
 

@@ -1,10 +1,10 @@
 """Log-probabilities as servers report them, read into tokens that say what is known and nothing more."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from router.compiled import compiled
 from router.types import Alternative, Token
+from router.types.records import record
 from server.engines.openai.answers import Other, Position
 from server.engines.openai.flavours import Mask
 
@@ -18,7 +18,7 @@ _made = tuple.__new__
 """Makes a named tuple without a call in Python, for each of hundreds of tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reading:
     """How to read the positions of one answer: `constrained` says that a grammar may have masked tokens, `mask` where the numbers stand.
 

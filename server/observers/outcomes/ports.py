@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from router.types.records import record
+
 Source = Literal["gold", "feedback", "audit"]
 
 
@@ -15,7 +17,7 @@ class Unfit(Exception):
     """The database will never take this entry."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Row:
     """One outcome as stored; `body` is JSON without any text of the client or a model, `content` JSON with it, if it is kept at all.
 

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router import compiled
 from router.calibration import answered, asked, doubt, grounding, words
 from router.calibration.features import rounded
 from router.calibration.offer import offer
@@ -55,6 +57,15 @@ def test_where_there_is_a_compiler_everything_is_compiled() -> None:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler here")
     assert {name for name in PLAIN if built(name.partition(".")[0]) is None} == set()
+
+
+def test_what_was_built_of_other_sources_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "texts.pyx").write_text("def stems(found): ...")
+    assert not compiled._fresh(tmp_path)
+    (tmp_path / "sources.sha256").write_text(compiled.sources(tmp_path))
+    assert compiled._fresh(tmp_path)
+    (tmp_path / "texts.pyx").write_text("def stems(found, longest): ...")
+    assert not compiled._fresh(tmp_path)
 
 
 def same(one: object, other: object) -> bool:
