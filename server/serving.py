@@ -1,6 +1,7 @@
 """Running the application: one process, or several that share a port; SIGTERM lets what is under way finish."""
 
 import gc
+import logging
 import os
 import ssl
 import sys
@@ -23,6 +24,7 @@ from server.draining import Draining, leave_on_hangup
 from server.listening import Listening
 from server.observers.metrics import MULTIPROCESS
 from server.orphans import end_with_starter
+from server.seldom import Seldom
 from server.supervising import provide_key, supervised
 from server.workers import Workers
 
@@ -50,6 +52,7 @@ def application() -> ASGIApp:
 def from_file(path: Path) -> ASGIApp:
     """The application of these settings; raises ConfigError."""
     settings = load(path)
+    logging.getLogger("uvicorn.error").addFilter(Seldom())
     made = gateway(settings, path.resolve().parent)
     app = Draining(made.app, settings.listen.drain.delay)
     _settle()

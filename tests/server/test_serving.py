@@ -1,3 +1,6 @@
+import asyncio
+import logging
+import sys
 from pathlib import Path
 
 import httpx
@@ -5,7 +8,9 @@ import pytest
 from uvicorn.config import STARTUP_FAILURE
 
 from server.config import load
+from server.seldom import EVERY, Seldom
 from server.serving import PATH, application, options
+from tests.server.test_draining import free_port, settings, status
 
 DEMO = Path(__file__).parents[2] / "deploy" / "config" / "demo.yaml"
 
@@ -31,3 +36,37 @@ def test_a_worker_whose_configuration_is_wrong_ends_with_one_line(
         application()
     assert ended.value.code == STARTUP_FAILURE
     assert capsys.readouterr().err.startswith("smallfirst: ")
+
+
+def test_the_same_warning_is_written_seldom_and_an_error_always() -> None:
+    now = 0.0
+    seldom = Seldom(lambda: now)
+
+    def written(text: str, level: int) -> bool:
+        return seldom(logging.LogRecord("uvicorn.error", level, "", 0, text, None, None))
+
+    assert [written("no HTTP", logging.WARNING) for _ in range(3)] == [True, False, False]
+    assert written("another", logging.WARNING)
+    assert [written("a bug", logging.ERROR) for _ in range(2)] == [True, True]
+    now = EVERY
+    assert written("no HTTP", logging.WARNING)
+
+
+async def test_who_sends_no_http_fills_no_log(tmp_path: Path) -> None:
+    port = free_port()
+    command = ["-m", "server", "serve", "--config", str(settings(tmp_path, "http://127.0.0.1:1/v1", delay=0)), "--port", str(port)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        while await status(client, "/healthz") != 200:
+            await asyncio.sleep(0.05)
+    for _ in range(50):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"NONSENSE\0\r\n\r\n")
+        assert b" 400 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+    process.terminate()
+    _, said = await process.communicate()
+    assert 1 <= said.count(b"Invalid HTTP request") < 10
