@@ -8,6 +8,7 @@ import select
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 GATHERED = 0.05
@@ -29,6 +30,7 @@ class Lines:
     """
 
     descriptor: int = 1
+    complain: Callable[[str], object] = _log.error
     _waiting: deque[str] = field(default_factory=deque, init=False)
     _taken: int = field(default=0, init=False)
     _given: int = field(default=0, init=False)
@@ -92,7 +94,7 @@ class Lines:
                 left = left[os.write(self.descriptor, left) :]
         except OSError as error:
             if not told:
-                _log.error("The log cannot be written, lines are lost: %s", error)
+                self.complain(f"The log cannot be written, lines are lost: {error}")
             self._failed += len(lines)
         else:
             self._told = lost
