@@ -37,7 +37,7 @@ class Look:
     @property
     def words(self) -> list[str]:
         """The words of the request with those beside the answer."""
-        return _beside(_grams(self._said), self._tag)
+        return _beside(grams_of(self._said), self._tag)
 
 
 def look(draft: Draft, *, samples: bool = True) -> Look:
@@ -72,7 +72,7 @@ def rounded(found: dict[str, float], digits: int) -> dict[str, float]:
 
 def grams(request: GenerationRequest) -> list[str]:
     """Words and neighbouring pairs of the last user message, for the hashed part of the heads before generation."""
-    return _grams(asked(request).words)
+    return grams_of(asked(request).words)
 
 
 def answered_grams(draft: Draft) -> list[str]:
@@ -80,7 +80,9 @@ def answered_grams(draft: Draft) -> list[str]:
     return _beside(grams(draft.request), _tag(draft, read(draft.request.contract, draft.choice)))
 
 
-def _grams(words: list[str]) -> list[str]:
+@compiled("heads")
+def grams_of(words: list[str]) -> list[str]:
+    """The words, and each with the one before it."""
     return words + [f"{one} {other}" for one, other in pairwise(["<s>", *words])]
 
 
@@ -88,8 +90,13 @@ def _beside(plain: list[str], tag: str | None) -> list[str]:
     """The words and pairs, and of the first 200 those that are words once more with the tag."""
     if tag is None:
         return plain
-    start = f"{CROSSED}{tag} "
-    return plain + [start + word for word in plain[:_CROSSED_WORDS] if " " not in word]
+    return crossed(plain, f"{CROSSED}{tag} ", _CROSSED_WORDS)
+
+
+@compiled("heads")
+def crossed(plain: list[str], start: str, most: int) -> list[str]:
+    """All, and of the first so many those that are words once more behind `start`."""
+    return plain + [start + word for word in plain[:most] if " " not in word]
 
 
 def _tag(draft: Draft, reading: Reading) -> str | None:

@@ -9,6 +9,8 @@ from zlib import crc32
 
 from pydantic import ConfigDict, with_config
 
+from router.compiled import compiled
+
 HEAD_FEATURES, ANSWERED = ("head_small", "head_large"), "head_answered"
 CROSSED = "="
 """How the words that stand beside an answer begin; no word of a request does."""
@@ -93,21 +95,20 @@ class HeadSet:
         """Log-odds of the first head alone, where there is one, before any generation."""
         head = self._heads[0]
         used = buckets(grams, len(head.hashed)) if head.hashed else frozenset[int]()
-        return head.of(_sized(found, self._scales[head.scale]), used, len(used))
+        return head.of(sized(found, self._scales[head.scale]), used, len(used))
 
     def scores(self, found: Mapping[str, float], grams: Sequence[str]) -> dict[str, float]:
         """Log-odds by name; the head on the answer is silent where no words stand beside one."""
-        sized = [_sized(found, scale) for scale in self._scales]
-        plain = [crc32(gram.encode()) for gram in grams if gram[0] != CROSSED]
-        beside = [crc32(gram.encode()) for gram in grams if gram[0] == CROSSED]
+        away = [sized(found, scale) for scale in self._scales]
+        plain, beside = hashes(grams, CROSSED)
         known: dict[tuple[int, bool], set[int]] = {}
         result = {}
         for head in self._heads:
             key = len(head.hashed), head.name == ANSWERED
             if key not in known:
-                known[key] = {value % key[0] for value in (plain + beside if key[1] else plain)} if key[0] else set()
+                known[key] = folded(plain + beside if key[1] else plain, key[0]) if key[0] else set()
             if head.name != ANSWERED or beside:
-                result[head.name] = head.of(sized[head.scale], known[key], len(known[key]))
+                result[head.name] = head.of(away[head.scale], known[key], len(known[key]))
         return result
 
 
@@ -115,7 +116,21 @@ def _inverse(features: Sequence[str], means: Sequence[float], scales: Sequence[f
     return tuple((name, mean, 1.0 / scale) for name, mean, scale in zip(features, means, scales, strict=True))
 
 
-def _sized(found: Mapping[str, float], scale: Sequence[tuple[str, float, float]]) -> list[float]:
+@compiled("heads")
+def hashes(grams: Iterable[str], mark: str) -> tuple[list[int], list[int]]:
+    """Checksums of the grams that do not begin with the mark, and of those that do."""
+    every = list(grams)
+    return [crc32(gram.encode()) for gram in every if gram[0] != mark], [crc32(gram.encode()) for gram in every if gram[0] == mark]
+
+
+@compiled("heads")
+def folded(values: list[int], count: int) -> set[int]:
+    """The buckets that checksums fall into."""
+    return {value % count for value in values}
+
+
+@compiled("heads")
+def sized(found: Mapping[str, float], scale: Sequence[tuple[str, float, float]]) -> list[float]:
     """How far each feature is from its mean in standard deviations, at most five; one that is absent or NaN is the mean."""
     return [
         away if -5.0 <= (away := (found.get(name, mean) - mean) * inverse) <= 5.0 else 5.0 * (away > 0.0) - 5.0 * (away < 0.0)

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router import compiled
-from router.calibration import answered, asked, doubt, grounding, words
+from router.calibration import answered, asked, doubt, features, grounding, linear, words
 from router.calibration.features import rounded
 from router.calibration.offer import offer
 from router.calibration.reading import Call, Reading, read
@@ -222,3 +223,25 @@ def test_tokens_within_a_text(positions: list[Position], first: int, last: int, 
     found = tuple([Token(position.token) for position in positions])
     for text in ("".join([token.text for token in found[first:last]]), other):
         assert same(logprobs.within(found, text), PLAIN["positions.within"](found, text))
+
+
+WORDS = st.lists(TEXTS.filter(bool), max_size=9)
+SCALES = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.floats(-9, 9), st.floats(-9, 9)), max_size=5)
+
+
+@HERE
+@given(WORDS, st.integers(0, 5))
+def test_what_heads_see_of_words(said: list[str], most: int) -> None:
+    grams = features.grams_of(said)
+    assert grams == PLAIN["heads.grams_of"](said)
+    every = features.crossed(grams, "=tag ", most)
+    assert every == PLAIN["heads.crossed"](grams, "=tag ", most)
+    plain = [crc32(gram.encode(errors="replace")) for gram in every]
+    assert list(linear.folded(plain, 1000)) == list(PLAIN["heads.folded"](plain, 1000))
+    assert outcome(linear.hashes, every, "=") == outcome(PLAIN["heads.hashes"], every, "=")
+
+
+@HERE
+@given(st.dictionaries(st.sampled_from(["a", "b"]), st.floats()), SCALES)
+def test_how_far_features_are_from_their_means(found: dict[str, float], scale: list[tuple[str, float, float]]) -> None:
+    assert same(linear.sized(found, scale), PLAIN["heads.sized"](found, scale))
