@@ -33,6 +33,8 @@ PATH = "/v1/chat/completions"
 FAULTY = 0.08
 """The share of the upstreams' answers that are a fault, drawn from all there are."""
 HELD = ("megabytes", "descriptors", "tasks")
+REST = 65.0
+"""Seconds without a request in which all connections that are kept for the next one are closed, the clients' and the engines'."""
 CHAT = asked("Hello")
 MIX: tuple[tuple[str, dict[str, Any]], ...] = (
     ("chat", CHAT),
@@ -173,9 +175,11 @@ async def soak(seconds: float) -> dict[str, Any]:
                         samples.append(Sample(at, memory(process.pid, "Pss_Anon"), descriptors(process.pid), tasks))
 
                     rate = await capacity(client, tally) / 2
+                    await asyncio.sleep(REST)
+                    await watch(0)
                     await pour(client, tally, rate, seconds, watch)
-                    await asyncio.sleep(5)
-                    await watch(seconds + 5)
+                    await asyncio.sleep(REST)
+                    await watch(seconds + REST)
                     scraped = (await client.get("/metrics")).text
             finally:
                 await asyncio.to_thread(stop, process)
@@ -183,19 +187,21 @@ async def soak(seconds: float) -> dict[str, Any]:
 
 
 def report(tally: Tally, samples: list[Sample], rate: float, scraped: str, store: Path) -> dict[str, Any]:
-    """First and last quarter of what could grow, and the books."""
-    quarter = max(2, len(samples) // 4)
-    parts = samples[1 : quarter + 1], samples[-quarter:]
-    held = {
-        name: [statistics.median(getattr(one, name) for one in part) for part in parts] for name in ("megabytes", "descriptors", "tasks")
-    }
+    """What could grow, in the first and the last quarter, and at rest before the first and after the last; and the books.
+
+    How many connections and tasks there are under load follows how fast the machine is just then, so that those must be flat at rest.
+    """
+    before, *busy, after = samples
+    quarter = max(2, len(busy) // 4)
+    held = {name: [statistics.median(getattr(one, name) for one in part) for part in (busy[:quarter], busy[-quarter:])] for name in HELD}
+    rest = {name: [getattr(before, name), getattr(after, name)] for name in HELD}
     accounts = books(scraped, store)
     lost = tally.sent - accounts["counted"] - tally.got["ConnectError"]
     flat = held["megabytes"][1] < 1.05 * held["megabytes"][0] + 2
-    flat = flat and all(held[name][1] <= held[name][0] + 32 for name in HELD[1:])
+    flat = flat and all(rest[name][1] <= rest[name][0] + 2 for name in HELD[1:])
     balanced = lost == 0 and accounts["with a cascade"] == accounts["rows"] + accounts["outcomes lost"] and not accounts["in flight"]
     money = abs(accounts["dollars in metrics"] - accounts["dollars in the store"]) < 1e-9 * max(1, tally.sent)
-    told = {"sent": tally.sent, "clients got": dict(tally.got), "books": accounts, "early and late": held}
+    told = {"sent": tally.sent, "clients got": dict(tally.got), "books": accounts, "early and late": held, "at rest before and after": rest}
     return {"machine": named(), "rate": rate, **told, "flat": flat, "balanced": balanced and money}
 
 
