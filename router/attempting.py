@@ -1,7 +1,7 @@
 """One engine call as it runs: it collects the chunks and ends as an attempt, whatever happened."""
 
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Self
 
 from router.early import Early, Watch
@@ -21,13 +21,14 @@ from router.types import (
     Usage,
     Verdict,
 )
+from router.types.records import record
 from router.verification import Verification
 
 _REASONS: dict[str, Reason] = {"timeout": "timeout", "context_length_exceeded": "context"}
 """Why a draft that failed with this code was not kept; any other is an error of the engine."""
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class _Pieces:
     """What has come of one choice."""
 
@@ -48,7 +49,7 @@ class _Pieces:
         return Choice("".join(self.texts), self.finish_reason or "stop", tuple(self.tokens), "".join(self.reasoning))
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Running:
     """An attempt under way: its engine works while it is entered; `clock` is in seconds, `origin` is when its request arrived."""
 

@@ -26,6 +26,7 @@ from router.types import (
     Outcome,
     Verdict,
 )
+from router.types.records import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Cascade:
             yield run.ended(step)
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class _Run:
     """One request on its way up."""
 

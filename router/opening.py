@@ -1,7 +1,7 @@
 """What is settled about a request before its first attempt: which tiers are open to it, and which of many tools they are shown."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from router.gate import TierState, decide, fits
 from router.loops import going_on
@@ -12,9 +12,10 @@ from router.retrieval import last_words, narrows
 from router.route import Route
 from router.rung import Rung
 from router.types import Decision, GenerationRequest, Tab, Tier
+from router.types.records import record
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Opening:
     """`started` is when the request arrived; the `clock`, `available`, `usual` and `language` are those of the cascade."""
 

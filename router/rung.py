@@ -1,7 +1,7 @@
 """One tier as one request meets it: what it is shown, how far its draft may be seen, what the draft is held to."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from router.early import Early
 from router.gated import Gated
@@ -24,10 +24,11 @@ from router.types import (
     Tier,
     Verdict,
 )
+from router.types.records import record
 from router.verification import applicable, verify
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Rung:
     """`last` says that there is nothing to defer to after it, so that only the hard gates may reject.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from typing import Literal, get_args
 
@@ -58,7 +58,7 @@ def together(parts: Iterable[Energy | None]) -> Energy | None:
     return reduce(Energy.__add__, known) if known else None
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Receipt:
     """What a call took by the meters of its engine, written when it ends; `None` where there is no meter. `dollars` are of machine time."""
 
@@ -66,7 +66,7 @@ class Receipt:
     dollars: float | None = None
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Tab:
     """What others were asked and took so far: it is owed although nobody waits for what they say any more. `cost` is in dollars."""
 

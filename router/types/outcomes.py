@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from router.types.asked import Violation
@@ -39,7 +39,7 @@ class Failure:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Attempt:
     """One generation on one tier with what was said of it; `deferral` is why it was not kept, `None` if it was.
 
@@ -85,7 +85,7 @@ class Attempt:
         return tuple(violation for v in self.verdicts for violation in v.violations)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Outcome:
     """All that happened to one request: the one record that metrics, logs, store and answer observe."""
 

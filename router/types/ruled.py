@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -45,14 +45,14 @@ class Ruling(StrEnum):
     __hash__ = str.__hash__  # that of an enum is a call of Python, and another one than that of the word that it equals
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Notes:
     """What is known of a draft by now; `violations` are those of its contract, `None` where nobody has looked."""
 
     violations: tuple[Violation, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Draft:
     """A finished choice that a verifier is asked about, with the request that it answers.
 

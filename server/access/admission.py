@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from router.errors import Overloaded
+from router.types.records import record
 
 PATIENCE = 3.0
 """Retry-Afters for which a refused key's claim to its share stands: clients wait somewhat longer than they are told."""
@@ -68,7 +69,7 @@ class Admission:
         return Overloaded(message, retry_after=self.retry_after)
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Place:
     """One request's place, given back when it is left; `route` is the one that it is on, once that is known."""
 

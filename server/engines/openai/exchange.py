@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Protocol
 
+from router.types.records import record
 from server.engines.openai.connection import Connection
 from server.engines.openai.retry import Trouble
 
@@ -42,7 +42,7 @@ class Exchange(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class PooledExchange:
     """An exchange over a connection of a pool, its answer bounded by `limit` bytes; `release` takes the connection back."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from random import random
 
 from router.errors import EngineFailure, EngineOverloaded, EngineRejected
@@ -34,7 +34,7 @@ class Order:
     request: str = ""
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Leased:
     """An answer under way on a replica; `end` must be called once."""
 
