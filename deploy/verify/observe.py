@@ -94,14 +94,23 @@ def _empty(server: Prometheus, path: Path, without: Collection[str]) -> Iterator
                 yield f"{path.stem}: variable {variable['name']}"
 
 
-def waited(missing: Callable[[], list[str]], patience: float) -> list[str]:
-    """What was missing each time, until nothing is left or `patience` seconds are over."""
-    end = time.monotonic() + patience
-    left = missing()
-    while left and time.monotonic() < end:
-        time.sleep(3)
-        now = set(missing())
-        left = [one for one in left if one in now]
+def waited(missing: Callable[[], list[str]], patience: float, pause: float = 3.0) -> list[str]:
+    """What was missing each time, until nothing is left or `patience` seconds are over.
+
+    A busy machine's Prometheus may answer late: it is asked again, and raises httpx.TransportError where it never answered.
+    """
+    end, left, asked = time.monotonic() + patience, [""], False
+    while left:
+        try:
+            now = missing()
+        except httpx.TransportError:
+            if time.monotonic() >= end and not asked:
+                raise
+        else:
+            left, asked = [one for one in now if not asked or one in left], True
+        if time.monotonic() >= end:
+            break
+        time.sleep(pause if left else 0)
     return left
 
 
