@@ -5,23 +5,27 @@ A timer is set only where a request has not arrived with one piece, so that an o
 
 import asyncio
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any, cast
+from urllib.parse import unquote
 
 import httptools
 from starlette.types import Receive, Scope, Send
+from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from router.errors import HeadersTooLarge, InvalidRequest, RequestTooSlow, SmallfirstError
 from server.access.presence import LEAVING, Told
 from server.api import errors
 from server.api.exchange import LATE
-from server.framing import Header, Trailers, doubt, telling
+from server.api.whole import WHOLE
+from server.cycle import Arrival, Cycle
+from server.framing import Header, Trailers, doubt, expects, telling
+from server.joined import Joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,8 @@ class Bounded(HttpToolsProtocol):
         """Bytes that came since the last that were of a body, or the end of a head."""
         self.timed: Phase | None = None
         self.timer: asyncio.TimerHandle | None = None
+        self.idle_since = 0.0
         self.leaving = Told()
-        self.offered: int | None = None
         self.parting = False
         self.deaf = False
         """Whether what comes is dropped: the connection ends with the answers that are under way."""
@@ -84,16 +88,15 @@ class Bounded(HttpToolsProtocol):
         self.phase = Phase.DONE
         self._time()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
         self.leaving.tell()
 
     def data_received(self, data: bytes) -> None:
         if self.deaf:
             return
         self.seen += len(data)
-        super().data_received(data)
-        while self.offered is not None:
-            data, self.offered = self._declined() + data[self.offered :], None
-            super().data_received(data)
+        while data:
+            data = self._parsed(data)
         if self.seen > self.bounds.header_bytes and self.phase is not Phase.DONE:
             self._refuse(_too_large(self.bounds))
         elif self.phase is not self.timed:
@@ -101,24 +104,24 @@ class Bounded(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self.phase = Phase.HEADERS
-        super().on_message_begin()
-        self.scope["state"][LEAVING] = self.leaving
+        self.url, self.headers = b"", []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade() and self._should_upgrade():  # the same head comes again without the offer
-            super().on_headers_complete()
             return
-        found = telling(self.headers)
-        refusal = self._refusal(found)
-        if refusal is None:
-            super().on_headers_complete()
+        found, version = telling(self.headers), self.parser.get_http_version()
+        refusal = self._refusal(found, version)
+        app: Any = self.app if refusal is None else _Refusing(refusal)
+        before, self.cycle = self.cycle, self._cycle(found, version, last=self.parting or refusal is not None)
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, app)
         else:
-            served, self.app = self.app, _Refusing(refusal)
-            super().on_headers_complete()
-            self.app = served
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, app))
         self.phase, self.seen = Phase.BODY, 0
-        if self.parting or refusal is not None:
-            self.cycle.keep_alive = False
         if len(found) > 1:  # a body in chunks, and its parser takes what may follow it for headers
             self.headers = Trailers()
 
@@ -139,21 +142,48 @@ class Bounded(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
         last = not self.pipeline
-        super().on_response_complete()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if last:
+                self._idle()
+            else:
+                self._start_asgi_task(*self.pipeline.pop())
         if self.deaf and last:
             self.transport.close()
         if self.parting:
             self.loop.call_later(GRACE, self._leave)
 
+    def _idle(self) -> None:
+        """One timer for all the times that a connection idles: it is set again where it rings too early."""
+        self.idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        if self.phase is not Phase.DONE or not self.cycle.response_complete:
+            return
+        left = self.idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+        else:
+            self.transport.close()
+
     def _leave(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
 
-    def handle_websocket_upgrade(self) -> None:
-        """Any protocol that is offered: where in the data the parser stopped, as its exception says that the base class handles here."""
-        stopped = sys.exception()
-        self.offered = stopped.args[0] if stopped else 0
+    def _parsed(self, data: bytes) -> bytes:
+        """What of it is to be parsed once more: behind an offer of another protocol, of any one, the parser stops."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            return self._declined() + data[offer.args[0] :] if self._should_upgrade() else b""
+        except httptools.HttpParserError:  # told in the shape of every other error, and never within an answer
+            self._refuse(InvalidRequest("Invalid HTTP request received."))
+        return b""
 
     def _should_upgrade(self) -> bool:
         return any(name == b"upgrade" for name, _ in self.headers)
@@ -169,14 +199,46 @@ class Bounded(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
         return b"".join((line, *told, b"\r\n"))
 
-    def send_400_response(self, msg: str) -> None:
-        """What is no HTTP, told in the shape of every other error, and never within an answer."""
-        self._refuse(InvalidRequest(msg))
+    def _cycle(self, found: Sequence[Header], version: str, *, last: bool) -> Cycle:
+        """The exchange that this head begins, the `last` one of its connection or not."""
+        self.scope = cast("HTTPScope", self._scope(version))
+        return Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=cast("asyncio.Event", Arrival()),
+            expect_100_continue=expects(found),
+            keep_alive=version != "1.0" and not last and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
 
-    def _refusal(self, found: Sequence[Header]) -> SmallfirstError | None:
+    def _scope(self, version: str) -> Scope:
+        path, raw, query = _located(self.url)
+        return {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": self.parser.get_method().decode("ascii"),
+            "root_path": "",
+            "path": path,
+            "raw_path": raw,
+            "query_string": query,
+            "headers": self.headers,
+            "state": {**self.app_state, LEAVING: self.leaving},
+            "extensions": {WHOLE: {}},
+        }
+
+    def _refusal(self, found: Sequence[Header], version: str) -> SmallfirstError | None:
         if self._size() > self.bounds.header_bytes:
             return _too_large(self.bounds)
-        doubtful = doubt(found, self.parser.get_http_version())
+        doubtful = doubt(found, version)
         return None if doubtful is None else InvalidRequest(doubtful)
 
     def _size(self) -> int:
@@ -188,9 +250,9 @@ class Bounded(HttpToolsProtocol):
             self.timer.cancel()
             self.timer = None
         self.timed = self.phase
-        seconds = {Phase.HEADERS: self.bounds.header_seconds, Phase.BODY: self.bounds.body_seconds}.get(self.phase)
-        if seconds is not None:
-            self.timer = self.loop.call_later(seconds, self._late)
+        if self.phase is not Phase.DONE:
+            headers = self.phase is Phase.HEADERS
+            self.timer = self.loop.call_later(self.bounds.header_seconds if headers else self.bounds.body_seconds, self._late)
 
     def _late(self) -> None:
         """Who said nothing yet is told nothing; in the middle of an answer there is nothing to be told either.
@@ -228,41 +290,18 @@ class Bounded(HttpToolsProtocol):
         self.transport.write(b"".join(head) + bytes(answer.body))
 
 
-class Joined:
-    """A transport whose writes of one turn of the event loop are one: an answer's head and its body, and all that is ready of a stream.
-
-    The HTTP server writes each apart, and each is a call of the kernel that wakes the client.
-    """
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport, self._loop, self._waiting = transport, loop, list[bytes]()
-
-    def write(self, data: bytes) -> None:
-        """Soon."""
-        if not self._waiting:
-            self._loop.call_soon(self._flush)
-        self._waiting.append(data)
-
-    def close(self) -> None:
-        """What was written is still sent."""
-        self._flush()
-        self._transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        """All else is the transport's."""
-        return getattr(self._transport, name)
-
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if waiting and not self._transport.is_closing():
-            self._transport.write(b"".join(waiting))
-
-
 def _end_when_silent(transport: asyncio.Transport, seconds: float) -> None:
     """The kernel ends a connection whose other end is gone or takes nothing (RFC 5482): closing it would wait for that end for ever."""
     connection = transport.get_extra_info("socket")
     if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * seconds))
+
+
+@lru_cache(maxsize=64)
+def _located(url: bytes) -> tuple[str, bytes, bytes]:
+    """Path, the same as it was sent, and query; raises HttpParserInvalidURLError."""
+    parsed = httptools.parse_url(url)
+    return unquote(parsed.path.decode("ascii")), parsed.path, parsed.query or b""
 
 
 def _too_large(bounds: Bounds) -> HeadersTooLarge:

@@ -10,13 +10,18 @@ Header = tuple[bytes, bytes]
 
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
 """RFC 9110, 7.2: a name or an address, and a port."""
-_TELLING = frozenset({b"host", b"transfer-encoding"})
+_TELLING = frozenset({b"host", b"transfer-encoding", b"expect"})
 _VERSIONS = frozenset({"1.0", "1.1"})
 
 
 def telling(headers: Sequence[Header]) -> list[Header]:
-    """Those of a request's headers that `doubt` is about."""
+    """Those of a request's headers that `doubt` and `expects` are about."""
     return [header for header in headers if header[0] in _TELLING]
+
+
+def expects(found: Sequence[Header]) -> bool:
+    """Whether the client sends its body only when it is told to go on (RFC 9110, 10.1.1)."""
+    return len(found) > 1 and any(name == b"expect" and value.lower() == b"100-continue" for name, value in found)
 
 
 def doubt(found: Sequence[Header], version: str) -> str | None:

@@ -17,12 +17,13 @@ from server.access.presence import leaving, while_present
 from server.api import errors
 from server.api.conversations import Conversations
 from server.api.exchange import header, key_of, read, scoped
-from server.api.explain import explanation, headers, totals
+from server.api.explain import explanation, headers, named_route, totals
 from server.api.naming import RouteFacts, Target
 from server.api.parsing import parse
 from server.api.parts import Parts, parts
 from server.api.render import Json, Stamp, encoded
 from server.api.sse import EventStream, first_of, silence
+from server.api.whole import Whole
 from server.api.wire import Generating
 
 Body = TypeVar("Body", bound=Generating)
@@ -147,13 +148,15 @@ async def _whole(finished: Finished, asked: Asked[Body], dialect: Dialect[Body])
     body = await dialect.whole(asked, generation, asked.stamp(kept.tier))
     if asked.explain:
         body["smallfirst"] = asked.account(outcome)
-    return Response(encoded(body), headers=headers(outcome, kept.tier), media_type="application/json")
+    return Whole(encoded(body), headers(outcome, kept.tier))
 
 
 def _failed(finished: Finished, dialect: Dialect[Body]) -> Response:
     """The error as HTTP; a cascade that ends with neither an answer nor an error has a bug."""
     error = dialect.named(finished.error or SmallfirstError("internal error"))
-    return errors.response(error, headers(finished.outcome, None))
+    response = errors.response(error)
+    response.raw_headers += headers(finished.outcome, None)
+    return response
 
 
 async def _stream(request: Request, known: Parts, asked: Asked[Body], dialect: Dialect[Body], held: ExitStack) -> Response:
@@ -167,7 +170,7 @@ async def _stream(request: Request, known: Parts, asked: Asked[Body], dialect: D
         told = headers(first.so_far, first.tier)
         return EventStream(_events(first, events, asked, dialect), held.pop_all(), told, known.stall)
     if isinstance(first, asyncio.Task):
-        told = {"x-smallfirst-route": asked.request.route}
+        told = [named_route(asked.request.route)]
         return EventStream(_kept_alive(first, events, asked, dialect), held.pop_all(), told, known.stall)
     await events.aclose()
     return _failed(first, dialect) if isinstance(first, Finished) else errors.internal()

@@ -18,6 +18,7 @@ from server.api.openapi import body_of
 from server.api.parsing import parse
 from server.api.parts import Parts, parts
 from server.api.render import Json
+from server.api.whole import Whole
 from server.api.wire import EmbeddingRequest
 
 router = APIRouter()
@@ -83,7 +84,7 @@ async def _embedded(asked: GenerationRequest, body: EmbeddingRequest, tier: Tier
         outcome = Outcome(asked.id, asked.route, decision, (attempt,), answer, code, seconds, aside=guarding.settled)
         known.gauges.observe(asked, outcome)
     told = _told(found, body, f"{asked.route}/{tier.name}")
-    return Response(to_json(told), headers=headers(outcome, tier.name), media_type="application/json")
+    return Whole(to_json(told), headers(outcome, tier.name))
 
 
 def _told(found: Embeddings, body: EmbeddingRequest, model: str) -> Json:

@@ -2,26 +2,30 @@
 
 from router.types import Attempt, Outcome, Verdict
 
+Header = tuple[bytes, bytes]
 Json = dict[str, object]
 
 
-def headers(outcome: Outcome, tier: str | None) -> dict[str, str]:
-    """What is known when the response starts; `tier` is the one that answers, `None` where none does."""
+def headers(outcome: Outcome, tier: str | None) -> list[Header]:
+    """What is known when the response starts, dollars without exponent; `tier` is the one that answers, `None` where none does."""
     kept = outcome.kept
     confidence = kept.confidence if kept else None
-    told = {
-        "x-smallfirst-route": outcome.route,
-        "x-smallfirst-attempts": str(len(outcome.attempts)),
-        "x-smallfirst-deferrals": ",".join(outcome.deferrals),
-        "x-smallfirst-cost-usd": dollars(outcome.cost),
-    }
-    told |= {"x-smallfirst-tier": tier} if tier else {}
-    return told if confidence is None else told | {"x-smallfirst-confidence": f"{confidence:.4f}"}
+    told = [
+        named_route(outcome.route),
+        (b"x-smallfirst-attempts", b"%d" % len(outcome.attempts)),
+        (b"x-smallfirst-deferrals", ",".join(outcome.deferrals).encode("latin-1")),
+        (b"x-smallfirst-cost-usd", b"%.10f" % outcome.cost),
+    ]
+    if tier:
+        told.append((b"x-smallfirst-tier", tier.encode("latin-1")))
+    if confidence is not None:
+        told.append((b"x-smallfirst-confidence", b"%.4f" % confidence))
+    return told
 
 
-def dollars(cost: float) -> str:
-    """A sum that may be millionths, without exponent."""
-    return f"{cost:.10f}"
+def named_route(route: str) -> Header:
+    """What is known of an answer from the beginning."""
+    return b"x-smallfirst-route", route.encode("latin-1")
 
 
 def totals(outcome: Outcome) -> Json:

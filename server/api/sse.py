@@ -1,7 +1,7 @@
 """Server-sent events: a response that is opened only after the commit, and whose work ends with its client."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractContextManager, aclosing
 from typing import TypeVar
 
@@ -14,7 +14,13 @@ from server.api.render import encoded
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
+_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
 Event = TypeVar("Event")
+Header = tuple[bytes, bytes]
 
 
 def event(payload: object) -> bytes:
@@ -67,17 +73,16 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, events: AsyncGenerator[bytes, None], held: AbstractContextManager[object], headers: Mapping[str, str], stall: float
+        self,
+        events: AsyncGenerator[bytes, None],
+        held: AbstractContextManager[object],
+        headers: Iterable[tuple[bytes, bytes]],
+        stall: float,
     ) -> None:
         self.status_code = 200
         self.background = None
         self._events, self._held, self._stall = events, held, stall
-        self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no", **headers})
-
-    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
-        """Without a content-length: there is none to know."""
-        given = {**(headers or {}), "content-type": f"{self.media_type}; charset=utf-8"}
-        self.raw_headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in given.items()]
+        self.raw_headers = [*headers, *_HEADERS]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the end, or until the client leaves: then everything behind it is closed first."""

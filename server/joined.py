@@ -1,0 +1,40 @@
+"""What is written to a client in one turn of the event loop goes to the kernel at once."""
+
+import asyncio
+from typing import Any
+
+
+class Joined:
+    """A transport whose writes of one turn of the event loop are one: an answer's head and its body, and all that is ready of a stream.
+
+    The HTTP server writes each apart, and each is a call of the kernel that wakes the client.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop, self._waiting = transport, loop, list[bytes]()
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Soon."""
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(data)
+
+    def write_whole(self, data: bytes) -> None:
+        """Now, for nothing more will come soon."""
+        self._waiting.append(data)
+        self._flush()
+
+    def close(self) -> None:
+        """What was written is still sent."""
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the transport's."""
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting and not self.is_closing():
+            self._transport.write(b"".join(waiting))
