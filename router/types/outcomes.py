@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Literal
+from typing import Any, Literal
 
 from router.types.asked import Violation
 from router.types.calls import Generation
@@ -99,6 +99,13 @@ class Outcome:
     first_token_seconds: float | None = None
     aside: Aside = field(default=Aside())
     stream: bool = False
+    told: dict[bool, dict[str, Any]] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What observers have put into words already, by whether it may quote an answer."""
+
+    @property
+    def climbed(self) -> bool:
+        """Whether more than one tier was tried."""
+        return len(self.attempts) > 1 and any(attempt.tier != self.attempts[0].tier for attempt in self.attempts)
 
     @property
     def kept(self) -> Attempt | None:
@@ -108,7 +115,12 @@ class Outcome:
     @property
     def cost(self) -> float:
         """Dollars of everything: attempts, verifiers, repairs, guards, rankers."""
-        return self.aside.cost + sum([a.cost + sum([v.cost for v in a.verdicts]) for a in self.attempts])
+        cost = self.aside.cost
+        for attempt in self.attempts:
+            cost += attempt.cost
+            for verdict in attempt.verdicts:
+                cost += verdict.cost
+        return cost
 
     @property
     def usage(self) -> Usage:
@@ -131,6 +143,8 @@ class Outcome:
         """Of all attempts, and of the verifiers, guards and rankers that asked a model, `None` where any of them went unmeasured."""
         parts = [*self.aside.energies]
         for attempt in self.attempts:
+            if attempt.energy is None:
+                return None
             parts.append(attempt.energy)
             parts += [v.energy for v in attempt.verdicts if v.energy is not None or v.usage.total_tokens]
         return together(parts)

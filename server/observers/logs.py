@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from router.calibration.family import family
 from router.types import GenerationRequest, Outcome
 from server.observers.outcomes.content import kept
-from server.observers.outcomes.encoding import dumped, told
+from server.observers.outcomes.encoding import dumped, fitted, told
 from server.observers.outcomes.export import recorded
 from server.observers.outcomes.labelling import escalated
 
@@ -37,10 +37,9 @@ class Logs:
 def line(request: GenerationRequest, outcome: Outcome, *, content: bool = False) -> Json:
     """The record of an outcome, the facts in short, and every attempt with its verdicts."""
     labels = tuple(escalated(request, outcome, 0.0))
-    body = told(request, outcome, words=content, fitting=bool(labels) and not content)
-    record = recorded(outcome.request_id, family(request), body, kept(request, outcome) if content else {}, labels)
-    for attempt in body["attempts"]:
-        del attempt["features"]
+    body = told(request, outcome, words=content)
+    known = fitted(request, outcome, words=content) if labels and not content else body
+    record = recorded(outcome.request_id, family(request), known, kept(request, outcome) if content else {}, labels)
     return record | _facts(outcome) | body
 
 

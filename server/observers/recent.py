@@ -46,7 +46,7 @@ class Recent:
         counts, kept = self._counts, outcome.kept
         counts["requests"] += 1
         counts["errors"] += outcome.code not in ("ok", "cancelled")
-        counts["escalated"] += len({attempt.tier for attempt in outcome.attempts}) > 1
+        counts["escalated"] += outcome.climbed
         self._amounts["cost"] += outcome.cost
         self._groups["deferrals"].update(outcome.deferrals)
         if (energy := outcome.energy) is not None:

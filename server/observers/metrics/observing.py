@@ -41,7 +41,7 @@ class Metrics:
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
         """Count everything one outcome says."""
         route, kept, to = outcome.route, outcome.kept, self._to
-        path = "escalated" if len({attempt.tier for attempt in outcome.attempts}) > 1 else "direct"
+        path = "escalated" if outcome.climbed else "direct"
         alike = (route, kept.tier if kept else "", outcome.code, path, success(outcome, kept), outcome.first_token_seconds is not None)
         tally = self._tallies.get(alike) or self._tallies.setdefault(alike, self._of_requests(*alike))
         tally.add((), (outcome.seconds, outcome.first_token_seconds or 0.0))
@@ -53,12 +53,14 @@ class Metrics:
             to.of(to.request_energy, route, energy.method).observe(energy.joules)
         if (yardstick := self._yardsticks.get(route)) is not None:
             self._compare(yardstick, outcome, kept)
-        to.asked(route, "", outcome.aside.cost, outcome.aside.usage, outcome.aside.energies)
+        if (aside := outcome.aside).cost or aside.energies:
+            to.asked(route, "", aside.cost, aside.usage, aside.energies)
         if request.owner:
             to.of(to.key_requests, request.owner, outcome.code).inc()
             to.of(to.key_tokens, request.owner).inc(outcome.all_tokens)
             to.of(to.key_cost, request.owner).inc(outcome.cost)
-        self._settle_for_others()
+        if self._looked_at:
+            self.settle()
 
     def settle(self) -> None:
         """Tell the library what was tallied."""
@@ -76,13 +78,15 @@ class Metrics:
     def inflight(self, route: str, change: int) -> None:
         """So many more requests are in flight."""
         self._running[route] = self._running.get(route, 0) + change
-        self._settle_for_others()
+        if self._looked_at:
+            self.settle()
 
     def overhead(self, seconds: float) -> None:
         """What a request took beside its engine calls."""
         tally = self._tallies.get(()) or self._tallies.setdefault((), Tally((), (), (self._to.overhead,)))
         tally.add((), (max(0.0, seconds),))
-        self._settle_for_others()
+        if self._looked_at:
+            self.settle()
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format, those of the other worker processes too."""
@@ -104,7 +108,8 @@ class Metrics:
         alike = (route, attempt.tier, attempt.kind, became, bought, attempt.deferral, confidence is not None, said)
         tally = self._tallies.get(alike) or self._tallies.setdefault(alike, tally_of(self._to, *alike))
         tally.add((attempt.cost, attempt.usage.prompt_tokens, attempt.usage.completion_tokens), (attempt.seconds, confidence or 0.0))
-        self._to.count_joules(attempt.tier, (attempt.energy,))
+        if attempt.energy is not None:
+            self._to.count_joules(attempt.tier, (attempt.energy,))
         for verdict in attempt.verdicts:
             if verdict.cost or verdict.energy is not None or verdict.usage.total_tokens:
                 self._to.asked(route, attempt.tier, verdict.cost, verdict.usage, (verdict.energy,))
@@ -121,7 +126,3 @@ class Metrics:
         ones = [to.of(to.requests, route, tier, code), *([to.of(to.tasks, route, achieved)] if achieved else [])]
         first = [to.of(to.first_token, route)] if streamed else []
         return Tally(ones, (), (to.of(to.seconds, route, path), *first))
-
-    def _settle_for_others(self) -> None:
-        if self._looked_at:
-            self.settle()

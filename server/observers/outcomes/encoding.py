@@ -1,9 +1,9 @@
 """What the store keeps of an outcome: numbers and names always, words only where the operator wants content."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from server.observers.outcomes import content
 from server.observers.outcomes.ports import Row
 
 Json = dict[str, Any]
+Known = TypeVar("Known")
 DIGITS = 6
 _TERSE = frozenset({"contract", "function", "confidence", "agreement", "guard", "rule"})
 """Verifiers whose reasons are words of this program or of the configuration."""
@@ -29,8 +30,7 @@ class Encoder:
 
     def row(self, request: GenerationRequest, outcome: Outcome, at: float) -> Row:
         """The outcome of a request that ended `at` seconds since the epoch."""
-        kept = outcome.kept
-        confidences = [attempt.confidence for attempt in outcome.attempts]
+        body, kept = fitted(request, outcome, words=self.content), outcome.kept
         return Row(
             outcome.request_id,
             at,
@@ -38,17 +38,30 @@ class Encoder:
             family(request),
             outcome.code,
             kept.tier if kept else None,
-            next((value for value in confidences if value is not None), None),
+            _first([attempt["confidence"] for attempt in body["attempts"]]),
             outcome.cost,
             outcome.seconds,
-            dumped(told(request, outcome, words=self.content)),
+            dumped(body),
             dumped(content.kept(request, outcome)) if self.content else None,
             request.owner,
         )
 
 
-def told(request: GenerationRequest, outcome: Outcome, *, words: bool, fitting: bool = True) -> Json:
-    """What was decided and what it took; `words` adds what may quote an answer, `fitting` the features that a fit needs."""
+def told(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
+    """What was decided and what it took; `words` adds what may quote an answer. It is put together once, for all who tell it."""
+    if words not in outcome.told:
+        outcome.told[words] = _told(request, outcome, words=words)
+    return outcome.told[words]
+
+
+def fitted(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
+    """The same with the features that a fit needs."""
+    said = told(request, outcome, words=words)
+    attempts = [attempt | {"features": _features(request, outcome, place)} for place, attempt in enumerate(said["attempts"])]
+    return said | {"attempts": attempts}
+
+
+def _told(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
     return {
         "contract": request.contract.kind,
         "pinned": request.pinned,
@@ -57,12 +70,11 @@ def told(request: GenerationRequest, outcome: Outcome, *, words: bool, fitting: 
         "answer": outcome.answer,
         "permitted": list(outcome.decision.permitted),
         "skipped": [{"tier": skip.tier, "reason": skip.reason} for skip in outcome.decision.skipped],
-        "attempts": [_attempt(request, outcome, index, words=words, fitting=fitting) for index in range(len(outcome.attempts))],
+        "attempts": [_attempt(attempt, words=words) for attempt in outcome.attempts],
     }
 
 
-def _attempt(request: GenerationRequest, outcome: Outcome, index: int, *, words: bool, fitting: bool) -> Json:
-    attempt = outcome.attempts[index]
+def _attempt(attempt: Attempt, *, words: bool) -> Json:
     return {
         "tier": attempt.tier,
         "kind": attempt.kind,
@@ -77,7 +89,6 @@ def _attempt(request: GenerationRequest, outcome: Outcome, index: int, *, words:
         "joules": attempt.joules,
         "energy_method": attempt.energy.method if attempt.energy else None,
         "verdicts": [_verdict(verdict, words=words) for verdict in attempt.verdicts],
-        "features": _features(request, outcome, attempt, outcome.attempts[:index]) if fitting else None,
     }
 
 
@@ -115,12 +126,21 @@ def dumped(value: Json) -> str:
     return made.decode() if made.isascii() else json.dumps(value, separators=(",", ":"))
 
 
-def _features(request: GenerationRequest, outcome: Outcome, attempt: Attempt, earlier: Sequence[Attempt]) -> Json | None:
+def _features(request: GenerationRequest, outcome: Outcome, place: int) -> Json | None:
     """Of drafts that could have been deferred, those that it was judged by where there are any; what is unknown is left out."""
+    attempt = outcome.attempts[place]
     if attempt.generation is None or attempt.tier == outcome.decision.permitted[-1]:
         return None
-    known = next((verdict.features for verdict in attempt.verdicts if verdict.features is not None), None)
-    return rounded(dict(known or features(_draft(request, attempt, attempt.generation, earlier))), DIGITS)
+    known = _first([verdict.features for verdict in attempt.verdicts])
+    return rounded(dict(known or features(_draft(request, attempt, attempt.generation, outcome.attempts[:place]))), DIGITS)
+
+
+def _first(values: Iterable[Known | None]) -> Known | None:
+    """The first that is known."""
+    for value in values:
+        if value is not None:
+            return value
+    return None
 
 
 def _draft(request: GenerationRequest, attempt: Attempt, generation: Generation, earlier: Sequence[Attempt]) -> Draft:

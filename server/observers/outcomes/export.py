@@ -28,12 +28,15 @@ def record(row: Row, labels: Sequence[Label]) -> Json:
 
 
 def recorded(response_id: str, family: str, body: Json, text: Json, labels: Sequence[Label]) -> Json:
-    """The record of what `encoding.told` and, where it is kept, `content.kept` say; without labels it names the tiers that answered."""
+    """The record of what `encoding.told` or, with features, `encoding.fitted` says, and of what `content.kept` does, where that is kept.
+
+    Without labels it names the tiers that answered.
+    """
     found: Json = {"id": response_id, "group": family} | ({"request": text["request"]} if text else {})
     if not labels:
-        answered = dict.fromkeys(attempt["tier"] for attempt in body["attempts"] if attempt["finish_reason"])
-        return found | {"tiers": {tier: _tier(body, text, tier) for tier in answered}}
-    tiers: Json = {label.tier: _tier(body, text, label.tier, label.correct) for label in labels}
+        tiers = {attempt["tier"]: _draft(body, text, place) for place, attempt in enumerate(body["attempts"]) if attempt["finish_reason"]}
+        return found | {"tiers": tiers}
+    tiers = {label.tier: _tier(body, text, label.tier, label.correct) for label in labels}
     if labels[0].source == "audit":
         tiers |= _reference(body, text, labels)
     return found | {"tiers": tiers, "label": {"source": labels[0].source, "weight": labels[0].weight}}
@@ -49,13 +52,15 @@ def _reference(body: Json, text: Json, labels: Sequence[Label]) -> Json:
 
 
 def _tier(body: Json, text: Json, tier: str, correct: float | None = None) -> Json:
-    """The tier's last draft; its features stand in place of text that was not kept."""
+    """The tier's last draft."""
     right = {} if correct is None else {"correct": correct}
     places = [place for place, attempt in enumerate(body["attempts"]) if attempt["tier"] == tier and attempt["finish_reason"]]
-    if not places:
-        return right
-    attempt = body["attempts"][places[-1]]
-    said: Json = (text["answers"][places[-1]] or {}) if text else {}
-    found: Json = {"finish_reason": attempt["finish_reason"], "usage": attempt["usage"], "seconds": attempt["seconds"]}
-    features = {"features": attempt["features"]} if not said and attempt["features"] is not None else {}
-    return said | found | features | right
+    return _draft(body, text, places[-1]) | right if places else right
+
+
+def _draft(body: Json, text: Json, place: int) -> Json:
+    """One draft; its features stand in place of text that was not kept."""
+    attempt = body["attempts"][place]
+    said: Json = (text["answers"][place] or {}) if text else {}
+    found = said | {"finish_reason": attempt["finish_reason"], "usage": attempt["usage"], "seconds": attempt["seconds"]}
+    return found | {"features": attempt["features"]} if not said and attempt.get("features") is not None else found
