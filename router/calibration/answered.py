@@ -3,7 +3,8 @@
 import math
 from collections.abc import Mapping
 
-from router.calibration.asked import Asked, asked
+from router.calibration.asked import Asked, asked, request_features
+from router.calibration.doubt import token_features
 from router.calibration.grounding import grounding_features
 from router.calibration.offer import Offered
 from router.calibration.reading import NESTED, Reading, normal, read
@@ -55,12 +56,19 @@ ANSWER_FEATURES = (
 )
 
 
+@compiled("answered")
+def gathered(draft: Draft, known: Asked, reading: Reading) -> dict[str, float]:
+    """Features of the request, of the answer and of its tokens."""
+    return request_features(draft.request, known) | answer_features(draft, known, reading) | token_features(draft)
+
+
+@compiled("answered")
 def answer_features(draft: Draft, known: Asked | None = None, reading: Reading | None = None) -> dict[str, float]:
     """Named features of the draft's answer; NaN where a feature has no meaning for it; `known` and `reading` where they are at hand."""
     known, reading = known or asked(draft.request), reading or read(draft.request.contract, draft.choice)
     found = _form(draft, reading)
     if reading.message is not None:
-        found |= _message_features(known, reading.message)
+        found |= message_features(known, reading.message)
     if reading.calls:
         found |= call_features(known, reading)
         found |= argument_features(known, reading)
@@ -72,7 +80,7 @@ def _form(draft: Draft, reading: Reading) -> dict[str, float]:
     choice = draft.choice
     return {
         "parsed": float(reading.parsed),
-        "violations": _violations(draft),
+        "violations": violations(draft),
         "cut_off": float(choice.finish_reason == "length"),
         "calls": float(len(reading.calls)),
         "no_call": float(reading.message is not None or not reading.calls),
@@ -83,7 +91,7 @@ def _form(draft: Draft, reading: Reading) -> dict[str, float]:
     }
 
 
-def _violations(draft: Draft) -> float:
+def violations(draft: Draft) -> float:
     """How often the answer breaks the contract; NaN where a recorded schema does not compile."""
     try:
         known = draft.notes.violations
@@ -92,7 +100,8 @@ def _violations(draft: Draft) -> float:
         return NAN
 
 
-def _message_features(known: Asked, text: str) -> dict[str, float]:
+def message_features(known: Asked, text: str) -> dict[str, float]:
+    """What an answer in words looks like."""
     lowered = text.casefold()
     said = stems(words(lowered))
     return {

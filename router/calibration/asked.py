@@ -4,13 +4,15 @@ import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 from router.calibration.offer import Offer, Offered, offer
 from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, RELATIVE, digits, number, quotes, spoken, stems, values
 from router.compiled import compiled
 from router.types import Contract, GenerationRequest
-from router.types.records import record
 
+Turns = tuple[tuple[str, str], ...]
+"""Roles with what they said."""
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
 _CAPITALS, _SYMBOL = bytes(range(ord("A"), ord("Z") + 1)), re.compile(r"[^\w\s]")
 _PLAIN = bytes(code for code in range(128) if not _SYMBOL.match(chr(code)))
@@ -51,8 +53,7 @@ REQUEST_FEATURES = (
 )
 
 
-@record(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """The request as the features see it: `last` is the last user message, `text` all that was said to the model, both lower-cased.
 
     `written` are the numbers of the last message in digits, `numbers` those in words too. `overlaps` and `named` say by function how far
@@ -98,27 +99,33 @@ class _Contract:
 
 
 @lru_cache(maxsize=64)
-def _asked(turns: tuple[tuple[str, str], ...], contract: _Contract) -> Asked:
+def _asked(turns: Turns, contract: _Contract) -> Asked:
+    return Asked._make(taken_apart(turns, contract.contract))
+
+
+@compiled("texts")
+def taken_apart(turns: Turns, contract: Contract) -> tuple[Any, ...]:
+    """The fields of `Asked`."""
     original = next((text for role, text in reversed(turns) if role == "user"), "")
-    every = [_said(text) for _, text in turns]
-    said, more = _said(original), len(turns) > 1 or not original
-    own, offered = said.stems, offer(contract.contract)
-    conjunctions, quoted = CONJUNCTION.count(said.text, said.distinct), quotes(original)
-    return Asked(
-        said.text,
+    every = [said(text) for _, text in turns]
+    newest, more = said(original), len(turns) > 1 or not original
+    own, offered = newest.stems, offer(contract)
+    conjunctions, quoted = CONJUNCTION.count(newest.text, newest.distinct), quotes(original)
+    return (
+        newest.text,
         "\n".join([other.text for other in every]),
-        said.words,
+        newest.words,
         own,
         own.union(*[other.stems for other in every]) if more else own,
-        said.written,
-        said.numbers,
-        said.numbers.union(*[other.numbers for other in every]) if more else said.numbers,
+        newest.written,
+        newest.numbers,
+        newest.numbers.union(*[other.numbers for other in every]) if more else newest.numbers,
         conjunctions,
         quoted,
         frozenset(names(original)),
         offered,
         *overlaps(own, offered.functions),
-        text_features(original, said, conjunctions, len(quoted)) | _cues(said),
+        text_features(original, newest, conjunctions, len(quoted)) | _cues(newest),
     )
 
 
@@ -129,8 +136,7 @@ def overlaps(own: frozenset[str], functions: Mapping[str, Offered]) -> tuple[dic
     return {name: len(own & function.described) / (1 + len(function.stems)) for name, function in functions.items()}, named
 
 
-@record(frozen=True, slots=True)
-class _Said:
+class Said(NamedTuple):
     """One turn taken apart, lower-cased."""
 
     text: str
@@ -143,14 +149,21 @@ class _Said:
 
 
 @lru_cache(maxsize=64)
-def _said(text: str) -> _Said:
+def said(text: str) -> Said:
     """Remembered, for a conversation's turns come again with each request, and the system's with every one."""
+    return Said._make(apart(text))
+
+
+@compiled("texts")
+def apart(text: str) -> tuple[Any, ...]:
+    """The fields of `Said`."""
     lowered = text.casefold()
     found, figures = spoken(lowered), digits(lowered)
     distinct, written = frozenset(found), frozenset(map(number, figures))
-    return _Said(lowered, found, distinct, stems(distinct), figures, written, written | values((), distinct))
+    return lowered, found, distinct, stems(distinct), figures, written, written | values((), distinct)
 
 
+@compiled("texts")
 def request_features(request: GenerationRequest, known: Asked | None = None) -> dict[str, float]:
     """Named features of the request, all finite; `known` is the request taken apart, where that was done already."""
     known = known or asked(request)
@@ -183,7 +196,7 @@ def names(text: str) -> list[str]:
 
 
 @compiled("texts")
-def text_features(original: str, said: _Said, conjunctions: int, quoted: int) -> dict[str, float]:
+def text_features(original: str, said: Said, conjunctions: int, quoted: int) -> dict[str, float]:
     """What the last message looks like: its length, its signs and what they say of its build."""
     last, count, size = said.text, max(len(said.words), 1), max(len(said.text), 1)
     written, other = _bytes(original), _bytes(last).translate(None, _PLAIN).decode("utf-8", "surrogatepass")
@@ -206,7 +219,7 @@ def text_features(original: str, said: _Said, conjunctions: int, quoted: int) ->
     }
 
 
-def _cues(said: _Said) -> dict[str, float]:
+def _cues(said: Said) -> dict[str, float]:
     last = said.text
     return {
         "corrections": float(CORRECTION.count(last, said.distinct)),

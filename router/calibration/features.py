@@ -11,9 +11,9 @@ from itertools import compress, pairwise
 import numpy as np
 
 from router.calibration.agreement import AGREEMENT_FEATURES, agreement_features
-from router.calibration.answered import ANSWER_FEATURES, answer_features
-from router.calibration.asked import REQUEST_FEATURES, asked, request_features
-from router.calibration.doubt import TOKEN_FEATURES, token_features
+from router.calibration.answered import ANSWER_FEATURES, gathered
+from router.calibration.asked import REQUEST_FEATURES, asked
+from router.calibration.doubt import TOKEN_FEATURES
 from router.calibration.grounding import GROUNDING_FEATURES
 from router.calibration.linear import ANSWERED, CROSSED, HEAD_FEATURES
 from router.calibration.reading import Reading, read
@@ -43,9 +43,7 @@ class Look:
 def look(draft: Draft, *, samples: bool = True) -> Look:
     """Features and words at once, request and answer taken apart a single time; without `samples` other answers are not looked at."""
     known, reading = asked(draft.request), read(draft.request.contract, draft.choice)
-    found = request_features(draft.request, known)
-    found |= answer_features(draft, known, reading)
-    found |= token_features(draft)
+    found = gathered(draft, known, reading)
     if samples and draft.samples:
         found |= agreement_features(draft)
     return Look(found, known.words, _tag(draft, reading))

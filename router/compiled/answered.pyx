@@ -1,9 +1,16 @@
-"""What the calls and their arguments tell; see `router/calibration/answered.py`."""
+"""What the answer, its calls and their arguments tell; see `router/calibration/answered.py` and `features.py`."""
 
-from math import fsum
+from math import nan  # the one object: what has it is equal to itself
 
-from libc.math cimport NAN
+from libc.math cimport log1p
 
+from router.compiled.grounding cimport of_grounding
+from router.compiled.texts cimport of_request
+
+cdef extern from *:
+    dict __Pyx_PyDict_NewPresized(Py_ssize_t size)  # Cython's own, that a dict which grows is not made five times
+
+cdef Py_ssize_t FEATURES = 128
 cdef object plain = None
 
 
@@ -11,13 +18,55 @@ cdef object rest():
     """The module of what is rarer, which imports this one."""
     global plain
     if plain is None:
-        from router.calibration import reading
+        from router.calibration import answered
 
-        plain = reading
+        plain = answered
     return plain
 
 
+def gathered(draft, known, reading):
+    cdef dict found = __Pyx_PyDict_NewPresized(FEATURES)
+    of_request(found, draft.request, known)
+    _of_answer(found, draft, known, reading)
+    found.update(rest().token_features(draft))
+    return found
+
+
+def answer_features(draft, known=None, reading=None):
+    cdef dict found = {}
+    known = rest().asked(draft.request) if known is None else known
+    reading = rest().read(draft.request.contract, draft.choice) if reading is None else reading
+    _of_answer(found, draft, known, reading)
+    return found
+
+
+cdef int _of_answer(dict found, draft, known, reading) except -1:
+    choice, message, calls = draft.choice, reading.message, reading.calls
+    found["parsed"] = float(reading.parsed)
+    found["violations"] = rest().violations(draft)
+    found["cut_off"] = float(choice.finish_reason == "length")
+    found["calls"] = float(len(calls))
+    found["no_call"] = float(message is not None or not calls)
+    found["salvaged"] = float(message is not None and bool(calls))
+    found["answer_chars"] = log1p(len(choice.text))
+    found["answer_tokens"] = log1p(len(choice.tokens)) if choice.tokens else nan
+    found["repairs"] = float(draft.repairs)
+    if message is not None:
+        found.update(rest().message_features(known, message))
+    if calls:
+        _of_calls(found, known, reading)
+        _of_arguments(found, known, reading)
+        of_grounding(found, known, calls)
+    return 0
+
+
 def call_features(known, reading):
+    cdef dict found = {}
+    _of_calls(found, known, reading)
+    return found
+
+
+cdef int _of_calls(dict found, known, reading) except -1:
     cdef dict tools = known.offer.functions, overlaps = known.overlaps, named = known.named
     cdef tuple calls = reading.calls
     cdef list names = [call.name for call in calls]
@@ -35,20 +84,25 @@ def call_features(known, reading):
             other = value
     if count > 1:
         unlike = len({(call.name, rest().normal(call.arguments)) for call in calls})
-    return {
-        "unknown_names": float(unknown),
-        "distinct_names": float(len(distinct)),
-        "repeated_calls": float(count - unlike),
-        "calls_expected": count - 1.0 - <long>known.conjunctions,
-        "calls_quotes": float(count - len(known.quotes)),
-        "unused_tools": float(<Py_ssize_t>len(tools) - <Py_ssize_t>len(distinct)),
-        "overlap_called": least,
-        "overlap_over_rest": least - (0.0 if other is None else <double>other),
-        "name_in_request": NAN if in_request is None else in_request,
-    }
+    found["unknown_names"] = float(unknown)
+    found["distinct_names"] = float(len(distinct))
+    found["repeated_calls"] = float(count - unlike)
+    found["calls_expected"] = count - 1.0 - <long>known.conjunctions
+    found["calls_quotes"] = float(count - len(known.quotes))
+    found["unused_tools"] = float(<Py_ssize_t>len(tools) - <Py_ssize_t>len(distinct))
+    found["overlap_called"] = least
+    found["overlap_over_rest"] = least - (0.0 if other is None else <double>other)
+    found["name_in_request"] = nan if in_request is None else in_request
+    return 0
 
 
 def argument_features(known, reading):
+    cdef dict found = {}
+    _of_arguments(found, known, reading)
+    return found
+
+
+cdef int _of_arguments(dict found, known, reading) except -1:
     cdef dict tools = known.offer.functions
     cdef frozenset stems = known.stems
     cdef Counts seen = Counts()
@@ -76,20 +130,19 @@ def argument_features(known, reading):
         seen.mentioned += best
         seen.optional += seen.given(given, function.parameters) + absent - needed
     if not calls:
-        return {}
-    return {
-        "unknown_arguments": float(seen.unknown),
-        "missing_arguments": float(seen.missing),
-        "wrong_types": float(seen.types),
-        "not_in_enum": float(seen.enum),
-        "defaults_repeated": float(seen.defaults),
-        "empty_values": float(seen.empty),
-        "absent_mentioned": float(seen.mentioned),
-        "booleans": float(seen.booleans),
-        "nested": float(seen.nested),
-        "arguments": arguments / <double>calls,
-        "optional_filled": seen.filled / <double>seen.optional if seen.optional else NAN,
-    }
+        return 0
+    found["unknown_arguments"] = float(seen.unknown)
+    found["missing_arguments"] = float(seen.missing)
+    found["wrong_types"] = float(seen.types)
+    found["not_in_enum"] = float(seen.enum)
+    found["defaults_repeated"] = float(seen.defaults)
+    found["empty_values"] = float(seen.empty)
+    found["absent_mentioned"] = float(seen.mentioned)
+    found["booleans"] = float(seen.booleans)
+    found["nested"] = float(seen.nested)
+    found["arguments"] = arguments / <double>calls
+    found["optional_filled"] = seen.filled / <double>seen.optional if seen.optional else nan
+    return 0
 
 
 cdef class Counts:

@@ -1,8 +1,10 @@
 """How the arguments of the calls rest on the request; see `router/calibration/grounding.py`, from where the rarer parts are called."""
 
-from libc.math cimport NAN, floor, isfinite, log1p
+from math import nan
 
-from router.compiled.texts cimport alnum, spoken_words, stop_words, told, written_numbers
+from libc.math cimport floor, isfinite, log1p
+
+from router.compiled.texts cimport spoken_words, stop_words, told, written_numbers
 
 from collections.abc import Mapping
 
@@ -20,6 +22,12 @@ cdef object rest():
 
 
 def grounding_features(known, calls):
+    cdef dict found = {}
+    of_grounding(found, known, calls)
+    return found
+
+
+cdef int of_grounding(dict found, known, calls) except -1:
     cdef list values = [], texts = [], figures = [], said = []
     cdef str text
     for call in calls:
@@ -35,7 +43,7 @@ def grounding_features(known, calls):
         words = spoken_words(text)
         said.append(words)
         spoken.update(words)
-    cdef dict found = _left_over(known, calls, texts, figures, set(told(spoken)))
+    _left_over(found, known, calls, texts, figures, set(told(spoken)))
     if texts:
         _strings(found, known, texts, said, spoken)
         found["strings_longest"] = log1p(max([len(value) for value in values if isinstance(value, str)]))
@@ -43,7 +51,7 @@ def grounding_features(known, calls):
     if figures:
         _figures(found, known, figures)
     _formats(found, known, calls)
-    return found
+    return 0
 
 
 cdef int _leaves(value, list found) except -1:
@@ -104,7 +112,7 @@ cdef bint _cut(str text, str last, set spoken) except -1:
         at += 1
     if at > end:
         end = at
-        while at < size and alnum(last[at]):
+        while at < size and last[at].isalnum():
             at += 1
         if _goes_on(last[end:at], spoken):
             return True
@@ -114,7 +122,7 @@ cdef bint _cut(str text, str last, set spoken) except -1:
     if at == start:
         return False
     end = at
-    while at > least and alnum(last[at - 1]):
+    while at > least and last[at - 1].isalnum():
         at -= 1
     return _goes_on(last[at:end], spoken)
 
@@ -123,7 +131,7 @@ cdef bint _goes_on(str word, set spoken) except -1:
     return len(word) > 2 and word not in stop_words() and word not in spoken
 
 
-cdef dict _left_over(known, calls, list texts, list figures, set used):
+cdef int _left_over(dict found, known, calls, list texts, list figures, set used) except -1:
     cdef dict offered = known.offer.functions
     cdef frozenset stems = known.stems
     cdef str values = "\n".join(texts), name
@@ -145,15 +153,14 @@ cdef dict _left_over(known, calls, list texts, list figures, set used):
     if known.quotes:
         for name in {quoted.casefold() for quoted in known.quotes}:
             unquoted += name not in values
-    return {
-        "left_words": float(left),
-        "left_share": left / <double>max(len(stems), 1),
-        "left_undescribed": float(undescribed),
-        "left_numbers": float(missing),
-        "left_names": float(unsaid),
-        "left_quotes": float(unquoted),
-        "used_words": float(shared),
-    }
+    found["left_words"] = float(left)
+    found["left_share"] = left / <double>max(len(stems), 1)
+    found["left_undescribed"] = float(undescribed)
+    found["left_numbers"] = float(missing)
+    found["left_names"] = float(unsaid)
+    found["left_quotes"] = float(unquoted)
+    found["used_words"] = float(shared)
+    return 0
 
 
 cdef bint _in_any(word, list several) except -1:
@@ -199,7 +206,7 @@ cdef int _formats(dict found, known, calls) except -1:
                 alike += rest().shape(value) in parameter.shapes
             if not parameter.required:
                 invented += _invented(value, known)
-    found["formats_alike"] = alike / <double>pairs if pairs else NAN
+    found["formats_alike"] = alike / <double>pairs if pairs else nan
     found["formats_unlike"] = float(pairs - alike)
     found["optional_invented"] = float(invented)
     return 0

@@ -1,25 +1,64 @@
 """Words and numbers of a text, character by character in place of a regular expression; see `router/calibration/words.py` and `asked.py`."""
 
+from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_READ, PyUnicode_Substring
 from libc.math cimport log1p
 
 cdef unsigned char[128] KNOWN
 for _code in range(128):
     KNOWN[_code] = chr(_code).isalnum()
-cdef frozenset STOP = None
+cdef object said_words = None, said_asked = None
+
+
+cdef object of_words():
+    """The plain module of the words, which imports this one."""
+    global said_words
+    if said_words is None:
+        from router.calibration import words
+
+        said_words = words
+    return said_words
+
+
+cdef object of_asked():
+    """The plain module of what is asked, which imports this one."""
+    global said_asked
+    if said_asked is None:
+        from router.calibration import asked
+
+        said_asked = asked
+    return said_asked
 
 
 cdef frozenset stop_words():
-    global STOP
-    if STOP is None:
-        from router.calibration.words import STOP as known  # it imports this module
-
-        STOP = known
-    return STOP
+    return of_words().STOP
 
 
-cdef bint alnum(Py_UCS4 sign) except -1:
+cdef struct Signs:
+    int kind
+    void* data
+    Py_ssize_t size
+
+
+cdef inline Signs signs_of(str text) noexcept:
+    """The text's characters where they lie, for as long as the text is held: asking the text for each takes longer than all else."""
+    return Signs(PyUnicode_KIND(text), PyUnicode_DATA(text), len(text))
+
+
+cdef inline Py_UCS4 sign_at(Signs* signs, Py_ssize_t at) noexcept:
+    return PyUnicode_READ(signs.kind, signs.data, at)
+
+
+cdef inline bint alnum(Py_UCS4 sign) noexcept:
     """What a word is made of: a letter or a digit of any script."""
     return KNOWN[sign] if sign < 128 else sign.isalnum()
+
+
+cdef inline bint in_word(Py_UCS4 sign) noexcept:
+    return alnum(sign) or sign == u"_"
+
+
+cdef inline bint decimal(Py_UCS4 sign) noexcept:
+    return u"0" <= sign <= u"9" if sign < 128 else sign.isdecimal()
 
 
 def spoken(str text):
@@ -27,22 +66,26 @@ def spoken(str text):
 
 
 cdef list spoken_words(str text):
+    cdef Signs signs = signs_of(text)
+    cdef Py_UCS4 sign
     cdef list found = []
-    cdef Py_ssize_t at = 0, start, size = len(text)
-    while at < size:
-        if not alnum(text[at]):
+    cdef Py_ssize_t at = 0, start
+    while at < signs.size:
+        if not alnum(sign_at(&signs, at)):
             at += 1
             continue
         start = at
-        at = _past_word(text, at, size)
-        if at + 1 < size and (text[at] == u"'" or text[at] == u"\u2019") and alnum(text[at + 1]):
-            at = _past_word(text, at + 1, size)
-        found.append(text[start:at])
+        at = _past_word(&signs, at)
+        if at + 1 < signs.size:
+            sign = sign_at(&signs, at)
+            if (sign == u"'" or sign == u"\u2019") and alnum(sign_at(&signs, at + 1)):
+                at = _past_word(&signs, at + 1)
+        found.append(PyUnicode_Substring(text, start, at))
     return found
 
 
-cdef Py_ssize_t _past_word(str text, Py_ssize_t at, Py_ssize_t size) except -1:
-    while at < size and alnum(text[at]):
+cdef inline Py_ssize_t _past_word(Signs* signs, Py_ssize_t at) noexcept:
+    while at < signs.size and alnum(sign_at(signs, at)):
         at += 1
     return at
 
@@ -52,26 +95,27 @@ def digits(str text):
 
 
 cdef list written_numbers(str text):
+    cdef Signs signs = signs_of(text)
+    cdef Py_UCS4 sign
     cdef list found = []
-    cdef Py_ssize_t at = 0, start, size = len(text)
-    while at < size:
-        if not _decimal(text[at]):
+    cdef Py_ssize_t at = 0, start
+    while at < signs.size:
+        if not decimal(sign_at(&signs, at)):
             at += 1
             continue
         start = at
-        at = _past_digits(text, at, size)
-        while at + 1 < size and (text[at] == u"." or text[at] == u",") and _decimal(text[at + 1]):
-            at = _past_digits(text, at + 1, size)
-        found.append(text[start:at])
+        at = _past_digits(&signs, at)
+        while at + 1 < signs.size:
+            sign = sign_at(&signs, at)
+            if not (sign == u"." or sign == u",") or not decimal(sign_at(&signs, at + 1)):
+                break
+            at = _past_digits(&signs, at + 1)
+        found.append(PyUnicode_Substring(text, start, at))
     return found
 
 
-cdef bint _decimal(Py_UCS4 sign) except -1:
-    return u"0" <= sign <= u"9" if sign < 128 else sign.isdecimal()
-
-
-cdef Py_ssize_t _past_digits(str text, Py_ssize_t at, Py_ssize_t size) except -1:
-    while at < size and _decimal(text[at]):
+cdef inline Py_ssize_t _past_digits(Signs* signs, Py_ssize_t at) noexcept:
+    while at < signs.size and decimal(sign_at(signs, at)):
         at += 1
     return at
 
@@ -89,49 +133,57 @@ cdef list told(found):
 
 def names(str text):
     """Lower-cased; capital letters stand first, behind a blank that ends no sentence."""
+    cdef Signs signs = signs_of(text)
     cdef list found = []
-    cdef Py_ssize_t at = 2, start, size = len(text)
+    cdef Py_ssize_t at = 2, start
     cdef Py_UCS4 sign
-    while at + 1 < size:
-        sign = text[at - 2]
-        if not (u"A" <= text[at] <= u"Z" and text[at - 1] == u" " and (u"a" <= sign <= u"z" or u"0" <= sign <= u"9" or sign == u",")):
+    while at + 1 < signs.size:
+        if not u"A" <= sign_at(&signs, at) <= u"Z" or sign_at(&signs, at - 1) != u" ":
+            at += 1
+            continue
+        sign = sign_at(&signs, at - 2)
+        if not (u"a" <= sign <= u"z" or u"0" <= sign <= u"9" or sign == u","):
             at += 1
             continue
         start = at
         at += 1
-        while at < size and (alnum(text[at]) or text[at] in u"_'\u2019-"):
+        while at < signs.size and _in_name(sign_at(&signs, at)):
             at += 1
         if at > start + 1:
-            found.append(text[start:at].casefold())
+            found.append(PyUnicode_Substring(text, start, at).casefold())
     return found
 
 
+cdef inline bint _in_name(Py_UCS4 sign) noexcept:
+    return in_word(sign) or sign == u"'" or sign == u"\u2019" or sign == u"-"
+
+
 def text_features(str original, said, conjunctions, quoted):
-    cdef str last = said.text
+    cdef Signs last = signs_of(said.text), first = signs_of(original)
     cdef list words = said.words
     cdef str word
     cdef Py_UCS4 sign
-    cdef Py_ssize_t at, length = len(last), letters = 0, figures = 0, capitals = 0
+    cdef Py_ssize_t at, letters = 0, figures = 0, capitals = 0
     cdef Py_ssize_t commas = 0, sentences = 0, questions = 0, lines = 0, symbols = 0
-    cdef double count = max(len(words), 1), size = max(length, 1)
-    for at in range(length):
-        sign = last[at]
+    cdef double count = max(len(words), 1), size = max(last.size, 1)
+    for at in range(last.size):
+        sign = sign_at(&last, at)
         if alnum(sign):
             continue
         commas += sign == u","
         questions += sign == u"?"
         lines += sign == u"\n"
         if sign == u"." or sign == u"!" or sign == u"?":
-            sentences += at + 1 == length or last[at + 1].isspace()
+            sentences += at + 1 == last.size or sign_at(&last, at + 1).isspace()
         symbols += sign != u"_" and not sign.isspace()
-    for sign in original:
-        capitals += u"A" <= sign <= u"Z"
+    for at in range(first.size):
+        capitals += u"A" <= sign_at(&first, at) <= u"Z"
     for word in words:
         letters += len(word)
     for word in said.digits:
         figures += len(word) - word.count(".") - word.count(",")
     return {
-        "chars": log1p(length),
+        "chars": log1p(last.size),
         "words": log1p(len(words)),
         "word_length": letters / count,
         "content": len(said.stems) / count,
@@ -167,23 +219,135 @@ cdef Py_ssize_t _shared(frozenset one, frozenset other) except -1:
 
 def times(cue, str text):
     """At each start of a word the first phrase that fits and ends a word."""
+    cdef Signs signs = signs_of(text)
     cdef tuple phrases = cue.phrases
     cdef str firsts = cue.firsts, phrase
-    cdef Py_ssize_t at = 0, size = len(text), found = 0
-    while at < size:
-        if not alnum(text[at]) and text[at] != u"_":
+    cdef Py_UCS4 sign
+    cdef Py_ssize_t at = 0, found = 0
+    while at < signs.size:
+        sign = sign_at(&signs, at)
+        if not in_word(sign):
             at += 1
             continue
-        if text[at] in firsts:
+        if sign in firsts:
             for phrase in phrases:
-                if phrase[0] == text[at] and text.startswith(phrase, at) and _ends(text, at + len(phrase), size):
+                if phrase[0] == sign and text.startswith(phrase, at) and _ends(&signs, at + len(phrase)):
                     found += 1
                     at += len(phrase)
                     break
-        while at < size and (alnum(text[at]) or text[at] == u"_"):
+        while at < signs.size and in_word(sign_at(&signs, at)):
             at += 1
     return found
 
 
-cdef bint _ends(str text, Py_ssize_t at, Py_ssize_t size) except -1:
-    return at == size or not (alnum(text[at]) or text[at] == u"_")
+cdef inline bint _ends(Signs* signs, Py_ssize_t at) noexcept:
+    return at == signs.size or not in_word(sign_at(signs, at))
+
+
+cdef Py_ssize_t _count(cue, str text, frozenset found, bint hidden) except -1:
+    """As `Cue.count`, where it is known whether an apostrophe may hide a word."""
+    cdef Py_ssize_t said = 0
+    cdef bint any = hidden
+    if not any:
+        for word in <frozenset>cue.signs:
+            if word in found:
+                any = True
+                break
+    if any:
+        said = times(cue, text)
+    return said + text.count(cue.mark) if cue.mark else said
+
+
+cdef inline bint _hides(str text) except -1:
+    return u"'" in text or u"\u2019" in text
+
+
+def apart(str text):
+    words = of_words()
+    cdef str lowered = text.casefold()
+    cdef list found = spoken_words(lowered), figures = written_numbers(lowered)
+    cdef frozenset distinct = frozenset(found), written = frozenset([words.number(figure) for figure in figures])
+    cdef dict numerals = words.NUMERALS
+    cdef list spelled = [numerals[word] for word in distinct if word in numerals]
+    return lowered, found, distinct, stems(distinct), figures, written, written.union(spelled) if spelled else written
+
+
+def taken_apart(tuple turns, contract):
+    words, plain = of_words(), of_asked()
+    cdef str original = "", text
+    for role, text in reversed(turns):
+        if role == "user":
+            original = text
+            break
+    cdef list every = [plain.said(text) for _, text in turns]
+    said = plain.said(original)
+    cdef bint more = len(turns) > 1 or not original
+    cdef frozenset own = said.stems, stems = own, numbers = said.numbers, distinct = said.distinct
+    cdef str last = said.text
+    cdef bint hidden = _hides(last)
+    cdef Py_ssize_t conjunctions = _count(words.CONJUNCTION, last, distinct, hidden)
+    if more:
+        stems = own.union(*[other.stems for other in every])
+        numbers = numbers.union(*[other.numbers for other in every])
+    cdef list quoted = words.quotes(original)
+    offered = plain.offer(contract)
+    cdef dict features = text_features(original, said, conjunctions, len(quoted))
+    features["corrections"] = float(_count(words.CORRECTION, last, distinct, hidden))
+    features["negations"] = float(_count(words.NEGATION, last, distinct, hidden))
+    features["relative"] = float(_count(words.RELATIVE, last, distinct, hidden))
+    described, named = overlaps(own, offered.functions)
+    return (
+        last,
+        "\n".join([other.text for other in every]),
+        said.words,
+        own,
+        stems,
+        said.written,
+        said.numbers,
+        numbers,
+        conjunctions,
+        quoted,
+        frozenset(names(original)),
+        offered,
+        described,
+        named,
+        features,
+    )
+
+
+cdef int of_request(dict found, request, known) except -1:
+    """Features of the request, into those that were found already."""
+    cdef Py_ssize_t characters = 0
+    cdef double best = 0.0, second = 0.0, value, name_best = 0.0
+    cdef dict overlapping = known.overlaps
+    contract, offer = request.contract, known.offer
+    found.update(known.features)
+    for message in request.messages:
+        characters += len(<str>message.text)
+    for one in overlapping.values():
+        value = one
+        if value > best:
+            best, second = value, best
+        elif value > second:
+            second = value
+    for one in (<dict>known.named).values():
+        name_best = max(name_best, <double>one)
+    found["turns"] = float(len(request.messages))
+    found["all_chars"] = log1p(characters)
+    found["tools"] = float(len(offer.functions))
+    found["parameters"] = log1p(offer.total)
+    found["required"] = log1p(offer.required)
+    found["enums"] = float(offer.enums)
+    found["schema_depth"] = float(offer.depth)
+    found["overlap_best"] = best
+    found["name_best"] = name_best
+    found["overlap_gap"] = best - second if len(overlapping) > 1 else 0.0
+    found["kind"] = float(of_asked().KINDS.index(contract.kind))
+    found["must_call"] = float(contract.tool_choice.mode in ("required", "named"))
+    return 0
+
+
+def request_features(request, known=None):
+    cdef dict found = {}
+    of_request(found, request, of_asked().asked(request) if known is None else known)
+    return found

@@ -93,8 +93,40 @@ def test_words_and_numbers_of_a_text(text: str) -> None:
 @HERE
 @given(TEXTS)
 def test_features_of_a_text(text: str) -> None:
-    said = asked._said(text)
+    said = asked.said(text)
     assert same(asked.text_features(text, said, 1, 2), PLAIN["texts.text_features"](text, said, 1, 2))
+
+
+TURNS = st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), TEXTS), max_size=3).map(tuple)
+
+
+@HERE
+@given(TURNS, st.sampled_from(list(drafts())))
+def test_a_request_taken_apart(turns: asked.Turns, draft: Draft) -> None:
+    for _, text in turns:
+        assert asked.apart(text) == PLAIN["texts.apart"](text)
+    contract = draft.request.contract
+    assert same(asked.taken_apart(turns, contract), PLAIN["texts.taken_apart"](turns, contract))
+
+
+@HERE
+@given(st.sampled_from(list(drafts())), TEXTS)
+def test_features_of_a_request(draft: Draft, text: str) -> None:
+    request = replace(draft.request, messages=(*draft.request.messages, Message("user", (Part("text", text),))))
+    known = asked.asked(request)
+    assert same(asked.request_features(request, known), PLAIN["texts.request_features"](request, known))
+    assert same(asked.request_features(request), PLAIN["texts.request_features"](request))
+
+
+@HERE
+@given(st.sampled_from(list(drafts())), TEXTS, TOKENS)
+def test_all_features_of_a_draft(draft: Draft, text: str, tokens: tuple[Token, ...]) -> None:
+    for answer in (draft.choice.text, text):
+        draft = replace(draft, choice=replace(draft.choice, text=answer, tokens=tokens))
+        known, reading = asked.asked(draft.request), read(draft.request.contract, draft.choice)
+        for function in (answered.gathered, answered.answer_features):
+            assert same(outcome(function, draft, known, reading), outcome(PLAIN[f"answered.{function.__name__}"], draft, known, reading))
+        assert same(answered.answer_features(draft), PLAIN["answered.answer_features"](draft))
 
 
 CUES = (words.CONJUNCTION, words.CORRECTION, words.NEGATION, words.RELATIVE)

@@ -1,0 +1,1 @@
+cdef int of_grounding(dict found, known, calls) except -1
