@@ -1,7 +1,7 @@
 """The composition root: settings become engines, routes, observers and the application."""
 
-from server.build.calibrated import notices
+from server.build.calibrated import Calibrations, notices
 from server.build.gateway import Gateway, gateway
 from server.build.refitting import plans
 
-__all__ = ["Gateway", "gateway", "notices", "plans"]
+__all__ = ["Calibrations", "Gateway", "gateway", "notices", "plans"]

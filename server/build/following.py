@@ -69,7 +69,7 @@ def audit_rate(route: RouteSettings) -> float:
 
 def watched_route(name: str, route: RouteSettings, around: Surroundings, newer: Artifact | None = None) -> Watched:
     """What is promised of the route and watched; `newer` stands in place of its configured calibration."""
-    configured, options = calibrated(name, route, around.folder)
+    configured, options = calibrated(name, route, around.calibrations)
     artifact = newer or configured
     signal = artifact.stored.signals.get(str(options.get("score", LEARNED))) if artifact else None
     source: Source = "audit" if audit_rate(route) or route.mode == "shadow" else "feedback"

@@ -16,7 +16,7 @@ from server.admitting import Admitting, admitting
 from server.api.parts import Parts
 from server.api.wire import PASSED
 from server.app import create_app, internal
-from server.build.calibrated import limits_of, notices
+from server.build.calibrated import Calibrations, limits_of, notices
 from server.build.following import built_recording
 from server.build.parts import built_parts, each_of
 from server.build.refitting import Installed, built_recalibrator
@@ -91,9 +91,9 @@ def gateway(
     followed = built_recording(settings, around, metrics, _saying(written, "outcomes"), cascades)
     door = admitting(settings, folder, metrics.beside, _saying(written, "access"))
     spans, page = traces(settings), _page(settings, yardsticks) if settings.dashboard else None
-    notes, shown = _announced(settings, folder, written), metrics.promises.thresholds
+    notes, shown = _announced(settings, around.calibrations, written), metrics.promises.thresholds
     for name, route in settings.routes.items():
-        shown(name, limits_of(name, route, folder))
+        shown(name, limits_of(name, route, around.calibrations))
 
     followers = [Logs(written, time.time, request_id, settings.log.content), followed, spans, page, door.ledger if door else None]
     observe = each_of(metrics.observe, *(follower.observe for follower in followers if follower is not None))
@@ -144,9 +144,9 @@ def _saying(written: Callable[[str], object], event: str) -> Callable[[str], obj
     return lambda sentence: written(json.dumps({"event": event, "message": sentence}))
 
 
-def _announced(settings: Settings, folder: Path, written: Callable[[str], object]) -> dict[str, tuple[str, ...]]:
+def _announced(settings: Settings, known: Calibrations, written: Callable[[str], object]) -> dict[str, tuple[str, ...]]:
     """The notices, logged at start."""
-    found = notices(settings, folder)
+    found = notices(settings, known)
     for route, sentences in found.items():
         for sentence in sentences:
             written(json.dumps({"event": "calibration", "route": route, "message": sentence}))

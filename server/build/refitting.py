@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from pathlib import Path
 
 from router.calibration.artifact import LEARNED, Artifact
 from router.calibration.options import Options
 from router.errors import ConfigError
 from router.evaluation.drafts import Tiers
 from server.api.parts import Parts
-from server.build.calibrated import calibrated, limits_of, stricter_of
+from server.build.calibrated import Calibrations, calibrated, limits_of, stricter_of
 from server.build.following import watched_route
 from server.build.routes import built_route, price_of
 from server.build.running import Surroundings
@@ -19,14 +18,14 @@ from server.recalibrating import Plan, Recalibrator, Scheduled
 from server.recording import Recording
 
 
-def plans(name: str, route: RouteSettings, folder: Path) -> list[Plan]:
+def plans(name: str, route: RouteSettings, known: Calibrations) -> list[Plan]:
     """How the route would be fitted again, for its own target and for every stricter one; none where it has no calibration."""
-    found, given = calibrated(name, route, folder)
+    found, given = calibrated(name, route, known)
     if found is None:
         return []
     score, aim = str(given.get("score", LEARNED)), route.target
     own = _plan(name, route, found, score, aim)
-    stricter = [(label, stricter_of(name, label, target, folder), target) for label, target in route.stricter]
+    stricter = [(label, stricter_of(name, label, target, known), target) for label, target in route.stricter]
     others = [
         replace(_plan(name, route, artifact, score, Target(max_error=each.max_error, confidence=each.confidence)), target=label)
         for label, artifact, each in stricter
@@ -76,7 +75,7 @@ class Installed:
             return
         self.followed.watcher.follow(name, watched_route(name, given, self.around, artifact))
         self.told[name] = artifact.notices(plan.score)
-        self.shown(name, limits_of(name, given, self.around.folder, artifact))
+        self.shown(name, limits_of(name, given, self.around.calibrations, artifact))
 
 
 def built_recalibrator(settings: Settings, around: Surroundings, installed: Installed) -> Recalibrator | None:
@@ -90,7 +89,7 @@ def built_recalibrator(settings: Settings, around: Surroundings, installed: Inst
         made.name: Scheduled(made, None if route.recalibrate.hours is None else 3600 * route.recalibrate.hours)
         for name, route in settings.routes.items()
         if len(route.tiers) > 1
-        for made in plans(name, route, around.folder)
+        for made in plans(name, route, around.calibrations)
     }
     for made in routes.values():
         if made.every is not None and find_spec("sklearn") is None:

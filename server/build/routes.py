@@ -16,7 +16,7 @@ from router.route import Route
 from router.schemafirst import Taught
 from router.types import Price, SchemaFirst, Tier
 from router.verifiers.contract import ContractVerifier
-from server.build.calibrated import artifact_of, hold_to_target, stricter_of
+from server.build.calibrated import hold_to_target, stricter_of
 from server.build.running import Surroundings
 from server.config import HourPrice, RouteSettings, StricterTarget, Target, TierSettings, refuse
 
@@ -28,7 +28,7 @@ def built_route(
 ) -> Route:
     """The route; `newer` stand in place of the configured calibrations: of the stricter targets by name, of its own under `None`."""
     key = f"routes.{name}"
-    artifacts = [artifact_of(f"{key}.verifiers.{index}", given.options, around.folder) for index, given in enumerate(route.verifiers)]
+    artifacts = [around.calibrations.of(f"{key}.verifiers.{index}", given.options) for index, given in enumerate(route.verifiers)]
     first = next(filter(None, artifacts), None)
     artifacts = [newer.get(None, artifact) if artifact is not None and _same(artifact, first) else artifact for artifact in artifacts]
     for artifact in filter(None, artifacts):
@@ -74,7 +74,7 @@ def _judges(
 def _strict(name: str, label: str, given: StricterTarget, around: Surroundings, newer: Artifact | None) -> Artifact:
     """The configured calibration of a stricter target, or what was fitted in its place, which must keep the same promise."""
     if newer is None:
-        return stricter_of(name, label, given, around.folder)
+        return stricter_of(name, label, given, around.calibrations)
     hold_to_target(f"routes.{name}.targets.{label}", Target(max_error=given.max_error, confidence=given.confidence), newer)
     return newer
 

@@ -10,6 +10,7 @@ from router.functions import Registry
 from router.functions import load as load_registry
 from router.ports import Embedder, Engine
 from server.api.wire import PASSED
+from server.build.calibrated import Calibrations
 from server.config import AdapterEngine, EmbeddedEngine, EngineSettings, OpenAIEngine, ScriptedEngine, Settings, VLLMEngine
 from server.engines import openai, scripted
 from server.engines.openai.flavours import FLAVOURS
@@ -80,6 +81,7 @@ class Surroundings:
     services: ProcessServices
     registry: Registry | None
     folder: Path
+    calibrations: Calibrations
     language: Callable[[str], str | None] = field(default=lambda text: None)
 
 
@@ -95,4 +97,4 @@ def surroundings(settings: Settings, running: Mapping[str, Running], folder: Pat
         for index, tier in enumerate(route.tiers)
         for language in sorted(tier.languages or ())
     ]
-    return Surroundings(running, services, registry, folder, *([identifier(named)] if named else []))
+    return Surroundings(running, services, registry, folder, Calibrations(folder), *([identifier(named)] if named else []))

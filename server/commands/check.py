@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Build everything that serving would, short of listening; raises ConfigError."""
     settings = load(options.config)
     from router.compiled import built
-    from server.build import gateway, notices
+    from server.build import Calibrations, gateway, notices
     from server.config.doubtful import doubts
     from server.observers.metrics import MULTIPROCESS
     from server.serving import encryption
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
             os.environ[MULTIPROCESS] = counts
         gateway(settings, folder, write=lambda line: None)
     encryption(settings.listen.tls, folder)
-    for name, sentences in notices(settings, folder).items():
+    for name, sentences in notices(settings, Calibrations(folder)).items():
         for sentence in sentences:
             print(f"warning: route {name}: {sentence}", file=sys.stderr)
     for sentence in doubts(settings, folder):

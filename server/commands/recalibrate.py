@@ -35,7 +35,7 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fit each route; raises ConfigError where the configuration or the labels do not allow it."""
-    from server.build import plans
+    from server.build import Calibrations, plans
     from server.observers.outcomes.address import engine
     from server.observers.outcomes.database import Database
     from server.observers.outcomes.ports import StoreLost
@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"{options.config}: outcomes: no store is configured", param="outcomes")
     if options.route is not None and options.route not in settings.routes:
         raise ConfigError(f"{options.config}: there is no route {options.route!r}", param="routes")
-    found = [each for name, route in settings.routes.items() if options.route in (None, name) for each in plans(name, route, folder)]
+    known = Calibrations(folder)
+    found = [each for name, route in settings.routes.items() if options.route in (None, name) for each in plans(name, route, known)]
     if options.target is not None and not any(each.target == options.target for each in found):
         raise ConfigError(f"{options.config}: no such route has a target {options.target!r}", param="targets")
     chosen = [_changed(each, options) for each in found if _meant(each, options)]

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from router.calibration.artifact import Artifact
+from router.calibration.stored import dump
 from router.errors import ConfigError
 from router.types import Decision
 from server.__main__ import main
@@ -127,8 +128,6 @@ def test_a_worker_follows_what_stands_in_the_store_and_watches_it_afresh(folder:
     assert main(["recalibrate", "--config", str(folder / "g.yaml"), "--least", "100", "--days", "60"]) == 0
     stored = Artifact.load(folder / "old.json").stored
     newer = replace(stored, certificate=replace(stored.certificate, fingerprint="sha256:newer", warnings=("fitted on a Monday",)))
-    from router.calibration.stored import dump
-
     recalibrator.store.adopt(Refitted("auto", stored.certificate.fingerprint, "sha256:newer", 1.0, dump(newer)))
     recalibrator.poll()
     after = made.parts.cascades["auto"].route
@@ -136,6 +135,20 @@ def test_a_worker_follows_what_stands_in_the_store_and_watches_it_afresh(folder:
     assert after.verifiers[-1].inner.calibration is after.difficulty  # type: ignore[attr-defined]
     assert "fitted on a Monday" in made.parts.watch()["auto"]
     assert any("fitted again is in use" in line for line in lines)
+    recalibrator.store.close()
+
+
+@pytest.mark.parametrize("text", [None, "{", "{}"])
+def test_what_happens_to_the_artifact_on_the_disk_meanwhile_keeps_no_worker_from_following(folder: Path, text: str | None) -> None:
+    stored = Artifact.load(folder / "old.json").stored
+    made = gateway(checked(configured(folder)), folder, write=lambda line: None)
+    (folder / "old.json").unlink() if text is None else (folder / "old.json").write_text(text)
+    newer = replace(stored, certificate=replace(stored.certificate, fingerprint="sha256:newer"))
+    before, recalibrator = made.parts.cascades["auto"].route.difficulty, made.recalibrator
+    assert recalibrator is not None
+    recalibrator.store.adopt(Refitted("auto", stored.certificate.fingerprint, "sha256:newer", 1.0, dump(newer)))
+    recalibrator.poll()
+    assert made.parts.cascades["auto"].route.difficulty is not before
     recalibrator.store.close()
 
 
