@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from typing import cast
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
@@ -42,7 +43,7 @@ def create_app(
         for engine in parts.engines.values():
             await engine.close()
 
-    app = FastAPI(
+    app = Application(
         title="Smallfirst",
         version=_version(),
         lifespan=lifespan,
@@ -70,7 +71,7 @@ def _named(route: APIRoute) -> str:
 
 def internal(parts: Parts) -> FastAPI:
     """What is for operators, for an address of its own that asks for no key."""
-    app = FastAPI(title="Smallfirst, for operators", openapi_url=None, redirect_slashes=False, telemetry=UNTOLD)
+    app = Application(title="Smallfirst, for operators", openapi_url=None, redirect_slashes=False, telemetry=UNTOLD)
     app.state.parts = replace(parts, keys=None)
     app.include_router(health.router)
     _operate(app, parts)
@@ -107,6 +108,15 @@ def _told(app: FastAPI, parts: Parts, within: Callable[[ASGIApp], ASGIApp]) -> F
     return app
 
 
+class Application(FastAPI):
+    """The framework's, entered by its outermost layer: it has no telemetry of its own and lies under no other path."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve."""
+        scope["app"] = self
+        await cast("ASGIApp", self.middleware_stack)(scope, receive, send)
+
+
 class RequestIds:
     """Every answer bears the client's own request id, or a new one; the answer to a bug, which is raised on to be logged, does too."""
 
@@ -119,17 +129,18 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         headers = dict(reversed(scope["headers"]))  # of several of one name the first counts
-        request_id = accepted_id(headers.get(ID_HEADER, b"").decode("latin-1")) or self._new_id()
+        given = headers.get(ID_HEADER)
+        request_id = (given and accepted_id(given.decode("latin-1"))) or self._new_id()
         tracing.enter(request_id, headers)
         scope.setdefault("state", {})[HEADERS] = headers
         begun = False
 
-        async def named(message: Message) -> None:
+        def named(message: Message) -> Awaitable[None]:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
                 message["headers"] = [*message["headers"], (ID_HEADER, request_id.encode())]
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive, named)

@@ -25,17 +25,18 @@ class Lane:
     def __init__(self, app: ASGIApp, handlers: Mapping[str, Endpoint]) -> None:
         self._app, self._handlers = app, handlers
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer, or pass it on."""
         handler = self._handlers.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if handler is None:
-            await self._app(scope, receive, send)
-            return
-        request = Request(scope, receive, send)
-        try:
-            response = await handler(request)
-        except SmallfirstError as error:
-            response = errors.response(error)
-        except HTTPException as error:
-            response = errors.http_response(error, request)
-        await response(scope, receive, send)
+        return self._app(scope, receive, send) if handler is None else _answer(handler, scope, receive, send)
+
+
+async def _answer(handler: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+    request = Request(scope, receive, send)
+    try:
+        response = await handler(request)
+    except SmallfirstError as error:
+        response = errors.response(error)
+    except HTTPException as error:
+        response = errors.http_response(error, request)
+    await response(scope, receive, send)

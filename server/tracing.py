@@ -9,30 +9,32 @@ Headers = Mapping[bytes, bytes]
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
-_current: ContextVar[str] = ContextVar("request_id", default="")
-_headers: ContextVar[Headers] = ContextVar("headers", default=MappingProxyType({}))
+_current: ContextVar[tuple[str, Headers]] = ContextVar("exchange", default=("", MappingProxyType({})))
 
 
 def request_id() -> str:
     """The id that the answer bears; "" outside of an exchange."""
-    return _current.get()
+    return _current.get()[0]
 
 
 def traceparent() -> str:
     """The client's header of that name (W3C Trace Context); "" where it sent none."""
-    return _headers.get().get(b"traceparent", b"").decode("latin-1")
+    return _header(b"traceparent")
 
 
 def onward() -> dict[str, str]:
     """The headers that let whoever is asked next go on with the client's trace; none where it sent no valid one."""
     if not (given := traceparent()) or not _TRACEPARENT.fullmatch(given):
         return {}
-    state = _headers.get().get(b"tracestate", b"").decode("latin-1")
+    state = _header(b"tracestate")
     kept = {"tracestate": state} if state and state.isascii() and state.isprintable() else {}
     return {"traceparent": given, **kept}
 
 
 def enter(found: str, headers: Headers) -> None:
     """This task and those it starts belong to that exchange."""
-    _current.set(found)
-    _headers.set(headers)
+    _current.set((found, headers))
+
+
+def _header(name: bytes) -> str:
+    return _current.get()[1].get(name, b"").decode("latin-1")

@@ -1,6 +1,6 @@
 """The door: who has no valid key gets no further, whatever the path; what only administrators may see needs a key of theirs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,18 +23,15 @@ class Door:
     def __init__(self, app: ASGIApp, keys: Callable[[], Keyring], wall: Callable[[], float], refused: Callable[[str, str], None]) -> None:
         self._app, self._keys, self._wall, self._refused = app, keys, wall, refused
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Let in or answer for the application."""
-        if scope["type"] != "http" or scope["path"] in OPEN:
-            await self._app(scope, receive, send)
-            return
-        try:
-            scope["state"]["key"] = self._let_in(scope)
-        except AccessDenied as refusal:
-            self._refused(refusal.code, address(scope))
-            await errors.response(refusal)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] not in OPEN:
+            try:
+                scope["state"]["key"] = self._let_in(scope)
+            except AccessDenied as refusal:
+                self._refused(refusal.code, address(scope))
+                return errors.response(refusal)(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _let_in(self, scope: Scope) -> Key:
         key = self._keys().find(bearer(scope["state"][HEADERS]), self._wall())

@@ -6,7 +6,7 @@ for must be this machine's, so that no foreign name can be made to lead here (DN
 origins of other schemes, or none.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,14 +25,13 @@ class Origins:
     def __init__(self, app: ASGIApp, allowed: Collection[str], private: bool, refused: Callable[[str, str], None]) -> None:
         self._app, self._allowed, self._private, self._refused = app, allowed, private, refused
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Let in or answer for the application."""
         refusal = self._objection(scope) if scope["type"] == "http" else None
         if refusal is None:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         self._refused(refusal.code, address(scope))
-        await errors.response(refusal)(scope, receive, send)
+        return errors.response(refusal)(scope, receive, send)
 
     def _objection(self, scope: Scope) -> AccessDenied | None:
         headers = scope["state"][HEADERS]
