@@ -50,6 +50,7 @@ class Phase(Enum):
     DONE = auto()
 
 
+NO_HTTP = "Invalid HTTP request received."
 GRACE = 1.0
 """Seconds beyond the body's own limit, within which the application answers; and those to ask once more when the server leaves."""
 
@@ -182,7 +183,8 @@ class Bounded(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as offer:
             return self._declined() + data[offer.args[0] :] if self._should_upgrade() else b""
         except httptools.HttpParserError:  # told in the shape of every other error, and never within an answer
-            self._refuse(InvalidRequest("Invalid HTTP request received."))
+            self.logger.warning(NO_HTTP)
+            self._refuse(InvalidRequest(NO_HTTP))
         return b""
 
     def _should_upgrade(self) -> bool:
