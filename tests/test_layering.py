@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROUTER_MAY = {"numpy", "pydantic", "pydantic_core", "outlines", "llguidance", "jsonschema_rs", "cel", "router"}
+ROUTER_MAY = {"numpy", "pydantic", "pydantic_core", "outlines", "llguidance", "jsonschema_rs", "msgspec", "cel", "router"}
 
 LEVELS = [
     {"types", "errors", "compiled"},
