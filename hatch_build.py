@@ -10,7 +10,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FOLDER, FLAGS = Path("router/compiled"), ["-O2", "-g0"]
+FOLDER, FLAGS = Path("router/compiled"), ["-O2", "-g0", "-ffp-contract=off"]
+"""No multiplication and addition in one: they would round otherwise than Python does."""
 
 
 class Compiled(BuildHookInterface[Any]):

@@ -2,14 +2,18 @@
 
 import math
 from array import array
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import mul
+from typing import Any
 from zlib import crc32
 
+import numpy as np
 from pydantic import ConfigDict, with_config
 
-from router.compiled import compiled
+from router.compiled import built
+
+_COMPILED = built("heads")
 
 HEAD_FEATURES, ANSWERED = ("head_small", "head_large"), "head_answered"
 CROSSED = "="
@@ -36,7 +40,7 @@ class Head:
             total += weight * (min(max((value - mean) / scale, -5.0), 5.0) if math.isfinite(value) else 0.0)
         if self.hashed and grams:
             used = buckets(grams, len(self.hashed))
-            total += sum(self.hashed[bucket] for bucket in used) / math.sqrt(len(used))
+            total += math.fsum(self.hashed[bucket] for bucket in used) / math.sqrt(len(used))
         return total
 
 
@@ -53,7 +57,7 @@ class _Compiled:
     def of(self, sized: Sequence[float], used: Iterable[int], count: int) -> float:
         """Log-odds from the sized features and the buckets of the words."""
         total = self.bias + math.fsum(map(mul, sized, self.weights))
-        return total + sum(map(self.hashed.__getitem__, used)) / math.sqrt(count) if count else total
+        return total + math.fsum(map(self.hashed.__getitem__, used)) / math.sqrt(count) if count else total
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,12 @@ class HeadSet:
 
     _scales: tuple[tuple[tuple[str, float, float], ...], ...]
     _heads: tuple[_Compiled, ...]
+    _quick: Any = field(default=None, compare=False, repr=False)
+    """The same numbers as compiled code sees them, where there is any."""
+
+    def __post_init__(self) -> None:
+        if _COMPILED is not None and self._heads:
+            object.__setattr__(self, "_quick", _COMPILED.Heads(*self._tables(), ANSWERED, CROSSED))
 
     @classmethod
     def of(cls, pair: tuple[Head, Head | None] | None, answered: Head | None) -> "HeadSet":
@@ -91,24 +101,44 @@ class HeadSet:
     def __bool__(self) -> bool:
         return bool(self._heads)
 
+    def _tables(self) -> Iterator[Any]:
+        """Names of the features, their means and inverse scales by scale; by head name, scale, weights, bias and weights of buckets."""
+        yield tuple(name for name, _, _ in self._scales[0])
+        yield np.array([[mean for _, mean, _ in scale] for scale in self._scales], dtype=np.float64, ndmin=2)
+        yield np.array([[inverse for _, _, inverse in scale] for scale in self._scales], dtype=np.float64, ndmin=2)
+        yield tuple(head.name for head in self._heads)
+        yield np.array([head.scale for head in self._heads], dtype=np.intp)
+        yield np.array([head.weights for head in self._heads], dtype=np.float64, ndmin=2)
+        yield np.array([head.bias for head in self._heads], dtype=np.float64)
+        yield [head.hashed for head in self._heads]
+
     def before(self, found: Mapping[str, float], grams: Sequence[str]) -> float:
         """Log-odds of the first head alone, where there is one, before any generation."""
+        if self._quick is not None:
+            said: float = self._quick.before(dict(found), grams)
+            return said
         head = self._heads[0]
         used = buckets(grams, len(head.hashed)) if head.hashed else frozenset[int]()
-        return head.of(sized(found, self._scales[head.scale]), used, len(used))
+        return head.of(_sized(found, self._scales[head.scale]), used, len(used))
 
     def scores(self, found: Mapping[str, float], grams: Sequence[str]) -> dict[str, float]:
         """Log-odds by name; the head on the answer is silent where no words stand beside one."""
-        away = [sized(found, scale) for scale in self._scales]
-        plain, beside = hashes(grams, CROSSED)
-        known: dict[tuple[int, bool], set[int]] = {}
+        return (
+            self.plain(found, grams)
+            if self._quick is None
+            else self._quick.scores(found if isinstance(found, dict) else dict(found), list(grams))
+        )
+
+    def plain(self, found: Mapping[str, float], grams: Sequence[str]) -> dict[str, float]:
+        """The same without compiled code."""
+        away = [_sized(found, scale) for scale in self._scales]
+        own = [gram for gram in grams if gram[0] != CROSSED]
+        crossed = len(own) < len(grams)
         result = {}
         for head in self._heads:
-            key = len(head.hashed), head.name == ANSWERED
-            if key not in known:
-                known[key] = folded(plain + beside if key[1] else plain, key[0]) if key[0] else set()
-            if head.name != ANSWERED or beside:
-                result[head.name] = head.of(away[head.scale], known[key], len(known[key]))
+            if head.name != ANSWERED or crossed:
+                used = buckets(grams if head.name == ANSWERED else own, len(head.hashed)) if head.hashed else frozenset[int]()
+                result[head.name] = head.of(away[head.scale], used, len(used))
         return result
 
 
@@ -116,21 +146,7 @@ def _inverse(features: Sequence[str], means: Sequence[float], scales: Sequence[f
     return tuple((name, mean, 1.0 / scale) for name, mean, scale in zip(features, means, scales, strict=True))
 
 
-@compiled("heads")
-def hashes(grams: Iterable[str], mark: str) -> tuple[list[int], list[int]]:
-    """Checksums of the grams that do not begin with the mark, and of those that do."""
-    every = list(grams)
-    return [crc32(gram.encode()) for gram in every if gram[0] != mark], [crc32(gram.encode()) for gram in every if gram[0] == mark]
-
-
-@compiled("heads")
-def folded(values: list[int], count: int) -> set[int]:
-    """The buckets that checksums fall into."""
-    return {value % count for value in values}
-
-
-@compiled("heads")
-def sized(found: Mapping[str, float], scale: Sequence[tuple[str, float, float]]) -> list[float]:
+def _sized(found: Mapping[str, float], scale: Sequence[tuple[str, float, float]]) -> list[float]:
     """How far each feature is from its mean in standard deviations, at most five; one that is absent or NaN is the mean."""
     return [
         away if -5.0 <= (away := (found.get(name, mean) - mean) * inverse) <= 5.0 else 5.0 * (away > 0.0) - 5.0 * (away < 0.0)

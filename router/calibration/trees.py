@@ -124,7 +124,7 @@ class Forests:
 
     def log_odds(self, found: Mapping[Any, float]) -> list[float]:
         """What each ensemble says of these features; one that is absent or NaN is missing."""
-        return self.plain(found) if self._splits is None else self._splits.log_odds(dict(found))
+        return self.plain(found) if self._splits is None else self._splits.log_odds(found if isinstance(found, dict) else dict(found))
 
     def plain(self, found: Mapping[Any, float]) -> list[float]:
         """The same without compiled code."""
