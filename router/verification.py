@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import cast, get_args
 
 from router.policy import Rules
@@ -32,7 +33,8 @@ async def verify(
     """
     verdicts: list[Verdict] = []
     for verifier in applicable(verifiers, last=draft.last):
-        draft = draft.unspent
+        if not draft.tab.clean:
+            draft = replace(draft, tab=Tab())  # what an earlier verifier spent is its own verdict's
         try:
             verdict = await verifier.judge(draft)
         except asyncio.CancelledError:
@@ -74,5 +76,5 @@ def reason(verdict: Verdict, draft: Draft) -> Reason:
 
 
 def _abstained(verdicts: Sequence[Verdict], draft: Draft, rules: Rules) -> Reason | None:
-    spoke = any(verdict.ruling is Ruling.ACCEPT for verdict in verdicts)
+    spoke = Ruling.ACCEPT in [verdict.ruling for verdict in verdicts]
     return None if spoke or draft.last or rules.when_all_abstain == "accept" else "abstain"

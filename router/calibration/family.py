@@ -10,7 +10,7 @@ _LONGEST = 128
 
 def family(request: GenerationRequest) -> str:
     """The client's own `group` of the metadata, or the kind of the contract with a fingerprint of its form: never of the prompt."""
-    given = dict(request.metadata).get("group")
+    given = dict(request.metadata).get("group") if request.metadata else None
     return _printable(given)[:_LONGEST] if given else request.contract.once("family", _form)
 
 

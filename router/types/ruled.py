@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from enum import StrEnum
 from typing import Literal
 
@@ -67,11 +67,6 @@ class Draft:
     last: bool = False
     tab: Tab = field(default_factory=Tab, compare=False, repr=False)
     notes: Notes = field(default_factory=Notes, compare=False, repr=False)
-
-    @property
-    def unspent(self) -> Draft:
-        """The same draft with a clean tab: what an earlier verifier spent is its own verdict's."""
-        return self if self.tab.clean else replace(self, tab=Tab())
 
 
 @record(frozen=True, slots=True)

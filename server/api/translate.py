@@ -18,6 +18,7 @@ AnyPart = TextPart | RefusalPart | ImagePart | AudioPart | FilePart
 def translate(body: ChatRequest, target: Target, facts: RouteFacts, request_id: str, limits: Limits) -> GenerationRequest:
     """The request as the cascade sees it; raises InvalidRequest or UnsupportedParameter naming the field."""
     _consistent(body)
+    metadata = body.metadata or {}
     made = GenerationRequest(
         id=request_id,
         route=target.route,
@@ -27,10 +28,10 @@ def translate(body: ChatRequest, target: Target, facts: RouteFacts, request_id: 
         budget=facts.budget,
         pinned=target.pinned,
         stream=bool(body.stream),
-        inside_only=facts.inside_only or stays_inside(body.metadata or {}),
-        metadata=tuple((body.metadata or {}).items()),
+        inside_only=facts.inside_only or stays_inside(metadata),
+        metadata=tuple(metadata.items()),
     )
-    return within(made, facts.task(body.metadata or {}), facts.targets)
+    return within(made, facts.task(metadata), facts.targets)
 
 
 def messages(given: Sequence[AnyMessage]) -> tuple[Message, ...]:
@@ -64,13 +65,15 @@ def contract(body: ChatRequest, limits: Limits) -> Contract:
         raise InvalidRequest("give response_format or structured_outputs, not both", param="structured_outputs")
     if calls.kind != "none" and body.logprobs:
         raise UnsupportedParameter("log-probabilities of tool calls are not supported", param="logprobs")
-    return next((one for one in (calls, formatted, demanded) if one.kind != "none"), form.text())
+    if calls.kind != "none":
+        return calls
+    return formatted if formatted.kind != "none" else demanded
 
 
 def sampling(body: Common, max_tokens: int | None, facts: RouteFacts, *, logprobs: bool, top: int) -> Sampling:
     """How tokens are drawn; raises UnsupportedParameter for what the route's engines do not know."""
-    extra = body.extra
-    if unknown := sorted(extra.keys() - facts.parameters):
+    extra, bias = body.extra, body.logit_bias
+    if extra and (unknown := sorted(extra.keys() - facts.parameters)):
         raise UnsupportedParameter(f"the engines of this route do not know {unknown[0]}", param=unknown[0])
     return Sampling(
         temperature=body.temperature,
@@ -81,10 +84,10 @@ def sampling(body: Common, max_tokens: int | None, facts: RouteFacts, *, logprob
         n=body.n or 1,
         presence_penalty=body.presence_penalty,
         frequency_penalty=body.frequency_penalty,
-        logit_bias=tuple((int(token), bias) for token, bias in (body.logit_bias or {}).items()),
+        logit_bias=tuple([(int(token), value) for token, value in bias.items()]) if bias else (),
         logprobs=logprobs,
         top_logprobs=top,
-        extra=tuple((name, json.dumps(value)) for name, value in extra.items()),
+        extra=tuple([(name, json.dumps(value)) for name, value in extra.items()]) if extra else (),
     )
 
 

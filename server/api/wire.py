@@ -159,8 +159,8 @@ class Generating(Wire):
     @property
     def extra(self) -> dict[str, object]:
         """What only some engines know."""
-        given = sorted(PASSED & self.model_fields_set)
-        return {name: value for name in given if (value := getattr(self, name)) is not None}
+        given = PASSED & self.model_fields_set
+        return {name: value for name in sorted(given) if (value := getattr(self, name)) is not None} if given else {}
 
 
 class Common(Generating):

@@ -21,7 +21,8 @@ def render(call: EngineCall, form: Form) -> tuple[Message, ...]:
     names: dict[str, str] = {}  # of the calls so far: some clients count their calls anew each turn
     turns = []
     for message in call.messages:
-        names.update((made.id, made.name) for made in message.tool_calls)
+        if message.tool_calls:
+            names.update((made.id, made.name) for made in message.tool_calls)
         turns.append(_turn(message, names, call.contract))
     if call.guide:
         return tuple(_with_notice(turns, call.guide, first=True))

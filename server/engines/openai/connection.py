@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection to a server: llhttp reads what comes, one answer at a time is collected for whoever waits for it."""
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 import httptools
@@ -33,13 +34,18 @@ class Connection(asyncio.Protocol):
         self.trouble: Trouble | None = None
         self.status = self.received = self._head = self._waiting = 0
         self.headers: dict[bytes, bytes] = {}
+        """By their names in small letters; of several of one name the first."""
+        self.on_header: Callable[[bytes, bytes], object]
+        self._told: dict[bytes, bytes] = {}
         self._pieces: list[bytes] = []
         self.begun = self.complete = self.reusable = self.kept = self._paused = False
 
     def begin(self, request: bytes) -> None:
         """Send a whole request."""
         self.since = self.loop.time()
-        self.trouble, self.headers, self._parser = None, {}, httptools.HttpResponseParser(self)
+        self.trouble, self.headers, self._told = None, {}, {}
+        self.on_header = self._told.setdefault  # of C, as the parser is: there are many headers
+        self._parser = httptools.HttpResponseParser(self)
         self.status = self.received = self._head = 0
         self.begun = self.complete = self.reusable = False
         if self._transport is None:
@@ -78,6 +84,11 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     @property
+    def compressed(self) -> bool:
+        """Whether the answer came in a form that nobody asked for."""
+        return self.headers.get(b"content-encoding", b"").lower() not in (b"", b"identity")
+
+    @property
     def stale(self) -> bool:
         """Whether the server had closed this connection before the request reached it.
 
@@ -113,13 +124,11 @@ class Connection(asyncio.Protocol):
             self.complete = self.complete or self.trouble is None  # such a body ends with its connection (RFC 9112, 6.3)
         self.fail("reset")
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.complete:
-            self.headers.setdefault(name.lower(), value)
-
     def on_headers_complete(self) -> None:
         if self._parser is not None and (status := self._parser.get_status_code()) >= FINAL:
             self.status, self.begun = status, True
+            for name, value in self._told.items():
+                self.headers.setdefault(name.lower(), value)
 
     def on_body(self, data: bytes) -> None:
         if self.complete:
@@ -138,7 +147,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if not self.begun:  # a word on the way (RFC 9110, 15.2), before the answer itself
-            self.headers = {}
+            self._told.clear()
         elif self._parser is not None:
             self.complete, self.reusable, self._parser = True, self._parser.should_keep_alive() and self._sent(), None
 

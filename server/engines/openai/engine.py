@@ -64,7 +64,6 @@ class OpenAIEngine:
     def context(self) -> int | None:
         return self.options.context
 
-    @property
     def available(self) -> bool:
         """Whether any replica takes calls now: its last health check was good and its breaker is not open."""
         return self.replicas.available(now())
@@ -161,8 +160,8 @@ class OpenAIEngine:
         sane = call.request_id
         if not (sane.isascii() and sane.isprintable()):
             sane = "".join(letter for letter in sane if letter.isascii() and letter.isprintable())
-        trace = self.trace() if self.dialect.flavour.traced else {}
-        return {**trace, **self._authorization(), "x-request-id": sane[:128]}
+        headers = self._authorization() | {"x-request-id": sane[:128]}
+        return {**self.trace(), **headers} if self.dialect.flavour.traced else headers
 
     def _authorization(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.key}"} if self.key else {}

@@ -82,6 +82,8 @@ class PooledExchange:
         found: list[bytes] = []
         while (limit is None or sum(map(len, found)) < limit) and (piece := await self.more()):
             found.append(piece)
+            if self.connection.complete:
+                break
         return b"".join(found)[:limit]
 
     async def finish(self, seconds: float) -> None:
@@ -109,7 +111,7 @@ class PooledExchange:
     async def more(self) -> bytes:
         """What came of the body since; b"" at its end. Raises Interrupted."""
         connection = self.connection
-        if self._header(b"content-encoding").lower() not in ("", "identity"):
+        if connection.compressed:
             raise Interrupted("compressed")
         while not (piece := connection.take()):
             if connection.complete:
@@ -131,16 +133,13 @@ class PooledExchange:
 
     def _watch(self) -> None:
         """One timer for all waits: it looks again at what came meanwhile."""
-        until = self.deadline
+        now, until = self.connection.loop.time(), self.deadline
         if self.silence is not None:
-            until = min(until, (self.connection.since if self.connection.waits else self._now()) + self.silence)
-        if until > self._now():
+            until = min(until, (self.connection.since if self.connection.waits else now) + self.silence)
+        if until > now:
             self._timer = self.connection.loop.call_at(until, self._watch)
         else:
             self.connection.fail("total_timeout" if until == self.deadline else "read_timeout")
-
-    def _now(self) -> float:
-        return self.connection.loop.time()
 
 
 def _seconds(value: str) -> float | None:

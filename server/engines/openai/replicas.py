@@ -40,7 +40,7 @@ class Replica:
             self.up = False
 
     def admits(self, now: float) -> bool:
-        return self.up and self.breaker.admits(now)
+        return self.up and (self.breaker.opened is None or self.breaker.admits(now))
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Replicas:
 
     def available(self, now: float) -> bool:
         """Whether any replica admits a call."""
-        return any(replica.admits(now) for replica in self.members)
+        return True in [replica.admits(now) for replica in self.members]
 
 
 def beginning(call: EngineCall) -> str:

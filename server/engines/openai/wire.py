@@ -45,8 +45,11 @@ class Dialect:
             raise EngineRejected(f"an engine of flavour {self.flavour.name} cannot be held to a {call.contract.kind} contract")
         self._refuse(call.sampling)
         fields: Fields = {"model": self.options.model, "messages": self._messages(call), **self._stream(call)}
-        fields |= self._sampling(call.sampling) | self._logprobs(call)
-        fields |= {name: json.loads(text) for name, text in call.sampling.extra}
+        fields |= self._sampling(call.sampling)
+        if logprobs_wanted(call):
+            fields |= self._logprobs(call)
+        for name, text in call.sampling.extra:
+            fields[name] = json.loads(text)
         form = self._tools if self.native(call) else self._form
         return to_json(fields)[:-1] + call.contract.once((self.flavour.name, form.__name__), form)
 
@@ -66,7 +69,7 @@ class Dialect:
         return {"stream": True, "stream_options": {"include_usage": True, **along}}
 
     def _refuse(self, sampling: Sampling) -> None:
-        unknown = [name for name, _ in sampling.extra if name not in self.flavour.extras]
+        unknown = [name for name, _ in sampling.extra if name not in self.flavour.extras] if sampling.extra else []
         if sampling.n > 1 and "n" in self.flavour.lacks:
             unknown.append("n")
         if sampling.logit_bias and "logit_bias" in self.flavour.lacks:
@@ -83,22 +86,23 @@ class Dialect:
         return [_message(message, developer=self.flavour.developer) for message in messages]
 
     def _sampling(self, sampling: Sampling) -> Fields:
-        fields = (
-            ("temperature", sampling.temperature),
-            ("top_p", sampling.top_p if sampling.top_p is None else max(sampling.top_p, LEAST_TOP_P)),
-            ("seed", sampling.seed),
-            ("presence_penalty", sampling.presence_penalty),
-            ("frequency_penalty", sampling.frequency_penalty),
-            (self.flavour.length_field, sampling.max_tokens),
-            ("stop", sampling.stop or None),
-            ("n", sampling.n if sampling.n > 1 else None),
-            ("logit_bias", {str(token): bias for token, bias in sampling.logit_bias} if sampling.logit_bias else None),
-        )
-        return {name: value for name, value in fields if value is not None}
+        fields: Fields = {}
+        for name in ("temperature", "seed", "presence_penalty", "frequency_penalty"):
+            if (value := getattr(sampling, name)) is not None:
+                fields[name] = value
+        if sampling.top_p is not None:
+            fields["top_p"] = max(sampling.top_p, LEAST_TOP_P)
+        if sampling.max_tokens is not None:
+            fields[self.flavour.length_field] = sampling.max_tokens
+        if sampling.stop:
+            fields["stop"] = sampling.stop
+        if sampling.n > 1:
+            fields["n"] = sampling.n
+        if sampling.logit_bias:
+            fields["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias}
+        return fields
 
     def _logprobs(self, call: EngineCall) -> Fields:
-        if not logprobs_wanted(call):
-            return {}
         top = max(call.sampling.top_logprobs, TOP if Evidence.LOGPROBS in call.evidence else 0)
         return {"logprobs": True, "top_logprobs": min(top, self.flavour.most_top)}
 
