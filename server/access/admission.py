@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -35,20 +36,27 @@ class Admission:
         """A place among those in flight, for the work of a key ("" where there are none); raises Overloaded when there is none."""
         self._admit(key)
         self._claims.pop(key, None)
+        self.inflight += 1
+        self._keys[key] = self._keys.get(key, 0) + 1
         return Place(self, key)
 
-    def count(self, key: str, change: int) -> None:
-        """So many more are in flight, for this key."""
-        self.inflight += change
-        _count(self._keys, key, change)
-
-    def count_on(self, route: str, change: int) -> None:
-        """So many more are on this route; raises Overloaded where it has a bound of its own and one more would be beyond it."""
-        limit = self.per_route.get(route)
-        if limit is not None and self._routes.get(route, 0) + change > limit:
+    def join(self, route: str) -> None:
+        """One more is on this route; raises Overloaded where that has a bound of its own and this would be beyond it."""
+        limit, here = self.per_route.get(route), self._routes.get(route, 0)
+        if limit is not None and here >= limit:
             raise self._overloaded(f"{limit} requests are in flight on this model already")
-        _count(self._routes, route, change)
-        self.told(route, change)
+        self._routes[route] = here + 1
+        self.told(route, 1)
+
+    def leave(self, key: str, route: str | None) -> None:
+        """One less of this key, and on the route that it was on; a key of which nothing is left is forgotten."""
+        self.inflight -= 1
+        self._keys[key] -= 1
+        if not self._keys[key]:
+            del self._keys[key]
+        if route is not None:
+            self._routes[route] -= 1
+            self.told(route, -1)
 
     def _admit(self, key: str) -> None:
         own = self._keys.get(key, 0)
@@ -71,29 +79,33 @@ class Admission:
 
 @record(slots=True)
 class Place:
-    """One request's place, given back when it is left; `route` is the one that it is on, once that is known."""
+    """One request's place, given back when it is left; `route` is the one that it is on, once that is known.
+
+    `also` is left with it: what the request holds in its key's account.
+    """
 
     admission: Admission
     key: str
     route: str | None = None
+    also: AbstractContextManager[object] | None = None
+    held: bool = True
 
     def on(self, route: str) -> None:
         """On this route from now on; raises Overloaded when there is no place."""
-        self.admission.count_on(route, 1)
+        self.admission.join(route)
         self.route = route
 
+    def handed_on(self) -> "Place":
+        """The same place for whoever holds it longer than this one, which no longer gives it back."""
+        self.held = False
+        return Place(self.admission, self.key, self.route, self.also)
+
     def __enter__(self) -> Self:
-        self.admission.count(self.key, 1)
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self.admission.count(self.key, -1)
-        if self.route is not None:
-            self.admission.count_on(self.route, -1)
-
-
-def _count(counts: dict[str, int], name: str, change: int) -> None:
-    """A name of which nothing is left is forgotten."""
-    counts[name] = counts.get(name, 0) + change
-    if not counts[name]:
-        del counts[name]
+        if self.held:
+            self.held = False
+            self.admission.leave(self.key, self.route)
+            if self.also is not None:
+                self.also.__exit__(None, None, None)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -13,10 +13,12 @@ from router.errors import InvalidRequest, SmallfirstError
 from router.events import Committed, Delta, Event, Finished
 from router.types import Chunk, Generation, GenerationRequest, Outcome
 from router.types.records import record
+from server.access.admission import Place
+from server.access.keys import Key
 from server.access.presence import leaving, while_present
 from server.api import errors
 from server.api.conversations import Conversations
-from server.api.exchange import header, key_of, read, scoped
+from server.api.exchange import headers_of, key_of, read, scoped
 from server.api.explain import explanation, headers, named_route, totals
 from server.api.naming import RouteFacts, Target
 from server.api.parsing import parse
@@ -67,10 +69,6 @@ class Telling(Protocol):
     def end(self, finished: Finished) -> AsyncIterator[bytes]: ...
 
 
-async def _as_it_is(body: Body, _stored: Conversations | None, _owner: str) -> Body:
-    return body
-
-
 def _unchanged(error: SmallfirstError) -> SmallfirstError:
     return error
 
@@ -88,45 +86,43 @@ class Dialect(Generic[Body]):
     whole: Callable[[Asked[Body], Generation, Stamp], Awaitable[Json]]
     telling: Callable[[Asked[Body], Stamp], Telling]
     failed: Callable[[SmallfirstError], bytes]
-    recall: Callable[[Body, Conversations | None, str], Awaitable[Body]] = _as_it_is
+    recall: Callable[[Body, Conversations | None, str], Awaitable[Body]] | None = None
     named: Callable[[SmallfirstError], SmallfirstError] = _unchanged
 
 
 async def answer(request: Request, dialect: Dialect[Body]) -> Response:
     """The endpoint's whole work."""
-    known = parts(request)
+    known, key = parts(request), key_of(request)
     started = known.clock()
-    with ExitStack() as held:
-        asked = await _asked(request, known, dialect, held)
+    with known.enter(key) as place:
+        asked = await _asked(request, known, dialect, key, place)
         if asked.request.stream:
-            return await _stream(request, known, asked, dialect, held)
+            return await _stream(request, known, asked, dialect, place)
         finished = await while_present(leaving(request.scope, request.receive), known.cascades[asked.request.route].run(asked.request))
         response = await _whole(finished, asked, dialect)
         known.gauges.overhead(known.clock() - started - _engine_seconds(finished.outcome))
         return response
 
 
-async def _asked(request: Request, known: Parts, dialect: Dialect[Body], held: ExitStack) -> Asked[Body]:
+async def _asked(request: Request, known: Parts, dialect: Dialect[Body], key: Key | None, place: Place) -> Asked[Body]:
     """The validated request, in its place among those in flight; refusals are counted here, for no outcome will tell of them."""
-    route, key = "", key_of(request)
-    owner = "" if key is None else key.name
+    route = ""
     try:
-        place = known.enter(key, held)
         body = parse(await read(request, known.limits.bytes), dialect.body)
         target = known.names.resolve(body.model)
-        route = target.route
+        route, facts = target.route, known.names.routes[target.route]
         place.on(route)
         _within(body)
-        body = await dialect.recall(body, known.conversations, owner)
-        made = dialect.translate(body, target, known.names.routes[route], dialect.prefix + known.new_id(), known.limits.schema)
-        asked = scoped(made, key, known.names.routes[route].targets)
+        if dialect.recall is not None:
+            body = await dialect.recall(body, known.conversations, place.key)
+        made = dialect.translate(body, target, facts, dialect.prefix + known.new_id(), known.limits.schema)
+        asked = scoped(made, key, facts.targets)
         _bounded(asked, known)
     except SmallfirstError as refusal:
-        known.gauges.refused(route, refusal.code, owner)
+        known.gauges.refused(route, refusal.code, place.key)
         raise
-    explain = header(request, b"x-smallfirst-explain") == "1"
-    keepalive, drafts = known.names.routes[route].keepalive_after, key is not None and key.admin
-    return Asked(asked, body, int(known.wall()), explain, keepalive, known.conversations, asked.owner, drafts)
+    explain, drafts = headers_of(request).get(b"x-smallfirst-explain") == b"1", key is not None and key.admin
+    return Asked(asked, body, int(known.wall()), explain, facts.keepalive_after, known.conversations, asked.owner, drafts)
 
 
 def _within(body: Generating) -> None:
@@ -159,7 +155,7 @@ def _failed(finished: Finished, dialect: Dialect[Body]) -> Response:
     return response
 
 
-async def _stream(request: Request, known: Parts, asked: Asked[Body], dialect: Dialect[Body], held: ExitStack) -> Response:
+async def _stream(request: Request, known: Parts, asked: Asked[Body], dialect: Dialect[Body], place: Place) -> Response:
     """Nothing is sent before the first event is known, so that a failure is still an ordinary HTTP error.
 
     Where the route has keep-alives, what takes longer is a stream at once, and a failure one of its events.
@@ -168,10 +164,10 @@ async def _stream(request: Request, known: Parts, asked: Asked[Body], dialect: D
     first = await first_of(events, leaving(request.scope, request.receive), asked.keepalive)
     if isinstance(first, Committed):
         told = headers(first.so_far, first.tier)
-        return EventStream(_events(first, events, asked, dialect), held.pop_all(), told, known.stall)
+        return EventStream(_events(first, events, asked, dialect), place.handed_on(), told, known.stall)
     if isinstance(first, asyncio.Task):
         told = [named_route(asked.request.route)]
-        return EventStream(_kept_alive(first, events, asked, dialect), held.pop_all(), told, known.stall)
+        return EventStream(_kept_alive(first, events, asked, dialect), place.handed_on(), told, known.stall)
     await events.aclose()
     return _failed(first, dialect) if isinstance(first, Finished) else errors.internal()
 

@@ -2,7 +2,6 @@
 
 import base64
 import struct
-from contextlib import ExitStack
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
@@ -28,9 +27,8 @@ router = APIRouter()
 async def embeddings(request: Request) -> Response:
     """One vector for each text."""
     known, route, guarding = parts(request), "", Tab()
-    with ExitStack() as held:
+    with known.enter(key_of(request)) as place:
         try:
-            place = known.enter(key_of(request), held)
             body = parse(await read(request, known.limits.bytes), EmbeddingRequest)
             target = known.names.resolve(body.model)
             route = target.route

@@ -1,7 +1,7 @@
 """One HTTP exchange's mechanics: the body within its limit, the media type, the request's id."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fastapi import Request
@@ -17,6 +17,7 @@ HEADERS = "headers"
 LATE = "late"
 """Under this one a server that times bodies, and hands on an empty piece then, says why it waits no longer."""
 
+_JSON, _PLAIN = b"application/json", b"identity"
 _SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
@@ -31,9 +32,10 @@ def key_of(request: Request) -> Key | None:
     return found
 
 
-def header(request: Request, name: bytes, otherwise: bytes = b"") -> str:
-    """The first header of that name, which is in small letters."""
-    return str(request.scope["state"][HEADERS].get(name, otherwise), "latin-1")
+def headers_of(request: Request) -> Mapping[bytes, bytes]:
+    """The first header of each name, which is in small letters."""
+    found: Mapping[bytes, bytes] = request.scope["state"][HEADERS]
+    return found
 
 
 def owner_of(request: Request) -> str:
@@ -56,25 +58,20 @@ async def read(request: Request, limit: int) -> bytes:
 
     Raises RequestTooLarge beyond `limit` bytes without reading on, and RequestTooSlow where the server says that it takes too long.
     """
-    kind = header(request, b"content-type", b"application/json").partition(";")[0].strip().lower()
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise unsupported_media_type(f"send application/json, not {header(request, b'content-type')!r}")
-    coding = header(request, b"content-encoding", b"identity").strip().lower()
-    if coding != "identity":
-        raise unsupported_media_type(f"send the body as it is, not with content-encoding {coding!r}")
-    declared = header(request, b"content-length")
-    if declared.isdecimal() and int(declared) > limit:
+    headers, state, receive = headers_of(request), request.scope["state"], request.receive
+    if (kind := headers.get(b"content-type", _JSON)) != _JSON and not _is_json(kind):
+        raise unsupported_media_type(f"send application/json, not {kind.decode('latin-1')!r}")
+    if (coding := headers.get(b"content-encoding", _PLAIN).strip().lower()) != _PLAIN:
+        raise unsupported_media_type(f"send the body as it is, not with content-encoding {coding.decode('latin-1')!r}")
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
-    return await _whole(request, limit)
-
-
-async def _whole(request: Request, limit: int) -> bytes:
     pieces: list[bytes] = []
     size, more = 0, True
     while more:
-        message = await request.receive()
-        if LATE in request.scope["state"]:
-            raise RequestTooSlow(request.scope["state"][LATE])
+        message = await receive()
+        if LATE in state:
+            raise RequestTooSlow(state[LATE])
         if message["type"] == "http.disconnect":
             raise ClientGone("the client left before its request was whole")
         pieces.append(message.get("body", b""))
@@ -82,6 +79,11 @@ async def _whole(request: Request, limit: int) -> bytes:
         if size > limit:
             raise _too_large(limit)
     return b"".join(pieces)
+
+
+def _is_json(kind: bytes) -> bool:
+    named = kind.partition(b";")[0].strip().lower()
+    return named == _JSON or named.endswith(b"+json")
 
 
 def _too_large(limit: int) -> RequestTooLarge:

@@ -1,13 +1,14 @@
 """What the handlers work with: made once in `server.build`, handed to `create_app`."""
 
 from collections.abc import Callable, Mapping, MutableMapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from fastapi import Request
 
 from router.cascade import Cascade
 from router.contract import Limits as SchemaLimits
+from router.errors import SmallfirstError
 from router.ports import Embedder, Engine
 from router.types import GenerationRequest, Outcome
 from server.access.admission import Admission, Place
@@ -81,15 +82,26 @@ class Parts:
     available: Callable[[str], bool] = lambda name: True
     turned_away: Callable[[str, str], None] = lambda code, client: None
 
-    def enter(self, key: Key | None, held: ExitStack) -> Place:
-        """A place among those in flight, and in what the key may; raises Overloaded, StoreUnavailable."""
-        place = held.enter_context(self.admission.slot("" if key is None else key.name))
-        if key is not None and self.ledger is not None:
-            held.enter_context(self.ledger.admit(key))
-        return place
+    def enter(self, key: Key | None) -> Place:
+        """A place among those in flight, and in what the key may; raises Overloaded, StoreUnavailable, which it counts."""
+        name = "" if key is None else key.name
+        try:
+            place = self.admission.slot(name)
+            return place if key is None or self.ledger is None else _accounted(place, self.ledger.admit(key))
+        except SmallfirstError as refusal:
+            self.gauges.refused("", refusal.code, name)
+            raise
 
 
 def parts(request: Request) -> Parts:
     """The parts of the application that serves this request."""
     found: Parts = request.app.state.parts
     return found
+
+
+def _accounted(place: Place, account: AbstractContextManager[None]) -> Place:
+    """A place that is given back at once where the account refuses it."""
+    with place:
+        account.__enter__()
+        place.also = account
+        return place.handed_on()

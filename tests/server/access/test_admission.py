@@ -69,3 +69,18 @@ def test_a_key_and_a_route_may_have_bounds_of_their_own() -> None:
     with admission.slot("b") as other:
         other.on("dear")
         assert admission.inflight == 1
+
+
+def test_a_place_that_was_handed_on_is_given_back_once_and_by_who_holds_it_now() -> None:
+    heard: list[tuple[str, int]] = []
+    admission, account = Admission(1, told=lambda route, change: heard.append((route, change))), ExitStack()
+    account.callback(heard.append, ("account", -1))
+    with admission.slot("a") as first:
+        first.also = account
+        first.on("cheap")
+        later = first.handed_on()
+    assert (admission.inflight, heard) == (1, [("cheap", 1)])
+    for _ in range(2):
+        with later:
+            pass
+    assert (admission.inflight, heard) == (0, [("cheap", 1), ("cheap", -1), ("account", -1)])

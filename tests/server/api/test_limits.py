@@ -54,6 +54,7 @@ async def test_a_key_that_asks_too_often_or_has_spent_its_budget_is_told_when_to
         assert "x-should-retry" not in quick.headers
         assert poor.headers["x-should-retry"] == "false"
         assert await world.metric("key_requests_total", key="quick", code="rate_limit_exceeded") == 1
+        assert world.gateway.parts.admission.inflight == 0
         assert await world.metric("key_requests_total", key="poor", code="insufficient_quota") == 2
         assert len(world.small.calls) == 6
 
