@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from router.calibration.reading import normal
 from router.calibration.words import pieces, shape, stems, words
@@ -23,8 +23,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One argument of a function; `shapes` are the outlines of the examples that its description quotes."""
 
     name: str
@@ -40,8 +39,7 @@ class Parameter:
         return repr(value) in self.defaults or str(value) in self.defaults
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(NamedTuple):
     """One function, or the one object of a JSON contract: the words of its name, of name and description, of all its parameters."""
 
     name: str
@@ -52,8 +50,7 @@ class Offered:
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """All that a request offers."""
 
     functions: Mapping[str, Offered]

@@ -5,12 +5,28 @@ from math import nan  # the one object: what has it is equal to itself
 from libc.math cimport log1p
 
 from router.compiled.grounding cimport of_grounding
-from router.compiled.texts cimport of_request
+from router.compiled.texts cimport (
+    CONJUNCTIONS,
+    DEFAULTS,
+    ENUM,
+    FUNCTIONS,
+    NAMED,
+    NEEDED,
+    OFFER,
+    OVERLAPS,
+    PARAMETER_STEMS,
+    PARAMETERS,
+    QUOTES,
+    STEMS,
+    TYPES,
+    field,
+    of_request,
+)
 
 cdef extern from *:
     dict __Pyx_PyDict_NewPresized(Py_ssize_t size)  # Cython's own, that a dict which grows is not made five times
 
-cdef Py_ssize_t FEATURES = 128
+cdef Py_ssize_t MOST = 128
 cdef object plain = None
 
 
@@ -25,7 +41,7 @@ cdef object rest():
 
 
 def gathered(draft, known, reading):
-    cdef dict found = __Pyx_PyDict_NewPresized(FEATURES)
+    cdef dict found = __Pyx_PyDict_NewPresized(MOST)
     of_request(found, draft.request, known)
     _of_answer(found, draft, known, reading)
     found.update(rest().token_features(draft))
@@ -67,7 +83,7 @@ def call_features(known, reading):
 
 
 cdef int _of_calls(dict found, known, reading) except -1:
-    cdef dict tools = known.offer.functions, overlaps = known.overlaps, named = known.named
+    cdef dict tools = field(field(known, OFFER), FUNCTIONS), overlaps = field(known, OVERLAPS), named = field(known, NAMED)
     cdef tuple calls = reading.calls
     cdef list names = [call.name for call in calls]
     cdef set distinct = set(names)
@@ -87,8 +103,8 @@ cdef int _of_calls(dict found, known, reading) except -1:
     found["unknown_names"] = float(unknown)
     found["distinct_names"] = float(len(distinct))
     found["repeated_calls"] = float(count - unlike)
-    found["calls_expected"] = count - 1.0 - <long>known.conjunctions
-    found["calls_quotes"] = float(count - len(known.quotes))
+    found["calls_expected"] = count - 1.0 - <long>field(known, CONJUNCTIONS)
+    found["calls_quotes"] = float(count - len(<list>field(known, QUOTES)))
     found["unused_tools"] = float(<Py_ssize_t>len(tools) - <Py_ssize_t>len(distinct))
     found["overlap_called"] = least
     found["overlap_over_rest"] = least - (0.0 if other is None else <double>other)
@@ -103,32 +119,32 @@ def argument_features(known, reading):
 
 
 cdef int _of_arguments(dict found, known, reading) except -1:
-    cdef dict tools = known.offer.functions
-    cdef frozenset stems = known.stems
+    cdef dict tools = field(field(known, OFFER), FUNCTIONS), parameters
+    cdef frozenset stems = field(known, STEMS)
     cdef Counts seen = Counts()
     cdef Py_ssize_t calls = 0, arguments = 0, absent, needed, best, shared
     for call in reading.calls:
         function = tools.get(call.name)
         if function is None:
             continue
-        given = call.arguments
+        given, parameters = call.arguments, field(function, PARAMETERS)
         calls += 1
         arguments += len(given)
         absent = needed = best = 0
-        for name, parameter in function.parameters.items():
+        for name, parameter in parameters.items():
             if name in given:
                 continue
             absent += 1
-            if parameter.required:
+            if field(parameter, NEEDED):
                 needed += 1
                 continue
             shared = 0
-            for stem in parameter.stems:
+            for stem in <frozenset>field(parameter, PARAMETER_STEMS):
                 shared += stem in stems
             best = max(best, shared)
         seen.missing += needed
         seen.mentioned += best
-        seen.optional += seen.given(given, function.parameters) + absent - needed
+        seen.optional += seen.given(given, parameters) + absent - needed
     if not calls:
         return 0
     found["unknown_arguments"] = float(seen.unknown)
@@ -153,15 +169,18 @@ cdef class Counts:
     cdef Py_ssize_t given(self, arguments, dict parameters) except -1:
         """Count one call's; how many of them are optional."""
         cdef Py_ssize_t filled = 0
+        cdef tuple types
+        cdef frozenset enum
         for name, value in arguments.items():
             parameter = parameters.get(name)
             if parameter is None:
                 self.unknown += 1
                 continue
-            filled += not parameter.required
-            self.types += bool(parameter.types) and not _typed(value, parameter.types)
-            self.enum += bool(parameter.enum) and not isinstance(value, list) and repr(value) not in parameter.enum
-            self.defaults += bool(parameter.defaults) and bool(parameter.is_default(rest().normal(value)))
+            filled += not field(parameter, NEEDED)
+            types, enum = field(parameter, TYPES), field(parameter, ENUM)
+            self.types += bool(types) and not _typed(value, types)
+            self.enum += bool(enum) and not isinstance(value, list) and repr(value) not in enum
+            self.defaults += bool(field(parameter, DEFAULTS)) and bool(parameter.is_default(rest().normal(value)))
             self.empty += value is None or isinstance(value, (str, list, dict)) and not value
             if isinstance(value, bool):
                 self.booleans += 1

@@ -4,7 +4,30 @@ from math import nan
 
 from libc.math cimport floor, isfinite, log1p
 
-from router.compiled.texts cimport spoken_words, stop_words, told, written_numbers
+from router.compiled.texts cimport (
+    ALL_NUMBERS,
+    ALL_STEMS,
+    ARGUMENTS,
+    DESCRIBED,
+    FUNCTION_STEMS,
+    FUNCTIONS,
+    LAST,
+    NAMES,
+    NEEDED,
+    NUMBERS,
+    OFFER,
+    PARAMETERS,
+    QUOTES,
+    SHAPES,
+    STEMS,
+    TEXT,
+    WRITTEN,
+    field,
+    spoken_words,
+    stop_words,
+    told,
+    written_numbers,
+)
 
 from collections.abc import Mapping
 
@@ -73,8 +96,8 @@ cdef int _leaves(value, list found) except -1:
 
 
 cdef int _strings(dict found, known, list texts, list said, set spoken) except -1:
-    cdef str last = known.last, every = known.text, text
-    cdef frozenset known_stems = known.all_stems
+    cdef str last = field(known, LAST), every = field(known, TEXT), text
+    cdef frozenset known_stems = field(known, ALL_STEMS)
     cdef list partly = [_share(one, known_stems) for one in said]
     cdef Py_ssize_t exact = 0, anywhere = 0, cut = 0
     cdef double count = len(texts)
@@ -132,26 +155,26 @@ cdef bint _goes_on(str word, set spoken) except -1:
 
 
 cdef int _left_over(dict found, known, calls, list texts, list figures, set used) except -1:
-    cdef dict offered = known.offer.functions
-    cdef frozenset stems = known.stems
+    cdef dict offered = field(field(known, OFFER), FUNCTIONS)
+    cdef frozenset stems = field(known, STEMS)
     cdef str values = "\n".join(texts), name
     cdef Py_ssize_t left = 0, undescribed = 0, missing = 0, unsaid = 0, unquoted = 0, shared = 0
     cdef list functions = [offered[name] for name in {call.name for call in calls} if name in offered]
-    cdef list named = [function.stems for function in functions]
-    cdef list described = [function.described for function in functions] + [function.arguments for function in functions]
+    cdef list named = [field(function, FUNCTION_STEMS) for function in functions]
+    cdef list described = [field(function, DESCRIBED) for function in functions] + [field(function, ARGUMENTS) for function in functions]
     for word in stems:
         if word in used:
             shared += 1
         elif not _in_any(word, named):
             left += 1
             undescribed += not _in_any(word, described)
-    for name in known.names:
+    for name in field(known, NAMES):
         unsaid += name not in values
-    if known.written:
-        for one in known.written.difference(figures, map(rest().number, written_numbers(values))):
+    if field(known, WRITTEN):
+        for one in field(known, WRITTEN).difference(figures, map(rest().number, written_numbers(values))):
             missing += not any([word in values for word in rest().SPELLED.get(one, ())])
-    if known.quotes:
-        for name in {quoted.casefold() for quoted in known.quotes}:
+    if field(known, QUOTES):
+        for name in {quoted.casefold() for quoted in field(known, QUOTES)}:
             unquoted += name not in values
     found["left_words"] = float(left)
     found["left_share"] = left / <double>max(len(stems), 1)
@@ -172,7 +195,7 @@ cdef bint _in_any(word, list several) except -1:
 
 
 cdef int _figures(dict found, known, list figures) except -1:
-    cdef frozenset numbers = known.numbers, every = known.all_numbers
+    cdef frozenset numbers = field(known, NUMBERS), every = field(known, ALL_NUMBERS)
     cdef Py_ssize_t exact = 0, near = 0, fractions = 0
     cdef double count = len(figures), figure, largest = 0.0
     for one in figures:
@@ -190,21 +213,21 @@ cdef int _figures(dict found, known, list figures) except -1:
 
 
 cdef int _formats(dict found, known, calls) except -1:
-    cdef dict functions = known.offer.functions, parameters
+    cdef dict functions = field(field(known, OFFER), FUNCTIONS), parameters
     cdef Py_ssize_t pairs = 0, alike = 0, invented = 0
     for call in calls:
         function = functions.get(call.name)
         if function is None:
             continue
-        parameters = function.parameters
+        parameters = field(function, PARAMETERS)
         for name, value in call.arguments.items():
             parameter = parameters.get(name)
             if parameter is None:
                 continue
-            if parameter.shapes and isinstance(value, str):
+            if field(parameter, SHAPES) and isinstance(value, str):
                 pairs += 1
-                alike += rest().shape(value) in parameter.shapes
-            if not parameter.required:
+                alike += rest().shape(value) in field(parameter, SHAPES)
+            if not field(parameter, NEEDED):
                 invented += _invented(value, known)
     found["formats_alike"] = alike / <double>pairs if pairs else nan
     found["formats_unlike"] = float(pairs - alike)
@@ -217,8 +240,8 @@ cdef bint _invented(value, known) except -1:
     if isinstance(value, bool):
         return False
     if isinstance(value, (int, float)):
-        return rest().figure(value) not in known.all_numbers
+        return rest().figure(value) not in field(known, ALL_NUMBERS)
     if not isinstance(value, str):
         return False
     text = value.casefold()
-    return text not in known.text and known.all_stems.isdisjoint(told(spoken_words(text)))
+    return text not in field(known, TEXT) and field(known, ALL_STEMS).isdisjoint(told(spoken_words(text)))

@@ -159,8 +159,8 @@ cdef inline bint _in_name(Py_UCS4 sign) noexcept:
 
 
 def text_features(str original, said, conjunctions, quoted):
-    cdef Signs last = signs_of(said.text), first = signs_of(original)
-    cdef list words = said.words
+    cdef Signs last = signs_of(field(said, SAID_TEXT)), first = signs_of(original)
+    cdef list words = field(said, SAID_WORDS), figured = field(said, SAID_DIGITS)
     cdef str word
     cdef Py_UCS4 sign
     cdef Py_ssize_t at, letters = 0, figures = 0, capitals = 0
@@ -180,15 +180,15 @@ def text_features(str original, said, conjunctions, quoted):
         capitals += u"A" <= sign_at(&first, at) <= u"Z"
     for word in words:
         letters += len(word)
-    for word in said.digits:
+    for word in figured:
         figures += len(word) - word.count(".") - word.count(",")
     return {
         "chars": log1p(last.size),
         "words": log1p(len(words)),
         "word_length": letters / count,
-        "content": len(said.stems) / count,
+        "content": len(<frozenset>field(said, SAID_STEMS)) / count,
         "digits": figures / size,
-        "numbers": float(len(said.digits)),
+        "numbers": float(len(figured)),
         "conjunctions": float(conjunctions),
         "commas": float(commas),
         "sentences": float(sentences),
@@ -202,9 +202,11 @@ def text_features(str original, said, conjunctions, quoted):
 
 def overlaps(frozenset own, dict functions):
     cdef dict described = {}, named = {}
+    cdef frozenset stems
     for name, function in functions.items():
-        described[name] = _shared(own, function.described) / <double>(1 + len(function.stems))
-        named[name] = _shared(own, function.stems) / <double>max(len(function.stems), 1)
+        stems = field(function, FUNCTION_STEMS)
+        described[name] = _shared(own, field(function, DESCRIBED)) / <double>(1 + len(stems))
+        named[name] = _shared(own, stems) / <double>max(len(stems), 1)
     return described, named
 
 
@@ -282,28 +284,28 @@ def taken_apart(tuple turns, contract):
     cdef list every = [plain.said(text) for _, text in turns]
     said = plain.said(original)
     cdef bint more = len(turns) > 1 or not original
-    cdef frozenset own = said.stems, stems = own, numbers = said.numbers, distinct = said.distinct
-    cdef str last = said.text
+    cdef frozenset own = field(said, SAID_STEMS), stems = own, numbers = field(said, SAID_NUMBERS), distinct = field(said, SAID_DISTINCT)
+    cdef str last = field(said, SAID_TEXT)
     cdef bint hidden = _hides(last)
     cdef Py_ssize_t conjunctions = _count(words.CONJUNCTION, last, distinct, hidden)
     if more:
-        stems = own.union(*[other.stems for other in every])
-        numbers = numbers.union(*[other.numbers for other in every])
+        stems = own.union(*[field(other, SAID_STEMS) for other in every])
+        numbers = numbers.union(*[field(other, SAID_NUMBERS) for other in every])
     cdef list quoted = words.quotes(original)
     offered = plain.offer(contract)
     cdef dict features = text_features(original, said, conjunctions, len(quoted))
     features["corrections"] = float(_count(words.CORRECTION, last, distinct, hidden))
     features["negations"] = float(_count(words.NEGATION, last, distinct, hidden))
     features["relative"] = float(_count(words.RELATIVE, last, distinct, hidden))
-    described, named = overlaps(own, offered.functions)
+    described, named = overlaps(own, field(offered, FUNCTIONS))
     return (
         last,
-        "\n".join([other.text for other in every]),
-        said.words,
+        "\n".join([field(other, SAID_TEXT) for other in every]),
+        field(said, SAID_WORDS),
         own,
         stems,
-        said.written,
-        said.numbers,
+        field(said, SAID_WRITTEN),
+        field(said, SAID_NUMBERS),
         numbers,
         conjunctions,
         quoted,
@@ -319,9 +321,9 @@ cdef int of_request(dict found, request, known) except -1:
     """Features of the request, into those that were found already."""
     cdef Py_ssize_t characters = 0
     cdef double best = 0.0, second = 0.0, value, name_best = 0.0
-    cdef dict overlapping = known.overlaps
-    contract, offer = request.contract, known.offer
-    found.update(known.features)
+    cdef dict overlapping = field(known, OVERLAPS)
+    contract, offer = request.contract, field(known, OFFER)
+    found.update(field(known, FEATURES))
     for message in request.messages:
         characters += len(<str>message.text)
     for one in overlapping.values():
@@ -330,15 +332,15 @@ cdef int of_request(dict found, request, known) except -1:
             best, second = value, best
         elif value > second:
             second = value
-    for one in (<dict>known.named).values():
+    for one in (<dict>field(known, NAMED)).values():
         name_best = max(name_best, <double>one)
     found["turns"] = float(len(request.messages))
     found["all_chars"] = log1p(characters)
-    found["tools"] = float(len(offer.functions))
-    found["parameters"] = log1p(offer.total)
-    found["required"] = log1p(offer.required)
-    found["enums"] = float(offer.enums)
-    found["schema_depth"] = float(offer.depth)
+    found["tools"] = float(len(<dict>field(offer, FUNCTIONS)))
+    found["parameters"] = log1p(field(offer, TOTAL))
+    found["required"] = log1p(field(offer, REQUIRED))
+    found["enums"] = float(field(offer, ENUMS))
+    found["schema_depth"] = float(field(offer, DEPTH))
     found["overlap_best"] = best
     found["name_best"] = name_best
     found["overlap_gap"] = best - second if len(overlapping) > 1 else 0.0
