@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import field
+from operator import attrgetter
 from typing import Literal, Self
 
 from router.early import Early, Watch
@@ -47,6 +48,9 @@ class _Pieces:
 
     def choice(self) -> Choice:
         return Choice("".join(self.texts), self.finish_reason or "stop", tuple(self.tokens), "".join(self.reasoning))
+
+
+_finish_reason: Callable[[_Pieces], FinishReason | None] = attrgetter("finish_reason")
 
 
 @record(slots=True)
@@ -104,7 +108,7 @@ class Running:
     @property
     def finished(self) -> bool:
         """Whether every choice has its end."""
-        return len(self.pieces) == self.call.sampling.n and all(piece.finish_reason for piece in self.pieces.values())
+        return len(self.pieces) == self.call.sampling.n and all(map(_finish_reason, self.pieces.values()))
 
     def give_up(self, chunk: Chunk, early: Early) -> bool:
         """Reject the draft if this choice has become hopeless."""

@@ -144,7 +144,7 @@ class _Run:
 
     def outcome(self, *, answer: int | None = None, code: str = "ok") -> Outcome:
         """The record as of now; an attempt still running stands in it as a cancelled one."""
-        pending = [running.attempt(cancelled=True) for running in self.running]
+        pending = [running.attempt(cancelled=True) for running in self.running] if self.running else []
         return Outcome(
             self.request.id,
             self.cascade.route.name,
@@ -288,7 +288,7 @@ class _Run:
         return running.attempt(generation, deferral=deferral, at_fault=at_fault)
 
     def _repairs(self, tier: str, before: int | None = None) -> int:
-        return sum([earlier.tier == tier for earlier in self.attempts[:before]])
+        return sum([earlier.tier == tier for earlier in self.attempts[:before]]) if self.attempts else 0
 
     def _elapsed(self) -> float:
         return self.cascade.clock() - self.started

@@ -129,5 +129,7 @@ def _error(skipped: Sequence[Skip]) -> SmallfirstError:
 def _why(permitted: Sequence[str], skipped: Sequence[Skip], request: GenerationRequest) -> str:
     if request.pinned is not None:
         return f"pinned to {request.pinned}"
+    if not skipped:
+        return f"start on {permitted[0]}"
     passed = ", ".join([f"{skip.tier} skipped ({skip.reason})" for skip in skipped])
-    return f"start on {permitted[0]}" + (f"; {passed}" if passed else "")
+    return f"start on {permitted[0]}; {passed}"

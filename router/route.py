@@ -48,6 +48,7 @@ class Route:
     """Whether any tier is for some languages alone."""
     live_text: bool = field(init=False)
     """Whether prose of the last tier may be shown before it is whole: only the form is checked there, and prose has none."""
+    _named: dict[str, Tier] = field(init=False, compare=False, repr=False)
     _needed: dict[tuple[str | None, bool], Evidence] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -55,10 +56,11 @@ class Route:
         formal = all(verifier.kind in ("contract", "function") for verifier in applicable(self.verifiers, last=True))
         object.__setattr__(self, "live_text", formal)
         object.__setattr__(self, "speaks", any(tier.languages for tier in self.tiers))
+        object.__setattr__(self, "_named", {tier.name: tier for tier in self.tiers})
 
     def tier(self, name: str) -> Tier:
         """The tier of that name; the name comes from this route's own decision."""
-        return next(tier for tier in self.tiers if tier.name == name)
+        return self._named[name]
 
     def judges(self, request: GenerationRequest) -> tuple[Verifier, ...]:
         """The verifiers that keep the request's target; the name comes from this route's own."""

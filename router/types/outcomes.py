@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import field
+from operator import attrgetter
 from typing import Any, Literal
 
 from router.types.asked import Violation
@@ -10,6 +12,9 @@ from router.types.calls import Generation
 from router.types.metered import Aside, Energy, Usage, together
 from router.types.records import record
 from router.types.ruled import HARD_GATES, Reason, Ruling, Verdict
+
+_reason: Callable[[Skip], Reason] = attrgetter("reason")
+_deferral: Callable[[Attempt], Any] = attrgetter("deferral")
 
 
 @record(frozen=True, slots=True)
@@ -136,7 +141,7 @@ class Outcome:
     @property
     def deferrals(self) -> tuple[Reason, ...]:
         """Reasons in the order they arose, skipped tiers first."""
-        return (*[s.reason for s in self.decision.skipped], *[a.deferral for a in self.attempts if a.deferral is not None])
+        return (*map(_reason, self.decision.skipped), *filter(None, map(_deferral, self.attempts)))
 
     @property
     def energy(self) -> Energy | None:

@@ -12,6 +12,7 @@ from server.api.messages import AnyMessage, AudioPart, FilePart, ImagePart, Refu
 from server.api.naming import RouteFacts, Target
 from server.api.wire import AllowedChoice, ChatRequest, Common, NamedTool, OfferedTool, StructuredOutputs
 
+_DRAWN = frozenset(("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"))
 AnyPart = TextPart | RefusalPart | ImagePart | AudioPart | FilePart
 
 
@@ -75,15 +76,12 @@ def sampling(body: Common, max_tokens: int | None, facts: RouteFacts, *, logprob
     extra, bias = body.extra, body.logit_bias
     if extra and (unknown := sorted(extra.keys() - facts.parameters)):
         raise UnsupportedParameter(f"the engines of this route do not know {unknown[0]}", param=unknown[0])
+    drawn = {name: getattr(body, name) for name in _DRAWN & body.model_fields_set}
     return Sampling(
-        temperature=body.temperature,
-        top_p=body.top_p,
-        seed=body.seed,
+        **drawn,
         stop=body.stops,
         max_tokens=max_tokens,
         n=body.n or 1,
-        presence_penalty=body.presence_penalty,
-        frequency_penalty=body.frequency_penalty,
         logit_bias=tuple([(int(token), value) for token, value in bias.items()]) if bias else (),
         logprobs=logprobs,
         top_logprobs=top,

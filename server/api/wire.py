@@ -177,7 +177,8 @@ class Common(Generating):
     @property
     def stops(self) -> tuple[str, ...]:
         """The stop texts, none or one or several."""
-        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        stop = self.stop
+        return (stop,) if isinstance(stop, str) else tuple(stop or ())
 
 
 class ChatRequest(Common):

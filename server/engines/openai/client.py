@@ -82,29 +82,23 @@ class PooledClient:
         await asyncio.sleep(0)  # until what was closed is gone
 
     async def _exchange(self, url: str, request: bytes, deadline: float, silence: float | None) -> PooledExchange:
-        origin = _origin(url)
-        await self._place(deadline)
-        connection = self._kept(origin)
-        if connection is not None:
-            try:
-                return await self._asked(connection, origin, request, deadline, silence)
-            except Interrupted:
-                if not connection.stale:
-                    raise
-            self._drop(origin)
+        origin, anew = _origin(url), False
+        while True:
             await self._place(deadline)
-        return await self._asked(await self._connected(origin, deadline), origin, request, deadline, silence)
-
-    async def _asked(self, connection: Connection, origin: str, request: bytes, deadline: float, silence: float | None) -> PooledExchange:
-        """The exchange once its answer has begun."""
-        exchange = PooledExchange(connection, deadline, silence, self.max_response_bytes, partial(self._released, origin))
-        try:
-            exchange.send(request)
-            await exchange.begun()
-        except BaseException:
-            exchange.close()
-            raise
-        return exchange
+            kept = None if anew else self._kept(origin)
+            connection = kept or await self._connected(origin, deadline)
+            exchange = PooledExchange(connection, deadline, silence, self.max_response_bytes, partial(self._released, origin))
+            try:
+                exchange.send(request)
+                await exchange.begun()
+            except BaseException as error:
+                exchange.close()
+                if kept is None or not isinstance(error, Interrupted) or not kept.stale:
+                    raise
+                self._drop(origin)
+                anew = True
+            else:
+                return exchange
 
     def _place(self, deadline: float) -> Coroutine[object, object, object]:
         """Wait until there may be one more connection in use; raises Interrupted."""

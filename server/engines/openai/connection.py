@@ -53,13 +53,10 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.write(request)
 
-    async def change(self) -> None:
-        """Wait until something came, or will never come."""
+    def change(self) -> asyncio.Future[None]:
+        """Done as soon as something came, or will never come."""
         self._waiter, self.since = self.loop.create_future(), self.loop.time()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def take(self) -> bytes:
         """What came of the body since."""
@@ -100,7 +97,7 @@ class Connection(asyncio.Protocol):
     @property
     def waits(self) -> bool:
         """Whether somebody waits for more of the answer."""
-        return self._waiter is not None
+        return self._waiter is not None and not self._waiter.done()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)

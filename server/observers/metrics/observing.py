@@ -1,20 +1,23 @@
 """Observing outcomes, and what the handlers tell of requests that have none."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 from prometheus_client.multiprocess import mark_process_dead
 
-from router.types import Attempt, GenerationRequest, Outcome
-from server.observers.metrics.attempts import result, spent_on, success, tally_of
+from router.types import Attempt, GenerationRequest, Outcome, Verdict
+from server.observers.metrics.attempts import Said, result, spent_on, success, tally_of
 from server.observers.metrics.beside import Beside
 from server.observers.metrics.families import MULTIPROCESS, Families
 from server.observers.metrics.showing import CostPerSuccess, First, exposition, together
 from server.observers.promises import Promises
 from server.observers.savings import Yardstick
 from server.observers.tally import Tally
+
+_said: Callable[[Verdict], Said] = attrgetter("verifier", "ruling")
 
 
 class Metrics:
@@ -103,7 +106,7 @@ class Metrics:
 
     def _observe_attempt(self, route: str, attempt: Attempt, *, answered: bool) -> None:
         became, bought = result(attempt, answered=answered), spent_on(attempt, answered=answered)
-        said = tuple([(verdict.verifier, verdict.ruling) for verdict in attempt.verdicts])
+        said = tuple(map(_said, attempt.verdicts))
         confidence = attempt.confidence
         alike = (route, attempt.tier, attempt.kind, became, bought, attempt.deferral, confidence is not None, said)
         tally = self._tallies.get(alike) or self._tallies.setdefault(alike, tally_of(self._to, *alike))
@@ -111,7 +114,7 @@ class Metrics:
         if attempt.energy is not None:
             self._to.count_joules(attempt.tier, (attempt.energy,))
         for verdict in attempt.verdicts:
-            if verdict.cost or verdict.energy is not None or verdict.usage.total_tokens:
+            if verdict.cost or verdict.energy is not None or verdict.usage.prompt_tokens or verdict.usage.completion_tokens:
                 self._to.asked(route, attempt.tier, verdict.cost, verdict.usage, (verdict.energy,))
 
     def _compare(self, yardstick: Yardstick, outcome: Outcome, kept: Attempt | None) -> None:

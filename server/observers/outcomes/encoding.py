@@ -1,8 +1,9 @@
 """What the store keeps of an outcome: numbers and names always, words only where the operator wants content."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from server.observers.outcomes.ports import Row
 Json = dict[str, Any]
 Known = TypeVar("Known")
 DIGITS = 6
+_judged_by: Callable[[Verdict], Mapping[str, float] | None] = attrgetter("features")
 _TERSE = frozenset({"contract", "function", "confidence", "agreement", "guard", "rule"})
 """Verifiers whose reasons are words of this program or of the configuration."""
 _ASKED = frozenset({"judge", "webhook"})
@@ -38,7 +40,7 @@ class Encoder:
             family(request),
             outcome.code,
             kept.tier if kept else None,
-            _first([attempt["confidence"] for attempt in body["attempts"]]),
+            _first(map(itemgetter("confidence"), body["attempts"])),
             outcome.cost,
             outcome.seconds,
             dumped(body),
@@ -131,7 +133,7 @@ def _features(request: GenerationRequest, outcome: Outcome, place: int) -> Json 
     attempt = outcome.attempts[place]
     if attempt.generation is None or attempt.tier == outcome.decision.permitted[-1]:
         return None
-    known = _first([verdict.features for verdict in attempt.verdicts])
+    known = _first(map(_judged_by, attempt.verdicts))
     return rounded(dict(known or features(_draft(request, attempt, attempt.generation, outcome.attempts[:place]))), DIGITS)
 
 
