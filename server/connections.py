@@ -7,10 +7,9 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import lru_cache, partial
 from itertools import chain
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import unquote
 
 import httptools
@@ -23,7 +22,7 @@ from server.access.presence import LEAVING, Told
 from server.api import errors
 from server.api.exchange import LATE
 from server.api.whole import WHOLE
-from server.cycle import Arrival, Cycle
+from server.cycle import Cycle
 from server.framing import Header, Trailers, doubt, expects, telling
 from server.joined import Joined
 
@@ -42,13 +41,12 @@ class Bounds:
     stall: float = 60.0
 
 
-class Phase(Enum):
-    """Where a connection's newest request stands."""
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
+_EXTENSIONS: dict[str, dict[str, object]] = {WHOLE: {}}
 
-    HEADERS = auto()
-    BODY = auto()
-    DONE = auto()
 
+Phase = Literal["headers", "body", "done"]
+"""Where a connection's newest request stands."""
 
 NO_HTTP = "Invalid HTTP request received."
 GRACE = 1.0
@@ -66,7 +64,8 @@ class Bounded(HttpToolsProtocol):
     def __init__(self, bounds: Bounds, /, **given: Any) -> None:
         super().__init__(**given)
         self.bounds = bounds
-        self.phase, self.seen = Phase.HEADERS, 0
+        self.phase: Phase = "headers"
+        self.seen = 0
         """Bytes that came since the last that were of a body, or the end of a head."""
         self.timed: Phase | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -86,7 +85,7 @@ class Bounded(HttpToolsProtocol):
             self._time()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.phase = Phase.DONE
+        self.phase = "done"
         self._time()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
@@ -98,13 +97,13 @@ class Bounded(HttpToolsProtocol):
         self.seen += len(data)
         while data:
             data = self._parsed(data)
-        if self.seen > self.bounds.header_bytes and self.phase is not Phase.DONE:
+        if self.seen > self.bounds.header_bytes and self.phase != "done":
             self._refuse(_too_large(self.bounds))
-        elif self.phase is not self.timed:
+        elif self.phase != self.timed:
             self._time()
 
     def on_message_begin(self) -> None:
-        self.phase = Phase.HEADERS
+        self.phase = "headers"
         self.url, self.headers = b"", []
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -122,7 +121,7 @@ class Bounded(HttpToolsProtocol):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, app))
-        self.phase, self.seen = Phase.BODY, 0
+        self.phase, self.seen = "body", 0
         if len(found) > 1:  # a body in chunks, and its parser takes what may follow it for headers
             self.headers = Trailers()
 
@@ -131,7 +130,7 @@ class Bounded(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self.phase = Phase.DONE
+        self.phase = "done"
         super().on_message_complete()
 
     def shutdown(self) -> None:
@@ -164,7 +163,7 @@ class Bounded(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         self.timeout_keep_alive_task = None
-        if self.phase is not Phase.DONE or not self.cycle.response_complete:
+        if self.phase != "done" or not self.cycle.response_complete:
             return
         left = self.idle_since + self.timeout_keep_alive - self.loop.time()
         if left > 0:
@@ -204,25 +203,13 @@ class Bounded(HttpToolsProtocol):
     def _cycle(self, found: Sequence[Header], version: str, *, last: bool) -> Cycle:
         """The exchange that this head begins, the `last` one of its connection or not."""
         self.scope = cast("HTTPScope", self._scope(version))
-        return Cycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=cast("asyncio.Event", Arrival()),
-            expect_100_continue=expects(found),
-            keep_alive=version != "1.0" and not last and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
+        return Cycle(self, expects(found), version != "1.0" and not last and self.parser.should_keep_alive())
 
     def _scope(self, version: str) -> Scope:
         path, raw, query = _located(self.url)
         return {
             "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "asgi": _ASGI,
             "http_version": version,
             "server": self.server,
             "client": self.client,
@@ -234,7 +221,7 @@ class Bounded(HttpToolsProtocol):
             "query_string": query,
             "headers": self.headers,
             "state": {**self.app_state, LEAVING: self.leaving},
-            "extensions": {WHOLE: {}},
+            "extensions": _EXTENSIONS,
         }
 
     def _refusal(self, found: Sequence[Header], version: str) -> SmallfirstError | None:
@@ -244,7 +231,7 @@ class Bounded(HttpToolsProtocol):
         return None if doubtful is None else InvalidRequest(doubtful)
 
     def _size(self) -> int:
-        return len(self.url) + 4 * len(self.headers) + sum(map(len, chain.from_iterable(self.headers)))
+        return len(self.url) + 4 * len(self.headers) + len(b"".join(chain.from_iterable(self.headers)))
 
     def _time(self) -> None:
         """One timer for the phase that the request is in."""
@@ -252,8 +239,8 @@ class Bounded(HttpToolsProtocol):
             self.timer.cancel()
             self.timer = None
         self.timed = self.phase
-        if self.phase is not Phase.DONE:
-            headers = self.phase is Phase.HEADERS
+        if self.phase != "done":
+            headers = self.phase == "headers"
             self.timer = self.loop.call_later(self.bounds.header_seconds if headers else self.bounds.body_seconds, self._late)
 
     def _late(self) -> None:
@@ -261,9 +248,9 @@ class Bounded(HttpToolsProtocol):
 
         Of a body that takes too long the application is told, which may be about to answer something else.
         """
-        if self.phase is Phase.HEADERS and self.seen:
+        if self.phase == "headers" and self.seen:
             self._refuse(RequestTooSlow(f"the headers took longer than {self.bounds.header_seconds:g} s"))
-        elif self.phase is Phase.BODY and LATE not in self.scope["state"]:
+        elif self.phase == "body" and LATE not in self.scope["state"]:
             self.scope["state"][LATE] = f"the body took longer than {self.bounds.body_seconds:g} s"
             self.cycle.message_event.set()
             self.timer = self.loop.call_later(GRACE, self._late)
@@ -272,7 +259,7 @@ class Bounded(HttpToolsProtocol):
 
     def _refuse(self, error: SmallfirstError) -> None:
         """End the connection over what came last: told only where no answer is under way, which else is finished first."""
-        body, self.phase = self.phase is Phase.BODY, Phase.DONE
+        body, self.phase = self.phase == "body", "done"
         self._time()
         if body and self.pipeline:
             self.pipeline.popleft()  # this very request, which waits behind others and will never be whole

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import Any
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from server.framing import Header
 from server.joined import Joined
 
-CLOSE = b"connection: close\r\n"
+CLOSE = b"connection: close"
 _CONTROL = bytes({*range(32), 127} - {ord("\t")})
 
 
@@ -17,6 +17,21 @@ class Cycle(RequestResponseCycle):
     """The server's own, which takes what `server.api.whole` describes: a start that has a body is all of an answer."""
 
     transport: Joined  # type: ignore[assignment]
+
+    def __init__(self, connection: HttpToolsProtocol, expects: bool, keep_alive: bool) -> None:
+        super().__init__(
+            connection.scope,
+            connection.transport,
+            connection.flow,
+            connection.logger,
+            connection.access_logger,
+            False,
+            connection.server_state.default_headers,
+            cast("asyncio.Event", Arrival()),
+            expects,
+            keep_alive,
+            connection.on_response_complete,
+        )
 
     def send(self, message: Any) -> Coroutine[Any, Any, None]:
         """What of the answer comes next; raises RuntimeError where it cannot come now, or has a header that is none."""
@@ -42,15 +57,15 @@ class Cycle(RequestResponseCycle):
         self.on_response()
 
     def _head(self, status: int, headers: Iterable[Header]) -> bytes:
-        lines = [STATUS_LINE[status], *[b"%b: %b\r\n" % header for header in (*self.default_headers, *headers)]]
-        head = b"".join(lines)
-        if len(head.translate(None, _CONTROL)) != len(head) - 2 * len(lines):
-            raise RuntimeError("a header of the answer has a control character")
-        if b"\r\n" + CLOSE in head:
+        lines = [name + b": " + value for name, value in (*self.default_headers, *headers)]
+        if CLOSE in lines:
             self.keep_alive = False
         elif not self.keep_alive:
-            head += CLOSE
-        return head + b"\r\n"
+            lines.append(CLOSE)
+        head = b"\r\n".join(lines)
+        if len(head.translate(None, _CONTROL)) != len(head) - 2 * len(lines) + 2:
+            raise RuntimeError("a header of the answer has a control character")
+        return b"%b%b\r\n\r\n" % (STATUS_LINE[status], head)
 
 
 class Arrival:

@@ -1,18 +1,17 @@
 """What is written to a client in one turn of the event loop goes to the kernel at once."""
 
 import asyncio
-from typing import Any
 
 
 class Joined:
-    """A transport whose writes of one turn of the event loop are one: an answer's head and its body, and all that is ready of a stream.
+    """Of a transport what is asked here. Its writes of one turn of the event loop are one: an answer's head and body, all of a stream's.
 
     The HTTP server writes each apart, and each is a call of the kernel that wakes the client.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop, self._waiting = transport, loop, list[bytes]()
-        self.is_closing = transport.is_closing
+        self.is_closing, self.abort = transport.is_closing, transport.abort
 
     def write(self, data: bytes) -> None:
         """Soon."""
@@ -29,10 +28,6 @@ class Joined:
         """What was written is still sent."""
         self._flush()
         self._transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        """All else is the transport's."""
-        return getattr(self._transport, name)
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
