@@ -2,49 +2,17 @@
 
 from cpython.ref cimport PyObject
 
-from router.types import Token
+from router.compiled.alternatives cimport Alternatives, Told, alternatives
 
 cdef extern from "Python.h":
     PyObject* PyTuple_GetItem(object, Py_ssize_t) except NULL
 
-cdef double MASKED = -9000.0, TOLERANCE = 1e-3
 cdef Py_ssize_t AHEAD = 64
-cdef object made = tuple.__new__
 
 
 cdef inline object field(token, Py_ssize_t place):
     """Of a tuple or a named one."""
     return <object>PyTuple_GetItem(token, place)
-
-
-def taken(positions, bint constrained, mask):
-    """One token a position."""
-    return tuple([_token(position, constrained, mask) for position in positions])
-
-
-cdef object _token(position, bint constrained, mask):
-    cdef object text = position.token, value = position.logprob, asked = position.top_logprobs or (), top = asked
-    cdef double number
-    for other in asked:
-        told = other.logprob
-        if told is None or not MASKED < <double>told <= 0.0:
-            from server.engines.openai.logprobs import _told
-
-            top = _told(asked)
-            break
-    if value is not None:
-        number = value
-        if not MASKED < number <= 0.0:
-            top = None if number > TOLERANCE else top
-            value = min(number, 0.0) if number > MASKED else None
-    if top is None:
-        return Token(text)
-    if not constrained:
-        return made(Token, (text, value, value, True, top, top))
-    if mask == "before":
-        return made(Token, (text, None, value, None, top, ()))
-    free = None if mask is None else True if len(top) > 1 else False if len(asked) > 1 else None
-    return made(Token, (text, value, None, free, (), top))
 
 
 def fed(list held, bint json, bint within, bint escaped, bint final):
@@ -56,7 +24,7 @@ def fed(list held, bint json, bint within, bint escaped, bint final):
     for token in held:
         text = field(token, 0)
         if field(token, 3):
-            free = _free(field(token, 5), came, at, json and not within, final)
+            free = _free(alternatives(field(token, 5)), came, at, json and not within, final)
             if free == UNDECIDED:
                 break
             given.append(token if free else token._replace(free=False))
@@ -80,17 +48,23 @@ cdef enum:
     UNDECIDED = 2
 
 
-cdef int _free(alternatives, str came, Py_ssize_t at, bint loose, bint final) except -1:
+cdef int _free(Alternatives others, str came, Py_ssize_t at, bint loose, bint final) except -1:
     """Whether any alternative leads elsewhere than the answer that came, from `at` on."""
-    cdef Py_ssize_t size = len(came), last
+    cdef Py_ssize_t size = len(came), last, place
     cdef bint undecided = False
+    cdef unsigned char first
+    cdef Told* one
     cdef str other
     if loose:
         last = min(size, at + AHEAD)
         while at < last and came[at].isspace():
             at += 1
-    for alternative in alternatives:
-        other = alternative.text
+    for place in range(others.count):
+        one = &others.told()[place]
+        first = others.block.texts[one.start]
+        if at < size and one.size and 32 < first < 128 and first != came[at]:  # most of them end here
+            return FREE
+        other = others.text(place)
         if loose and other and other[0].isspace():
             other = other.lstrip()
         if at < size and other and other[0] != came[at]:

@@ -6,6 +6,8 @@ from math import fsum
 from cpython.ref cimport PyObject
 from libc.math cimport INFINITY, exp, isfinite, log
 
+from router.compiled.alternatives cimport Alternatives, Told, alternatives
+
 cdef extern from "Python.h":
     PyObject* PyTuple_GetItem(object, Py_ssize_t) except NULL
 
@@ -93,35 +95,45 @@ def weighed(tokens):
 
 cdef int _weigh(tokens, list gaps, list spread) except -1:
     """Per token the probability above the best other one, and the entropy of the alternatives: a loop over numbers without objects."""
-    cdef object token, text, logprob, raw, top, admitted, others, own, alternative
+    cdef Alternatives admitted, others
+    cdef Told* told
+    cdef Py_ssize_t place
     cdef double best, beside, total, weighted, number, weight
+    cdef bytes text
     for token in tokens:
-        text, logprob, raw, top = field(token, 0), field(token, 1), field(token, 2), field(token, 4)
-        admitted = field(token, 5) or top
-        others = top or field(token, 5)
+        admitted = others = alternatives(field(token, 4))
+        if field(token, 5) is not field(token, 4):
+            admitted = alternatives(field(token, 5))
+            if not admitted.count:
+                admitted = others
+            elif not others.count:
+                others = admitted
+        text = (<str?>field(token, 0)).encode("utf-8", "surrogatepass")
         best, beside = -INFINITY, 0.0
-        if len(admitted) > 1:
+        if admitted.count > 1:
             total = weighted = 0.0
-            for alternative in admitted:
-                number = alternative.logprob
+            told = admitted.told()
+            for place in range(admitted.count):
+                number = told[place].logprob
                 weight = _exp(number)
                 if weight:
                     total += weight
                     weighted += weight * number
-                    if number > best and alternative.text != text:
+                    if number > best and admitted.differs(place, text):
                         best, beside = number, weight
             number = log(total) - weighted / total if total else 0.0
             spread.append(number if number > 0.0 else 0.0)
-        if len(others) > 1:
+        if others.count > 1:
+            told = others.told()
             if others is not admitted:
                 best = -INFINITY
-                for alternative in others:
-                    number = alternative.logprob
-                    if number > best and alternative.text != text:
+                for place in range(others.count):
+                    number = told[place].logprob
+                    if number > best and others.differs(place, text):
                         best = number
                 beside = _exp(best)
-            own = logprob if raw is None else raw
-            gaps.append(_exp(<double>(others[0].logprob if own is None else own)) - beside)
+            value = field(token, 1) if field(token, 2) is None else field(token, 2)
+            gaps.append(_exp(told[0].logprob if value is None else <double>value) - beside)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import field
 from enum import Flag, auto
 from typing import Literal, NamedTuple, Protocol
@@ -91,8 +92,8 @@ class Token(NamedTuple):
     logprob: float | None = None
     raw_logprob: float | None = None
     free: bool | None = None
-    top: tuple[Candidate, ...] = ()
-    masked_top: tuple[Candidate, ...] = ()
+    top: Sequence[Candidate] = ()
+    masked_top: Sequence[Candidate] = ()
 
 
 @record(frozen=True, slots=True)

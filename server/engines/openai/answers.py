@@ -1,11 +1,8 @@
 """The shapes of what servers answer, checked while the JSON is parsed: complete answers and the chunks of a stream alike."""
 
-import re
-from codecs import BOM_UTF8
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from pydantic_core import from_json
 
 from router.errors import EngineProtocolError
 from router.types import FinishReason, Usage
@@ -20,7 +17,8 @@ FINISHES: dict[str, FinishReason] = {
 }
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 """Tokens: a server that claims more than any answer has would spend every budget at once."""
-_PLACE = re.compile(r" - at `(\$[^`]*)`$")
+Numbers = TypeVar("Numbers")
+"""The log-probabilities of a choice, or where they stand that were taken out of the JSON before."""
 
 
 class _Shape(msgspec.Struct, frozen=True, gc=False):
@@ -77,22 +75,18 @@ class Said(_Shape, frozen=True):
         return self.reasoning_content or self.reasoning or ""
 
 
-class Part(_Shape, frozen=True):
+class Part(_Shape, Generic[Numbers], frozen=True):
     """A choice of a complete answer (`message`) or of a chunk (`delta`)."""
 
     index: int = 0
     message: Said | None = None
     delta: Said | None = None
     finish_reason: str | None = None
-    logprobs: Logprobs | None = None
+    logprobs: Numbers | None = None
 
     @property
     def said(self) -> Said | None:
         return self.message or self.delta
-
-    @property
-    def positions(self) -> list[Position]:
-        return (self.logprobs.content if self.logprobs else None) or []
 
     @property
     def finish(self) -> FinishReason | None:
@@ -132,10 +126,10 @@ class Counted(_Shape, frozen=True):
         return Usage(self.prompt_tokens, self.completion_tokens or 0, cached or 0, thought or 0)
 
 
-class Answer(_Shape, frozen=True):
+class Answer(_Shape, Generic[Numbers], frozen=True):
     """A complete answer, a chunk of one, or an error in its place."""
 
-    choices: list[Part] | None = None
+    choices: list[Part[Numbers]] | None = None
     usage: Counted | None = None
     error: Any = None
     kind: Any = msgspec.field(default=None, name="object")
@@ -152,49 +146,3 @@ class Answer(_Shape, frozen=True):
         if self.kind == "error" or (self.choices is None and (self.detail or self.message)):
             return {"message": self.message or self.detail, "code": self.code, "type": self.type}
         return None
-
-
-_DECODER = msgspec.json.Decoder(Answer)
-
-
-def parse(body: str | bytes) -> Answer:
-    """The answer in this JSON text; raises EngineProtocolError on invalid UTF-8, invalid JSON and wrong shapes."""
-    try:
-        return _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _patient(body)
-
-
-def _patient(body: str | bytes) -> Answer:
-    """Servers in Python write NaN and Infinity, which are no JSON, others a byte order mark (which RFC 8259, 8.1, lets a reader ignore).
-
-    Whatever else is wrong is told, of the text before its shape.
-    """
-    try:
-        return msgspec.convert(from_json(body.removeprefix(BOM_UTF8) if isinstance(body, bytes) else body), Answer)
-    except msgspec.ValidationError as error:
-        raise EngineProtocolError(_misshapen(str(error))) from None
-    except (ValueError, RecursionError):
-        raise EngineProtocolError(_wrong(body)) from None
-
-
-def _misshapen(message: str) -> str:
-    """The place is `choices.0.message` for the library's `$.choices[0].message`."""
-    found = _PLACE.search(message)
-    place = re.sub(r"\[(\d+|\.\.\.)\]", r".\1", found[1]).removeprefix("$").lstrip(".") if found else "its root"
-    return f"the engine's answer has a wrong shape at {place}"
-
-
-def _wrong(body: str | bytes) -> str:
-    if isinstance(body, bytes) and not _is_text(body):
-        return "the engine sent invalid UTF-8"
-    start = body.lstrip()[:1]
-    return "the engine answered with a page, not with JSON" if start in ("<", b"<") else "the engine's answer is no valid JSON"
-
-
-def _is_text(body: bytes) -> bool:
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from router.compiled import compiled
 from router.types import Alternative, Token
 from router.types.records import record
-from server.engines.openai.answers import Other, Position
+from server.engines.openai.answers import Logprobs, Other, Position
 from server.engines.openai.flavours import Mask
 
 MASKED = -9000.0
@@ -35,17 +35,23 @@ class Reading:
         """Whether the alternatives are those that the grammar admitted."""
         return self.constrained and self.mask == "after"
 
-    def tokens(self, positions: Sequence[Position]) -> tuple[Token, ...]:
+    def tokens(self, found: Logprobs | None) -> tuple[Token, ...]:
         """One token a position, in order."""
-        if not self.told:
-            return tuple([Token(position.token) for position in positions])
-        return taken(positions, self.constrained, self.mask)
+        positions = (found and found.content) or ()
+        return self.known(tuple([_token(position, self.constrained, self.mask) for position in positions]))
+
+    def known(self, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+        """The tokens without numbers that say nothing."""
+        return tokens if self.told else tuple([Token(token.text) for token in tokens])
 
 
-@compiled("positions")
-def taken(positions: Sequence[Position], constrained: bool, mask: Mask | None) -> tuple[Token, ...]:
-    """One token a position."""
-    return tuple([_token(position, constrained, mask) for position in positions])
+@compiled("reading")
+def apart(_body: str | bytes, _constrained: bool, _mask: Mask | None) -> tuple[bytes, list[tuple[Token, ...]]] | None:
+    """An answer's JSON with a number in place of each choice's log-probabilities, and of each the tokens of a `Reading`.
+
+    `None` where they must be read with the rest: always, but where compiled code reads them without an object for each.
+    """
+    return None
 
 
 def _token(position: Position, constrained: bool, mask: Mask | None) -> Token:

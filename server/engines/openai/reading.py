@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
+from typing import Any
 
 from router.errors import EngineFailure, EngineProtocolError
 from router.types import Chunk, Token, Usage
-from server.engines.openai.answers import Part, Said, parse
+from server.engines.openai.answers import Part, Said
 from server.engines.openai.errors import of_body
 from server.engines.openai.freedom import Freedom
 from server.engines.openai.halves import Halves
 from server.engines.openai.logprobs import Reading, within
+from server.engines.openai.parsing import parse
 from server.engines.openai.tools import Writer
 from server.engines.openai.wire import likely_tokens
 
@@ -55,19 +57,20 @@ class Reader:
     def read(self, body: str | bytes) -> list[Chunk]:
         """The chunks that one event or one complete body stands for; raises the EngineFailure that it is instead."""
         try:
-            answer = parse(body)
+            answer, tokens = parse(body, self.reading)
         except EngineProtocolError:
             if self.n > 1 or isinstance(body, bytes):
                 raise
             self._halves = self._halves or Halves()
-            answer = parse(self._halves.joined(body))
+            answer, tokens = parse(self._halves.joined(body), self.reading)
         if answer.fault is not None:
             raise of_body(answer.fault, self.secret)
         if answer.choices is None:
             raise EngineProtocolError("the engine's answer has no choices")
         if answer.usage is not None:
             self.usage = answer.usage.usage
-        return [chunk for part in answer.choices if (chunk := self._chunk(part)) is not None]
+        parts = zip(answer.choices, tokens, strict=True)
+        return [chunk for part, own in parts if (chunk := self._chunk(part, own)) is not None]
 
     def read_all(self, bodies: Sequence[str]) -> Read:
         """The chunks of several events, up to the first that is a failure."""
@@ -87,7 +90,7 @@ class Reader:
             raise EngineProtocolError("the engine's answer is no valid JSON: it ends within a character")
         return Chunk(usage=self.usage)
 
-    def _chunk(self, part: Part) -> Chunk | None:
+    def _chunk(self, part: Part[Any], tokens: tuple[Token, ...]) -> Chunk | None:
         if not 0 <= part.index < self.n:
             raise EngineProtocolError("the engine answered with a choice that nobody asked for")
         if part.index in self._finished:
@@ -99,7 +102,7 @@ class Reader:
         if self._refused(part.index, said) and finish == "stop":
             finish = "refusal"
         text = self._text(part.index, said, last=finish is not None)
-        tokens = self._tokens(part, said)
+        tokens = self._tokens(part, said, tokens)
         if not (text or tokens or said.thought or finish):
             return None
         if finish == "tool_calls" and not self.native:
@@ -119,9 +122,8 @@ class Reader:
         text = writer.add(said)
         return text + writer.end() if last else text
 
-    def _tokens(self, part: Part, said: Said) -> tuple[Token, ...]:
+    def _tokens(self, part: Part[Any], said: Said, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
         """The answer's own tokens: not those of a thought, nor the stop token."""
-        tokens = self.reading.tokens(part.positions)
         if self.native:
             return tokens
         if part.message is not None or (said.content and part.finish_reason):  # a busy server's last chunk holds more than its stop token
@@ -130,7 +132,7 @@ class Reader:
             own = () if not said.content and (said.thought or part.finish_reason) else tokens
         return self._judged(part, own) if self.reading.masked else own
 
-    def _judged(self, part: Part, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    def _judged(self, part: Part[Any], tokens: tuple[Token, ...]) -> tuple[Token, ...]:
         freedom = self._freedoms.get(part.index) or self._freedoms.setdefault(part.index, Freedom(self.reading.json))
         return freedom.feed(tokens, final=part.finish_reason is not None)
 
@@ -153,7 +155,7 @@ def together(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
         yield Chunk(index, text, tokens, finish, usage, thought, sum(chunk.pieces for chunk in run if chunk.text or chunk.reasoning))
 
 
-def _refuse_more(part: Part) -> None:
+def _refuse_more(part: Part[Any]) -> None:
     """Some servers repeat an empty delta after the finish reason; text there is a fault."""
     said = part.said
     if said is not None and (said.content or said.tool_calls):

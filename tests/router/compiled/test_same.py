@@ -1,14 +1,18 @@
 """What is compiled says what the plain functions say, to the last bit, of anything that may come."""
 
+import json
 import math
+import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,16 +22,18 @@ from router import compiled
 from router.calibration import answered, asked, doubt, features, grounding, linear, words
 from router.calibration.features import rounded
 from router.calibration.offer import offer
-from router.calibration.reading import Call, Reading, read
+from router.calibration.reading import Call, read
+from router.calibration.reading import Reading as Said
 from router.calibration.stored import Ensemble
 from router.calibration.trees import Forests, Tree
 from router.compiled import PLAIN, built
+from router.errors import EngineProtocolError
 from router.scores import tokens as scored
-from router.types import Alternative, Draft, Message, Part, Token
+from router.types import Alternative, Candidate, Draft, Message, Part, Token
 from server.api import render
-from server.engines.openai import freedom, logprobs
-from server.engines.openai.answers import Other, Position
-from server.engines.openai.flavours import Mask
+from server.engines.openai import freedom, logprobs, parsing
+from server.engines.openai.logprobs import Reading
+from server.engines.openai.parsing import parse
 from tests.router.calibration.drafts import drafts
 
 HERE = pytest.mark.skipif(built("texts") is None, reason="nothing was compiled at installation")
@@ -77,7 +83,7 @@ def outcome(function: Callable[..., Any], *given_: Any) -> object:
     """What it returns, or the kind of error that it raises."""
     try:
         return function(*given_)
-    except (OverflowError, ValueError) as error:
+    except (IndexError, OverflowError, ValueError) as error:
         return type(error)
 
 
@@ -185,7 +191,7 @@ def test_grounding_of_whatever_was_answered(draft: Draft, text: str, calls: list
     request = replace(draft.request, messages=(*draft.request.messages, Message("user", (Part("text", text),))))
     known = asked.asked(request)
     if calls:
-        counted = Reading(tuple(calls), None, parsed=True)
+        counted = Said(tuple(calls), None, parsed=True)
         for function in (answered.call_features, answered.argument_features):
             assert same(function(known, counted), PLAIN[f"answered.{function.__name__}"](known, counted))
     assert same(outcome(grounding.grounding_features, known, calls), outcome(PLAIN["grounding.grounding_features"], known, calls))
@@ -222,24 +228,169 @@ def test_sums_of_trees(seed: int, row: list[float]) -> None:
     assert same(forests.log_odds(found), forests.plain(found))
 
 
-PIECES = st.sampled_from(["a", "ab", '"', '\\"', "\\", " ", "\n ", "{", '":', "", "\u2003x", "b"])
-TOLD = st.one_of(st.none(), st.floats(-12, 0), st.sampled_from([0.0, 5e-4, 0.5, -9000.0, -9999.0, -math.inf, math.inf, math.nan]))
-POSITIONS = st.lists(
-    st.builds(Position, PIECES, TOLD, st.none() | st.lists(st.builds(Other, PIECES, TOLD), max_size=4).map(tuple)), max_size=6
+PIECES = st.sampled_from(
+    ["a", "ab", '"', '\\"', "\\", " ", "\n ", "{", '":', "", "\u2003x", "b", "\u00e9", "\u4e00\x00", "\U0001f600", "\ud83d"]
+)
+TOLD = st.one_of(
+    st.none(),
+    st.floats(-12, 0),
+    st.floats(),
+    st.integers(-(10**20), 10),
+    st.sampled_from(
+        [0.0, -0.0, 0, 5e-4, 0.5, 1e-3, -9000.0, -9999.0, -9999, -3.4028234663852886e38, -1e-323, -math.inf, math.inf, math.nan, "-1", True]
+    ),
+)
+OTHER = st.fixed_dictionaries({"token": PIECES}, optional={"logprob": TOLD, "bytes": st.none() | st.just([1, "]"])})
+POSITION = st.fixed_dictionaries(
+    {"token": PIECES, "logprob": TOLD},
+    optional={
+        "bytes": st.none() | st.just({"a": ['"}', 1]}),
+        "top_logprobs": st.none() | st.lists(OTHER, max_size=4),
+        "x": PIECES,
+        "\u00e9\n": TOLD,
+    },
+)
+LOGPROBS = st.fixed_dictionaries({}, optional={"content": st.none() | st.lists(POSITION, max_size=5), "refusal": st.none(), "\\": TOLD})
+MASKS = st.sampled_from([None, "before", "after"])
+
+
+def body(given_: object, *, ascii_: bool = True, spaced: bool = True) -> bytes:
+    """An answer with these log-probabilities."""
+    separators = None if spaced else (",", ":")
+    told = json.dumps({"choices": [{"logprobs": given_}]}, ensure_ascii=ascii_, separators=separators)
+    return told.encode(errors="surrogatepass")
+
+
+BODIES = st.builds(body, st.none() | LOGPROBS, ascii_=st.booleans(), spaced=st.booleans())
+
+
+def taken(told: bytes | str, reading: Reading = Reading(constrained=False, mask=None)) -> object:
+    """The tokens with their alternatives as plain tuples, or why there are none."""
+    try:
+        answer, found = parse(told, reading)
+    except EngineProtocolError as error:
+        return str(error)
+    tokens = [[(*token[:4], plain(token.top), plain(token.masked_top)) for token in tokens] for tokens in found]
+    return tokens, [msgspec.structs.replace(part, logprobs=None) for part in answer.choices or ()], answer.usage, answer.fault
+
+
+def plain(others: Sequence[Candidate]) -> tuple[tuple[str, float], ...]:
+    return tuple([(other.text, other.logprob) for other in others])
+
+
+def alike(told: bytes | str, *reading: Any) -> bool:
+    found = taken(told, *reading)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parsing, "apart", PLAIN["reading.apart"])
+        return same(found, taken(told, *reading))
+
+
+@HERE
+@given(BODIES, st.builds(Reading, st.booleans(), MASKS, told=st.booleans()))
+def test_tokens_of_an_answer(told: bytes, reading: Reading) -> None:
+    assert alike(told, reading)
+
+
+SPOILT = st.sampled_from(
+    [b"", b"\xff", b"\xc3", b"\x01", b"\\", b"\\u12", b'"', b"0", b"-", b".", b"e5", b",", b":", b"{", b"}", b"]", b" ", b"null", b"NaN"]
 )
 
 
 @HERE
-@given(POSITIONS, st.booleans(), st.sampled_from([None, "before", "after"]))
-def test_tokens_of_positions(positions: list[Position], constrained: bool, mask: Mask | None) -> None:
-    assert same(logprobs.taken(positions, constrained, mask), PLAIN["positions.taken"](positions, constrained, mask))
+@given(BODIES, st.integers(0, 400), st.integers(0, 2), SPOILT)
+def test_tokens_of_an_answer_that_was_spoilt_somewhere(told: bytes, at: int, gone: int, put: bytes) -> None:
+    at %= len(told)
+    assert alike(told[:at] + put + told[at + gone :])
+    assert alike(told[:at])
+
+
+NUMBER = st.from_regex(r"-?[0-9]{0,25}(\.[0-9]{0,25})?([eE][+-]?[0-9]{0,3})?", fullmatch=True)
+TEXT = st.from_regex(r"([a\xe9 ]|\\\\(u[0-9a-fA-F]{4}|ud83d|ude00|[\\\\/bfnrtux\"]))*", fullmatch=True)
 
 
 @HERE
-@given(POSITIONS, st.booleans(), st.booleans(), st.booleans(), st.booleans())
-def test_freedom_of_tokens(positions: list[Position], json: bool, within: bool, escaped: bool, final: bool) -> None:
-    held = list(logprobs.taken(positions, True, "after"))
-    assert same(freedom.fed(held, json, within, escaped, final), PLAIN["positions.fed"](held, json, within, escaped, final))
+@given(NUMBER, NUMBER, TEXT, TEXT)
+def test_numbers_and_texts_as_they_are_written(number: str, other: str, text: str, beside: str) -> None:
+    top = f'[{{"token":"{beside}","logprob":{other}}},{{"logprob":-1,"token":"{text}"}}]'
+    told = f'{{"choices":[{{"logprobs":{{"content":[{{"token":"{text}","logprob":{number},"top_logprobs":{top}}}]}}}}]}}'
+    assert alike(told)
+    assert alike(told.encode())
+
+
+@HERE
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}", "[null]", "[[]]", '[{"logprob":-1}]', '[{"token":null}]', '[{"token":"a","token":"b"}]', '[{"token":"a","token":1}]',
+        '[{"token":"a","logprob":-1,"logprob":null}]', '[{"token":"a","top_logprobs":[],"top_logprobs":[{"token":"b"}]}]',
+        '[{"token":"a","top_logprobs":{}}]', '[{"token":"a","top_logprobs":[{"token":"b","top_logprobs":1}]}]', '[{"\\u0074oken":"a"}]',
+        '[{"token":"a"}],"content":[{"token":"b"}]', '[{"token":"a"}],"content":null', '[{"token":"a","logprob":-0,"":0}]', "[],",
+    ],
+)  # fmt: skip
+def test_shapes_that_servers_do_not_write(content: str) -> None:
+    assert alike(f'{{"choices":[{{"logprobs":{{"content":{content}}}}}]}}')
+
+
+@HERE
+@pytest.mark.parametrize(
+    "told",
+    [
+        '{"choices":[{"logprobs":5}]}', '{"choices":[{"logprobs":0,"logprobs":{}}]}', '{"choices":[{"logprobs":{}},{"logprobs":0}]}',
+        '{"choices":[{"\\u006cogprobs":0}]}',
+        '{"choices":[{"logprobs":{},"logprobs":{"content":[{"token":"a"}]}}]}',
+        '{"choices":[{"logprobs":{"content":[{"token":"a"}]},"logprobs":null}]}', '{"choices":[{"message":{"logprobs":{"content":[]}}}]}',
+        '{"error":{"message":{"logprobs":{"content":[]}}}}', '{"choices":[{"message":{"content":"\\"logprobs\\": {}"},"logprobs":{}}]}',
+        '{"choices":[{"message":{"content":"logprobs"},"logprobs":{"content":[{"token":"a"}]}},{}]}',
+        '"logprobs":{}', '"logprobs"', '{"logprobs',
+        '{"choices":[{"logprobs":{"content":[{"token":"a"}]}},{"logprobs":null},{"logprobs":{"content":[{"token":"b"}]}}]}',
+        '{"choices":[{"logprobs":{"content":[{"token":"a"}]}}',
+        '{"choices":[{"logprobs":{"content":[{"token":"\\ud83d"}]}}]}',
+    ],
+)  # fmt: skip
+def test_log_probabilities_in_any_place(told: str) -> None:
+    assert alike(told)
+    assert alike(told.encode())
+
+
+@HERE
+def test_what_servers_write_is_read_where_it_is_compiled() -> None:
+    text = '\u00e9"\n'
+    top = [
+        {"token": text, "logprob": -9999.0, "bytes": [1]},
+        {"token": "b", "logprob": -0.0002348990237805992},
+        {"token": "", "logprob": None},
+    ]
+    told = body({"content": [{"token": text, "logprob": -1.5e-7, "bytes": None, "top_logprobs": top}], "refusal": None})
+    found = logprobs.apart(told, True, "after")
+    assert found is not None
+    assert found[0] == b'{"choices": [{"logprobs": 0}]}'
+    assert found[1] == [((text, -1.5e-7, None, False, (), (("b", -0.0002348990237805992),)),)]
+
+
+@HERE
+@given(OTHERS, st.integers(-5, 5), st.integers(-5, 5))
+def test_alternatives_are_the_tuple_that_they_stand_for(others: tuple[Alternative, ...], first: int, last: int) -> None:
+    told = [{"token": other.text, "logprob": max(other.logprob, -8000.0)} for other in others]
+    expected = tuple([Alternative(one["token"], one["logprob"]) for one in told])
+    [[found]] = parse(body({"content": [{"token": "x", "top_logprobs": told}]}), Reading(constrained=False, mask=None))[1]
+    assert found.top == expected == tuple(found.top) == copy(found.top) == pickle.loads(pickle.dumps(found.top))  # noqa: S301
+    assert (len(found.top), repr(found.top), hash(found.top)) == (len(expected), repr(expected), hash(expected))
+    assert found.top[first:last] == expected[first:last]
+    assert outcome(lambda: found.top[first]) == outcome(lambda: expected[first])
+    assert found.top != "x"
+    assert (found.top == found.top[:1]) is (expected == expected[:1])
+
+
+@HERE
+@given(BODIES, st.booleans(), st.booleans(), st.booleans(), st.booleans())
+def test_freedom_of_tokens(told: bytes, json_: bool, within: bool, escaped: bool, final: bool) -> None:
+    try:
+        _, [tokens] = parse(told, Reading(constrained=True, mask="after"))
+    except EngineProtocolError:
+        return
+    held = list(tokens)
+    assert same(freedom.fed(held, json_, within, escaped, final), PLAIN["positions.fed"](held, json_, within, escaped, final))
+    assert same(outcome(scored.weighed, held), outcome(PLAIN["tokens.weighed"], held))
 
 
 @HERE
@@ -249,9 +400,9 @@ def test_log_probabilities_as_the_client_gets_them(found: tuple[Token, ...], top
 
 
 @HERE
-@given(POSITIONS, st.integers(0, 6), st.integers(0, 6), TEXTS)
-def test_tokens_within_a_text(positions: list[Position], first: int, last: int, other: str) -> None:
-    found = tuple([Token(position.token) for position in positions])
+@given(st.lists(PIECES, max_size=6), st.integers(0, 6), st.integers(0, 6), TEXTS)
+def test_tokens_within_a_text(pieces: list[str], first: int, last: int, other: str) -> None:
+    found = tuple([Token(piece) for piece in pieces])
     for text in ("".join([token.text for token in found[first:last]]), other):
         assert same(logprobs.within(found, text), PLAIN["positions.within"](found, text))
 
