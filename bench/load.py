@@ -71,7 +71,10 @@ def middle(loads: Sequence[Load]) -> Load:
 
 
 async def paced(url: str, request: bytes, rate: float, seconds: float) -> Load:
-    """An open loop: a request every 1/rate seconds whatever became of the earlier ones; a connection for each that runs at once."""
+    """An open loop: a request every 1/rate seconds whatever became of the earlier ones; a connection for each that runs at once.
+
+    Each request has another number in place of MARK.
+    """
     parts = urlsplit(url)
     host, port = parts.hostname or "127.0.0.1", parts.port or 80
     head = (
@@ -81,10 +84,10 @@ async def paced(url: str, request: bytes, rate: float, seconds: float) -> Load:
     took: list[float] = []
     failed = 0
 
-    async def one(due: float) -> None:
+    async def one(number: int, due: float) -> None:
         nonlocal failed
         reader, writer = idle.pop() if idle else await asyncio.open_connection(host, port)
-        writer.write(head + request)
+        writer.write(head + request.replace(MARK.encode(), b"%0*d" % (len(MARK), number)))
         if not (await _answer(reader)).startswith(b"HTTP/1.1 200"):
             failed += 1
         took.append(time.perf_counter() - due)
@@ -95,7 +98,7 @@ async def paced(url: str, request: bytes, rate: float, seconds: float) -> Load:
         for number in range(int(rate * seconds)):
             due = started + number / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            group.create_task(one(due))
+            group.create_task(one(number, due))
     for _, writer in idle:
         writer.close()
     cuts = statistics.quantiles(took, n=100)
