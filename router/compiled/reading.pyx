@@ -269,14 +269,20 @@ cdef class Scan:
 
     cdef int skip(self) except -1:
         """Past a value that nobody reads: a plain one, or an array of such."""
-        cdef unsigned char found = self.sign()
         cdef bint more
-        if found == c"[":
-            more = self.opened(c"[", c"]")
-            while more:
-                self.skip()
-                more = self.more(c"]")
-        elif found == c'"':
+        if self.sign() != c"[":
+            self.pass_by()
+            return 0
+        more = self.opened(c"[", c"]")
+        while more:
+            self.pass_by()
+            more = self.more(c"]")
+        return 0
+
+    cdef int pass_by(self) except -1:
+        """Past a plain value."""
+        cdef unsigned char found = self.sign()
+        if found == c'"':
             self.at += 1
             self.past()
         elif found == c"n":
@@ -355,7 +361,6 @@ cdef class Scan:
 
 cdef Py_ssize_t unescaped(Text at, Text stop, char** to) except -1:
     """How much of the text the rest of this escape is, whose character goes where `to` points."""
-    cdef unsigned int code = 0
     cdef Py_ssize_t place
     cdef bytes made
     if at < stop and at[0] != c"u":
@@ -367,6 +372,9 @@ cdef Py_ssize_t unescaped(Text at, Text stop, char** to) except -1:
         return 1
     if stop - at < 5:
         unusual()
+    for place in range(1, 5):
+        if not (c"0" <= at[place] <= c"9" or c"a" <= at[place] | 32 <= c"f"):
+            unusual()
     made = chr(int((at + 1)[:4], 16)).encode()  # half of a character is none
     memcpy(to[0], <char*>made, len(made))
     to[0] += len(made)

@@ -304,6 +304,19 @@ def test_tokens_of_an_answer_that_was_spoilt_somewhere(told: bytes, at: int, gon
     assert alike(told[:at])
 
 
+@HERE
+@pytest.mark.parametrize("digits", ["+123", " 12 ", "1_23", "0x1f", "00e9", "00E9", "d83d", "12"])
+def test_an_escape_has_four_digits(digits: str) -> None:
+    assert alike(f'{{"choices":[{{"logprobs":{{"content":[{{"token":"\\u{digits}"}}]}}}}]}}')
+
+
+@HERE
+@pytest.mark.parametrize("depth", [1, 2, 900, 10**6])
+def test_what_is_nested_takes_no_more_room_than_it_has(depth: int) -> None:
+    told = f'{{"choices":[{{"logprobs":{{"content":[{{"token":"a","bytes":{"[" * depth}{"]" * depth}}}]}}}}]}}'
+    assert alike(told)
+
+
 NUMBER = st.from_regex(r"-?[0-9]{0,25}(\.[0-9]{0,25})?([eE][+-]?[0-9]{0,3})?", fullmatch=True)
 TEXT = st.from_regex(r"([a\xe9 ]|\\\\(u[0-9a-fA-F]{4}|ud83d|ude00|[\\\\/bfnrtux\"]))*", fullmatch=True)
 
