@@ -104,28 +104,24 @@ async def while_present(client: Leaving, work: Coroutine[Any, Any, Result]) -> R
 
 async def while_taken(send: Send, stall: float, work: Callable[[Send], Coroutine[Any, Any, None]]) -> None:
     """Work that sends; when one message is not taken within `stall` seconds, it is cancelled and done with before ClientGone is raised."""
-    loop, since = asyncio.get_running_loop(), [math.inf]
+    loop, client, since = asyncio.get_running_loop(), Told(), math.inf
+    timer: asyncio.TimerHandle
 
     async def timed(message: Any) -> None:
-        since[0] = loop.time()
+        nonlocal since
+        since = loop.time()
         await send(message)
-        since[0] = math.inf
+        since = math.inf
 
-    task = asyncio.ensure_future(work(timed))
+    def look() -> None:
+        nonlocal timer
+        if loop.time() - since >= stall:
+            client.tell()
+        else:
+            timer = loop.call_later(stall / 2, look)
+
+    timer = loop.call_later(stall / 2, look)
     try:
-        while not task.done():
-            await asyncio.wait({task}, timeout=stall / 2)
-            if loop.time() - since[0] >= stall:
-                raise ClientGone("the client takes nothing of its answer any more")
-        task.result()
+        await while_present(client, work(timed))
     finally:
-        await _stop(task)
-
-
-async def _stop(task: asyncio.Future[Any]) -> None:
-    """Cancel and wait, so that nothing runs on behind the request; an error that comes now is nobody's any more."""
-    if not task.done():
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()
+        timer.cancel()

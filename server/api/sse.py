@@ -30,6 +30,8 @@ def event(payload: object) -> bytes:
 
 async def first_of(events: AsyncGenerator[Event, None], client: Leaving, patience: float | None) -> Event | asyncio.Task[Event]:
     """The first event, or the task that waits for it once `patience` (seconds) is over; raises ClientGone, the work being done with."""
+    if patience is None:
+        return await while_present(client, _next(events))
     pending = asyncio.create_task(_next(events))
     try:
         await while_present(client, _waited(pending, patience))
@@ -54,7 +56,7 @@ async def _next(events: AsyncGenerator[Event, None]) -> Event:
     return await anext(events)
 
 
-async def _waited(pending: asyncio.Task[Event], seconds: float | None) -> None:
+async def _waited(pending: asyncio.Task[Event], seconds: float) -> None:
     await asyncio.wait({pending}, timeout=seconds)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from router.errors import ClientGone
-from server.access.presence import Told, Waiting, while_present
+from server.access.presence import Told, Waiting, while_present, while_taken
 
 
 async def never() -> Any:
@@ -105,3 +105,61 @@ async def test_who_waited_for_a_client_to_leave_waits_for_no_garbage_collector()
         assert known() is None
     finally:
         gc.enable()
+
+
+async def test_a_message_that_is_not_taken_in_time_ends_the_work_which_is_over_before_the_client_is_said_to_be_gone() -> None:
+    ended: list[bool] = []
+
+    async def work(send: Any) -> None:
+        try:
+            await send("taken")
+            await asyncio.sleep(0.1)  # which is no waiting for the client
+            await send("left lying")
+        finally:
+            await asyncio.sleep(0.01)
+            ended.append(True)
+
+    async def send(message: str) -> None:
+        if message == "left lying":
+            await asyncio.Event().wait()
+
+    with pytest.raises(ClientGone):
+        await while_taken(send, 0.05, work)
+    assert ended
+
+
+async def test_what_is_taken_in_time_is_sent_to_its_end_and_an_error_of_the_work_is_raised() -> None:
+    sent: list[str] = []
+
+    async def send(message: str) -> None:
+        await asyncio.sleep(0.03)
+        sent.append(message)
+
+    async def work(send: Any) -> None:
+        for piece in "abcd":
+            await send(piece)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await while_taken(send, 0.06, work)
+    assert sent == [*"abcd"]
+
+
+async def test_a_client_that_leaves_while_it_takes_nothing_is_gone_once() -> None:
+    client = Told()
+
+    async def send(_message: str) -> None:
+        await asyncio.Event().wait()
+
+    async def work(send: Any) -> None:
+        try:
+            await send("left lying")
+        finally:
+            asyncio.get_running_loop().call_soon(client.tell)
+            await asyncio.sleep(60)
+
+    with pytest.raises(ClientGone):
+        await while_present(client, while_taken(send, 0.02, work))
+    task = asyncio.current_task()
+    assert task is not None
+    assert not task.cancelling()
