@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import compress, pairwise
 
+import msgspec
 import numpy as np
 
 from router.calibration.agreement import AGREEMENT_FEATURES, agreement_features
@@ -61,11 +62,11 @@ def vector(found: Mapping[str, float], names: Sequence[str]) -> list[float]:
 
 
 @compiled("rows")
-def rounded(found: dict[str, float], digits: int) -> dict[str, float]:
-    """What is finite, all rounded at once: one by one they would cost more than all else of a row."""
+def written(found: dict[str, float], digits: int) -> bytes:
+    """What is finite as a JSON object, all rounded at once: one by one they would cost more than all else of a row."""
     values = np.fromiter(found.values(), float, len(found))
     known: list[bool] = np.isfinite(values).tolist()
-    return dict(compress(zip(found, values.round(digits).tolist(), strict=True), known))
+    return msgspec.json.encode(dict(compress(zip(found, values.round(digits).tolist(), strict=True), known)))
 
 
 def grams(request: GenerationRequest) -> list[str]:

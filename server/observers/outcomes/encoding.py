@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from router.calibration.family import family
-from router.calibration.features import features, rounded
+from router.calibration.features import features, written
 from router.types import Attempt, Draft, Generation, GenerationRequest, Outcome, Ruling, Usage, Verdict
 from server.observers.outcomes import content
 from server.observers.outcomes.ports import Row
@@ -57,7 +57,7 @@ def told(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
 
 
 def fitted(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
-    """The same with the features that a fit needs."""
+    """The same with the features that a fit needs, which are JSON already."""
     said = told(request, outcome, words=words)
     attempts = [attempt | {"features": _features(request, outcome, place)} for place, attempt in enumerate(said["attempts"])]
     return said | {"attempts": attempts}
@@ -125,16 +125,16 @@ def dumped(value: Json) -> str:
         made = _JSON.encode(value)
     except UnicodeEncodeError:  # half a character, which a model may have said
         made = b"\xff"
-    return made.decode() if made.isascii() else json.dumps(value, separators=(",", ":"))
+    return made.decode() if made.isascii() else json.dumps(value, separators=(",", ":"), default=json.loads)
 
 
-def _features(request: GenerationRequest, outcome: Outcome, place: int) -> Json | None:
+def _features(request: GenerationRequest, outcome: Outcome, place: int) -> msgspec.Raw | None:
     """Of drafts that could have been deferred, those that it was judged by where there are any; what is unknown is left out."""
     attempt = outcome.attempts[place]
     if attempt.generation is None or attempt.tier == outcome.decision.permitted[-1]:
         return None
-    known = _first(map(_judged_by, attempt.verdicts))
-    return rounded(dict(known or features(_draft(request, attempt, attempt.generation, outcome.attempts[:place]))), DIGITS)
+    known = _first(map(_judged_by, attempt.verdicts)) or features(_draft(request, attempt, attempt.generation, outcome.attempts[:place]))
+    return msgspec.Raw(written(known if isinstance(known, dict) else dict(known), DIGITS))
 
 
 def _first(values: Iterable[Known | None]) -> Known | None:

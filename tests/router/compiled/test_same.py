@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from router import compiled
 from router.calibration import answered, asked, doubt, features, grounding, linear, words
-from router.calibration.features import rounded
+from router.calibration.features import written
 from router.calibration.offer import offer
 from router.calibration.reading import Call, read
 from router.calibration.reading import Reading as Said
@@ -153,10 +153,10 @@ def test_how_near_functions_are_to_the_words(draft: Draft, text: str) -> None:
 
 
 @HERE
-@given(st.dictionaries(st.text(max_size=3), st.floats()))
+@given(st.dictionaries(st.text(max_size=3), st.floats() | st.integers(-(10**9), 10**9).map(float) | st.floats(-1e3, 1e3)))
 def test_rows_of_features(found: dict[str, float]) -> None:
     with np.errstate(over="ignore"):
-        assert same(rounded(found, 6), PLAIN["rows.rounded"](found, 6))
+        assert same(json.loads(written(found, 6)), json.loads(PLAIN["rows.written"](found, 6)))
 
 
 @HERE
