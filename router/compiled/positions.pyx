@@ -89,25 +89,3 @@ def within(tuple tokens, str text):
             kept.append(token)
         position = end
     return tuple(kept)
-
-
-def logprobs(tokens, Py_ssize_t top):
-    cdef list content = [], others
-    if not tokens:
-        return None
-    for token in tokens:
-        if field(token, 1) is None:
-            return None
-    for token in tokens:
-        entry = _entry(field(token, 0), field(token, 1))
-        if top:
-            others = [_entry(other.text, other.logprob) for other in (field(token, 5) or field(token, 4))[:top]]
-            entry["top_logprobs"] = others
-        else:
-            entry["top_logprobs"] = ()
-        content.append(entry)
-    return {"content": content, "refusal": None}
-
-
-cdef dict _entry(str text, logprob):
-    return {"token": text, "logprob": logprob, "bytes": list(text.encode())}

@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Raw
+
 from router.contract import Answer
 from router.types import Chunk, Generation, GenerationRequest, Token
-from server.api.render import Json, Stamp, finish_reason, logprobs, thought, tool_call
+from server.api.render import Json, Stamp, finish_reason, thought, tool_call, written
 
 _WORD = re.compile(r"\s*\S+|\s+$")
 _ARGUMENTS = re.compile(r".{1,24}", re.DOTALL)
@@ -53,8 +55,8 @@ class ChatDeltas:
         for index, reason in sorted(self.reasons.items()):
             yield [{"index": index, "delta": {}, "logprobs": None, "finish_reason": reason}]
 
-    def _logprobs(self, tokens: Sequence[Token]) -> Json | None:
-        return logprobs(tokens, self.request.sampling.top_logprobs) if self.request.sampling.logprobs else None
+    def _logprobs(self, tokens: Sequence[Token]) -> Raw | None:
+        return written(tokens, self.request.sampling.top_logprobs) if self.request.sampling.logprobs else None
 
 
 def spoken(text: str, tokens: Sequence[Token]) -> Iterator[tuple[str, Sequence[Token]]]:
@@ -89,5 +91,5 @@ def _apart(answer: Answer) -> Iterator[Json]:
         yield {"refusal": word}
 
 
-def _delta(index: int, delta: Json, found: Json | None = None) -> Json:
+def _delta(index: int, delta: Json, found: Raw | None = None) -> Json:
     return {"index": index, "delta": delta, "logprobs": found, "finish_reason": None}

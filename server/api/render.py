@@ -66,7 +66,13 @@ def finish_reason(answer: Answer, choice: Choice) -> str:
     return "tool_calls" if answer.tool_calls else choice.finish_reason
 
 
-@compiled("positions")
+@compiled("written")
+def written(tokens: Sequence[Token], top: int) -> msgspec.Raw | None:
+    """The `logprobs` as JSON."""
+    found = logprobs(tokens, top)
+    return None if found is None else msgspec.Raw(encoded(found))
+
+
 def logprobs(tokens: Sequence[Token], top: int) -> Json | None:
     """Log-probabilities of the distribution the tokens were drawn from; `None` where an engine gave none."""
     if not tokens or None in [token.logprob for token in tokens]:
@@ -96,7 +102,7 @@ def _choice(request: GenerationRequest, index: int, choice: Choice, stamp: Stamp
     if choice.reasoning:
         message |= thought(choice.reasoning)
     asked = request.sampling.logprobs
-    found = logprobs(choice.tokens, request.sampling.top_logprobs) if asked else None
+    found = written(choice.tokens, request.sampling.top_logprobs) if asked else None
     return {"index": index, "message": message, "logprobs": found, "finish_reason": finish_reason(answer, choice)}
 
 

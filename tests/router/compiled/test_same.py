@@ -409,7 +409,31 @@ def test_freedom_of_tokens(told: bytes, json_: bool, within: bool, escaped: bool
 @HERE
 @given(TOKENS, st.integers(0, 3))
 def test_log_probabilities_as_the_client_gets_them(found: tuple[Token, ...], top: int) -> None:
-    assert same(render.logprobs(found, top), PLAIN["positions.logprobs"](found, top))
+    assert render.encoded(render.written(found, top)) == render.encoded(PLAIN["written.written"](found, top))
+
+
+@HERE
+@given(BODIES, st.builds(Reading, st.booleans(), MASKS), st.integers(0, 3))
+def test_log_probabilities_of_an_answer_as_the_client_gets_them(told: bytes, reading: Reading, top: int) -> None:
+    try:
+        tokens = parse(told, reading)[1]
+    except EngineProtocolError:
+        return
+    for found in tokens:
+        known = tuple([token for token in found if token.logprob is not None])
+        assert render.encoded(render.written(found, top)) == render.encoded(PLAIN["written.written"](found, top))
+        assert render.encoded(render.written(known, top)) == render.encoded(PLAIN["written.written"](known, top))
+
+
+@HERE
+@given(st.text(), st.text(st.characters(max_codepoint=127)), st.floats(max_value=0.0, allow_nan=False))
+def test_every_text_and_number_as_the_client_gets_it(text: str, plain_: str, number: float) -> None:
+    told = {
+        "content": [{"token": one, "logprob": number, "top_logprobs": [{"token": plain_, "logprob": number}]} for one in (text, plain_)]
+    }
+    [found] = parse(body(told), Reading(constrained=False, mask=None))[1]
+    for top in (0, 1):
+        assert render.encoded(render.written(found, top)) == render.encoded(PLAIN["written.written"](found, top))
 
 
 @HERE
