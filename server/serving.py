@@ -99,7 +99,6 @@ def options(settings: Settings, folder: Path) -> Mapping[str, Any]:
         "port": listen.port,
         "http": bounded(bounds),
         "ws": "none",
-        "interface": "asgi3",  # uvicorn takes nothing for it but coroutine functions, if it has to guess
         "log_level": "info",
         "access_log": False,
         "server_header": False,
