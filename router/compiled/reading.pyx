@@ -192,7 +192,7 @@ cdef class Scan:
         self.letters += length
         return value
 
-    cdef unsigned char sign(self) except? 0:
+    cdef inline unsigned char sign(self) except 0:
         """The next that is no white space."""
         cdef unsigned char found
         while self.at < self.stop:
@@ -202,7 +202,8 @@ cdef class Scan:
             if found != c" " and found != c"\n" and found != c"\r" and found != c"\t":
                 break
             self.at += 1
-        return unusual()
+        unusual()
+        return 0
 
     cdef bint opened(self, unsigned char mark, unsigned char end) except -1:
         """Whether the array or object that must begin here holds anything."""
@@ -214,7 +215,7 @@ cdef class Scan:
         self.at += 1
         return False
 
-    cdef bint more(self, unsigned char end) except -1:
+    cdef inline bint more(self, unsigned char end) except -1:
         cdef unsigned char found = self.sign()
         if found != c"," and found != end:
             unusual()
@@ -292,7 +293,20 @@ cdef class Scan:
         elif found == c"f":
             self.word(b"false", 5)
         else:
+            self.past_number()
+        return 0
+
+    cdef int past_number(self) except -1:
+        """Past a whole number without working it out; of most of them there are more than of all else, for they are bytes."""
+        cdef Text at = self.at + (self.at[0] == c"-"), first = at
+        while c"0" <= at[0] <= c"9":
+            at += 1
+        if at == first or first[0] == c"0" and at > first + 1:
+            unusual()
+        if at[0] == c"." or at[0] | 32 == c"e":
             self.number()
+        else:
+            self.at = at
         return 0
 
     cdef Py_ssize_t string(self) except -1:
