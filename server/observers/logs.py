@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from router.calibration.family import family
 from router.types import GenerationRequest, Outcome
 from server.observers.outcomes.content import kept
-from server.observers.outcomes.encoding import dumped, fitted, told
+from server.observers.outcomes.encoding import dumped, fitted, micro, told
 from server.observers.outcomes.export import recorded
 from server.observers.outcomes.labelling import escalated
 
@@ -52,7 +52,7 @@ def _facts(outcome: Outcome) -> Json:
         "why": outcome.decision.why,
         "deferrals": list(outcome.deferrals),
         "confidence": answered.confidence if answered else None,
-        "seconds": round(outcome.seconds, 6),
+        "seconds": micro(outcome.seconds),
         "cost_usd": outcome.cost,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,

@@ -56,6 +56,11 @@ def told(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
     return outcome.told[words]
 
 
+def micro(seconds: float) -> float:
+    """To the microsecond; `round` goes by the decimal digits, and takes ten times as long."""
+    return int(seconds * 1e6 + 0.5) / 1e6
+
+
 def fitted(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
     """The same with the features that a fit needs, which are JSON already."""
     said = told(request, outcome, words=words)
@@ -85,7 +90,7 @@ def _attempt(attempt: Attempt, *, words: bool) -> Json:
         "cancelled": attempt.cancelled,
         "finish_reason": attempt.generation.choices[0].finish_reason if attempt.generation else None,
         "confidence": attempt.confidence,
-        "seconds": round(attempt.seconds, 6),
+        "seconds": micro(attempt.seconds),
         "usage": usage(attempt.usage),
         "cost": attempt.cost,
         "joules": attempt.joules,
