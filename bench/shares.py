@@ -32,7 +32,9 @@ PARTS = {
     "checking contract and functions": ("router/contract/", "router/verifiers/contract.py", "router/verifiers/function.py"),
     "cascade, policy, verification": ("router/",),
     "observing: metrics, log line, row": ("server/observers/", "server/recording.py", "server/build/"),
-    "reading the engine's answer": tuple(f"server/engines/openai/{name}.py" for name in ("reading", "answers", "logprobs", "freedom")),
+    "reading the engine's answer": tuple(
+        f"server/engines/openai/{name}.py" for name in ("reading", "parsing", "answers", "logprobs", "freedom")
+    ),
     "asking the engine: the call, the client, the connection": ("server/engines/",),
     "parsing and translating the request": ("server/api/parsing.py", "server/api/translate.py", "server/api/wire.py", "pydantic/"),
     "encoding the answer and its headers": ("server/api/render.py", "server/api/explain.py"),
