@@ -24,6 +24,7 @@ from server.draining import Draining, leave_on_hangup
 from server.listening import Listening
 from server.observers.metrics import MULTIPROCESS
 from server.orphans import end_with_starter
+from server.pages import gather
 from server.seldom import Seldom
 from server.supervising import provide_key, supervised
 from server.workers import Workers
@@ -65,6 +66,7 @@ def _settle() -> None:
     """What was imported and built stays, so that the garbage collector need not look at it again and again while requests come and go."""
     gc.collect()
     gc.freeze()
+    gather()
     gc.set_threshold(YOUNG, 10, 10)
     sys.setswitchinterval(TURN)
 
