@@ -5,7 +5,6 @@ A timer is set only where a request has not arrived with one piece, so that an o
 
 import asyncio
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain
@@ -14,7 +13,7 @@ from urllib.parse import unquote
 
 import httptools
 from starlette.types import Receive, Scope, Send
-from uvicorn._types import HTTPScope
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from router.errors import HeadersTooLarge, InvalidRequest, RequestTooSlow, SmallfirstError
@@ -23,7 +22,7 @@ from server.api import errors
 from server.api.exchange import LATE
 from server.api.whole import WHOLE
 from server.cycle import Cycle
-from server.framing import Header, Trailers, doubt, expects, telling
+from server.framing import TELLING, Trailers, framed
 from server.joined import Joined
 
 
@@ -41,9 +40,8 @@ class Bounds:
     stall: float = 60.0
 
 
-_ASGI = {"version": "3.0", "spec_version": "2.3"}
-_EXTENSIONS: dict[str, dict[str, object]] = {WHOLE: {}}
-
+_SCOPE = {"type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "root_path": "", "extensions": {WHOLE: {}}}
+"""What every request's scope has."""
 
 Phase = Literal["headers", "body", "done"]
 """Where a connection's newest request stands."""
@@ -61,6 +59,9 @@ def bounded(bounds: Bounds) -> type[asyncio.Protocol]:
 class Bounded(HttpToolsProtocol):
     """One connection."""
 
+    scope: Any
+    transport: Any
+
     def __init__(self, bounds: Bounds, /, **given: Any) -> None:
         super().__init__(**given)
         self.bounds = bounds
@@ -77,11 +78,12 @@ class Bounded(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        self.every = {**_SCOPE, "server": self.server, "client": self.client, "scheme": self.scheme}
         if len(self.connections) > self.bounds.connections:
             transport.abort()
         else:
             _end_when_silent(transport, self.bounds.stall)
-            self.transport = cast("asyncio.Transport", Joined(transport, self.loop))
+            self.transport = Joined(transport, self.loop)
             self._time()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -96,7 +98,15 @@ class Bounded(HttpToolsProtocol):
             return
         self.seen += len(data)
         while data:
-            data = self._parsed(data)
+            try:
+                self.parser.feed_data(data)
+                break
+            except httptools.HttpParserUpgrade as offer:
+                data = self._declined(data[offer.args[0] :])
+            except httptools.HttpParserError:  # told in the shape of every other error, and never within an answer
+                self.logger.warning(NO_HTTP)
+                self._refuse(InvalidRequest(NO_HTTP))
+                break
         if self.seen > self.bounds.header_bytes and self.phase != "done":
             self._refuse(_too_large(self.bounds))
         elif self.phase != self.timed:
@@ -112,26 +122,40 @@ class Bounded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade() and self._should_upgrade():  # the same head comes again without the offer
             return
-        found, version = telling(self.headers), self.parser.get_http_version()
-        refusal = self._refusal(found, version)
+        version = self.parser.get_http_version()
+        framing = framed(tuple([header for header in self.headers if header[0] in TELLING]), version)
+        refusal = self._refusal(framing.doubt)
         app: Any = self.app if refusal is None else _Refusing(refusal)
-        before, self.cycle = self.cycle, self._cycle(found, version, last=self.parting or refusal is not None)
+        self.scope = {
+            **self.every,
+            **_asked(self.parser.get_method(), self.url, version),
+            "headers": self.headers,
+            "state": {**self.app_state, LEAVING: self.leaving},
+        }
+        last = version == "1.0" or self.parting or refusal is not None
+        before, self.cycle = self.cycle, Cycle(self, framing.expects, not last and self.parser.should_keep_alive())
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, app)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, app))
         self.phase, self.seen = "body", 0
-        if len(found) > 1:  # a body in chunks, and its parser takes what may follow it for headers
+        if framing.chunked:  # its parser takes what may follow such a body for headers
             self.headers = Trailers()
 
     def on_body(self, body: bytes) -> None:
         self.seen = 0
-        super().on_body(body)
+        if not self.cycle.response_complete:
+            self.cycle.body += body
+            if len(self.cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         self.phase = "done"
-        super().on_message_complete()
+        if not (self.parser.should_upgrade() and self._should_upgrade()) and not self.cycle.response_complete:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
 
     def shutdown(self) -> None:
         """The server leaves. An answer that has not begun says so; who cannot be told any more has time to ask again, and hears it then."""
@@ -145,7 +169,8 @@ class Bounded(HttpToolsProtocol):
         self.server_state.total_requests += 1
         last = not self.pipeline
         if not self.transport.is_closing():
-            self.flow.resume_reading()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
             if last:
                 self._idle()
             else:
@@ -175,63 +200,27 @@ class Bounded(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
 
-    def _parsed(self, data: bytes) -> bytes:
-        """What of it is to be parsed once more: behind an offer of another protocol, of any one, the parser stops."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            return self._declined() + data[offer.args[0] :] if self._should_upgrade() else b""
-        except httptools.HttpParserError:  # told in the shape of every other error, and never within an answer
-            self.logger.warning(NO_HTTP)
-            self._refuse(InvalidRequest(NO_HTTP))
-        return b""
-
     def _should_upgrade(self) -> bool:
         return any(name == b"upgrade" for name, _ in self.headers)
 
-    def _declined(self) -> bytes:
-        """The head of the request once more, without the offer: its parser would drop the body, and an offer may be ignored.
+    def _declined(self, rest: bytes) -> bytes:
+        """What of it is to be parsed once more: behind an offer of another protocol the parser stops, and drops the body.
 
-        RFC 9110, 7.8. Java's own client offers HTTP/2 so with every request to a plain address.
+        The head of the request comes again without the offer, which may be ignored (RFC 9110, 7.8). Java's own client offers HTTP/2 so
+        with every request to a plain address.
         """
+        if not self._should_upgrade():
+            return b""
         line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         told = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
-        return b"".join((line, *told, b"\r\n"))
+        return b"".join((line, *told, b"\r\n", rest))
 
-    def _cycle(self, found: Sequence[Header], version: str, *, last: bool) -> Cycle:
-        """The exchange that this head begins, the `last` one of its connection or not."""
-        self.scope = cast("HTTPScope", self._scope(version))
-        return Cycle(self, expects(found), version != "1.0" and not last and self.parser.should_keep_alive())
-
-    def _scope(self, version: str) -> Scope:
-        path, raw, query = _located(self.url)
-        return {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": version,
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,
-            "method": self.parser.get_method().decode("ascii"),
-            "root_path": "",
-            "path": path,
-            "raw_path": raw,
-            "query_string": query,
-            "headers": self.headers,
-            "state": {**self.app_state, LEAVING: self.leaving},
-            "extensions": _EXTENSIONS,
-        }
-
-    def _refusal(self, found: Sequence[Header], version: str) -> SmallfirstError | None:
-        if self._size() > self.bounds.header_bytes:
+    def _refusal(self, doubt: str | None) -> SmallfirstError | None:
+        if len(self.url) + 4 * len(self.headers) + len(b"".join(chain.from_iterable(self.headers))) > self.bounds.header_bytes:
             return _too_large(self.bounds)
-        doubtful = doubt(found, version)
-        return None if doubtful is None else InvalidRequest(doubtful)
-
-    def _size(self) -> int:
-        return len(self.url) + 4 * len(self.headers) + len(b"".join(chain.from_iterable(self.headers)))
+        return None if doubt is None else InvalidRequest(doubt)
 
     def _time(self) -> None:
         """One timer for the phase that the request is in."""
@@ -287,10 +276,16 @@ def _end_when_silent(transport: asyncio.Transport, seconds: float) -> None:
 
 
 @lru_cache(maxsize=64)
-def _located(url: bytes) -> tuple[str, bytes, bytes]:
-    """Path, the same as it was sent, and query; raises HttpParserInvalidURLError."""
+def _asked(method: bytes, url: bytes, version: str) -> Scope:
+    """What the scope has of a request's line, its path also as it was sent; raises HttpParserInvalidURLError."""
     parsed = httptools.parse_url(url)
-    return unquote(parsed.path.decode("ascii")), parsed.path, parsed.query or b""
+    return {
+        "http_version": version,
+        "method": method.decode("ascii"),
+        "path": unquote(parsed.path.decode("ascii")),
+        "raw_path": parsed.path,
+        "query_string": parsed.query or b"",
+    }
 
 
 def _too_large(bounds: Bounds) -> HeadersTooLarge:

@@ -1,37 +1,74 @@
 """One request and its answer on a connection, as the HTTP server has them, with a shorter way for an answer that is known whole."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from server.framing import Header
-from server.joined import Joined
+
+if TYPE_CHECKING:
+    from server.connections import Bounded
 
 CLOSE = b"connection: close"
 _CONTROL = bytes({*range(32), 127} - {ord("\t")})
 
 
+class Arrival:
+    """An asyncio.Event that costs as much as one only where somebody has to wait."""
+
+    here = False
+    _event: asyncio.Event | None = None
+
+    def set(self) -> None:
+        """Let go who waits."""
+        self.here = True
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+    async def wait(self) -> None:
+        """Until it is set, which it is not."""
+        self._event = self._event or asyncio.Event()
+        await self._event.wait()
+
+
 class Cycle(RequestResponseCycle):
     """The server's own, which takes what `server.api.whole` describes: a start that has a body is all of an answer."""
 
-    transport: Joined  # type: ignore[assignment]
+    transport: Any
+    message_event: Any
+    access_log = disconnected = response_started = response_complete = False
+    more_body = True
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
 
-    def __init__(self, connection: HttpToolsProtocol, expects: bool, keep_alive: bool) -> None:
-        super().__init__(
-            connection.scope,
-            connection.transport,
-            connection.flow,
-            connection.logger,
-            connection.access_logger,
-            False,
-            connection.server_state.default_headers,
-            cast("asyncio.Event", Arrival()),
-            expects,
-            keep_alive,
-            connection.on_response_complete,
-        )
+    def __init__(self, connection: Bounded, expects: bool, keep_alive: bool) -> None:
+        """All that the server's own sets, which is told each of it."""
+        self.scope, self.transport, self.flow = connection.scope, connection.transport, connection.flow
+        self.logger, self.default_headers = connection.logger, connection.server_state.default_headers
+        self.message_event, self.body = Arrival(), bytearray()
+        self.on_response = connection.on_response_complete
+        self.waiting_for_100_continue, self.keep_alive = expects, keep_alive
+
+    async def receive(self) -> Any:
+        """What has come of the body since the last time, or that the client has left."""
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        if not (self.disconnected or self.response_complete):
+            if self.flow.read_paused:
+                self.flow.resume_reading()
+            if not self.message_event.here:
+                await self.message_event.wait()
+            self.message_event.here = False
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        body, self.body = self.body, bytearray()
+        return {"type": "http.request", "body": bytes(body), "more_body": self.more_body}
 
     def send(self, message: Any) -> Coroutine[Any, Any, None]:
         """What of the answer comes next; raises RuntimeError where it cannot come now, or has a header that is none."""
@@ -57,7 +94,7 @@ class Cycle(RequestResponseCycle):
         self.on_response()
 
     def _head(self, status: int, headers: Iterable[Header]) -> bytes:
-        lines = [name + b": " + value for name, value in (*self.default_headers, *headers)]
+        lines = list(map(b": ".join, (*self.default_headers, *headers)))
         if CLOSE in lines:
             self.keep_alive = False
         elif not self.keep_alive:
@@ -66,29 +103,3 @@ class Cycle(RequestResponseCycle):
         if len(head.translate(None, _CONTROL)) != len(head) - 2 * len(lines) + 2:
             raise RuntimeError("a header of the answer has a control character")
         return b"%b%b\r\n\r\n" % (STATUS_LINE[status], head)
-
-
-class Arrival:
-    """An asyncio.Event that costs as much as one only where somebody has to wait."""
-
-    def __init__(self) -> None:
-        self._here = False
-        self._event: asyncio.Event | None = None
-
-    def set(self) -> None:
-        """Let go who waits."""
-        self._here = True
-        if self._event is not None:
-            self._event.set()
-
-    def clear(self) -> None:
-        """Who waits from now on has to."""
-        self._here = False
-        if self._event is not None:
-            self._event.clear()
-
-    async def wait(self) -> None:
-        """Until it is set."""
-        if not self._here:
-            self._event = self._event or asyncio.Event()
-            await self._event.wait()

@@ -21,8 +21,9 @@ class Joined:
 
     def write_whole(self, data: bytes) -> None:
         """Now, for nothing more will come soon."""
-        self._waiting.append(data)
-        self._flush()
+        waiting, self._waiting = self._waiting, []
+        if not self.is_closing():
+            self._transport.write(b"".join((*waiting, data)))
 
     def close(self) -> None:
         """What was written is still sent."""
