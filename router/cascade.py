@@ -12,7 +12,7 @@ from router.events import Committed, Delta, Event, Finished
 from router.gated import Gated, length
 from router.hedging import race
 from router.opening import Opening
-from router.policy import GiveUp, Repair, Return, Step, Try, is_last, next_step, rival, settles, time_left
+from router.policy import GiveUp, Repair, Return, Step, Try, next_step, rival, settles, time_left
 from router.ports import Engine
 from router.repair import complaint
 from router.route import Route
@@ -81,16 +81,13 @@ class _Run:
     finished: Finished | None = None
     opening: Opening = field(init=False)
     rungs: dict[str, Rung] = field(default_factory=dict)
-    guides: dict[str, str] = field(default_factory=dict)
-    """By tier; a repair begins with the very same words, for the engine's prefix cache."""
+    """Of the tiers that were begun on."""
 
-    def __post_init__(self) -> None:
+    def __enter__(self) -> Self:
         known = self.cascade  # of which alone the opening knows: with this run it would make a ring, freed by the garbage collector alone
         self.opening = Opening(
             known.route, known.engines, self.request, known.clock, self.started, known.available, known.usual, known.language
         )
-
-    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -106,16 +103,17 @@ class _Run:
             except SmallfirstError as refusal:
                 return GiveUp(refusal)
         step = self._next()
-        while isinstance(step, Return) and not await self._stands(step.index):
+        while isinstance(step, Return) and self.attempts[step.index].deferral is not None and not await self._stands(step.index):
             step = self._next()
         return step
 
     async def take(self, step: Try | Repair) -> None:
         """A whole draft, judged; a try has a rival where it takes long, unless it is a shadowed one, for which nobody waits."""
         tier, route = step.tier, self.cascade.route
+        hedged = route.rules.hedge_after is not None and route.mode != "shadow"
         if isinstance(step, Repair):
             running = self._start(tier, "repair", complaint(self.request.messages, self.attempts[-1]))
-        elif route.mode != "shadow" and (above := rival(self.request, self.opening.decision, self.attempts, tier, route.rules)):
+        elif hedged and (above := rival(self.request, self.opening.decision, self.attempts, tier, route.rules)):
             return await self._hedged(tier, above)
         else:
             running = self._start(tier, "try", self.request.messages)
@@ -159,11 +157,12 @@ class _Run:
         )
 
     def _next(self) -> Step:
-        spent = 0.0 if self.request.budget.max_cost is None else self._spent()
-        route, decision = self.cascade.route, self.opening.decision
+        budget, route = self.request.budget, self.cascade.route
+        spent = 0.0 if budget.max_cost is None else self._spent()
+        elapsed = 0.0 if budget.deadline is None else self._elapsed()
         shadow = route.mode == "shadow"
         rules = replace(route.rules, when_exhausted="error") if shadow else route.rules
-        step = next_step(self.request, decision, self.attempts, rules, spent=spent, elapsed=self._elapsed())
+        step = next_step(self.request, self.opening.decision, self.attempts, rules, spent=spent, elapsed=elapsed)
         return self._shadowed(step) if shadow else step
 
     def _spent(self) -> float:
@@ -171,9 +170,9 @@ class _Run:
         return self.opening.asked.cost + sum([attempt.cost for attempt in self.attempts]) + sum(verdicts)
 
     async def _stands(self, index: int) -> bool:
-        """Whether no hard gate objects to the answer: a draft that a soft verifier deferred may not have met all of them."""
+        """Whether no hard gate objects to an answer that was deferred: where a soft verifier did so, it may not have met all of them."""
         attempt = self.attempts[index]
-        if attempt.deferral is None or attempt.generation is None:
+        if attempt.generation is None:
             return True
 
         def note(verdict: Verdict) -> None:
@@ -191,7 +190,7 @@ class _Run:
 
     async def _drafted(self, running: Running) -> Attempt:
         """A whole draft, judged."""
-        await running.drain(self._rung(running.tier.name).early)
+        await running.drain(self.rungs[running.tier.name].early)
         return await self._known(running)
 
     async def _hedged(self, tier: str, above: str) -> None:
@@ -253,42 +252,42 @@ class _Run:
             yield self._ended(running)
 
     async def _passes(self, running: Running, gated: Gated) -> bool:
-        route = self.cascade.route
-        draft = Draft(self.request, running.tier.name, running.beginning())
-        running.early = await gated.judge(route.judges(self.request), draft, route.rules)
+        tier = running.tier.name
+        draft = Draft(self.request, tier, running.beginning())
+        running.early = await gated.judge(self.rungs[tier].judges, draft, self.cascade.route.rules)
         return running.early.deferral is None
 
     def _ended(self, running: Running) -> Finished:
         return self.ended(GiveUp(running.error) if running.error else Return(len(self.attempts) - 1))
 
     def _start(self, tier: str, kind: Literal["try", "repair"], messages: tuple[Message, ...]) -> Running:
-        rung = self._rung(tier)
-        limit = time_left(self.request.budget, self.opening.decision, tier, self.cascade.route.rules, self._elapsed())
-        engine, clock = self.cascade.engines[rung.tier.engine], self.cascade.clock
-        if tier not in self.guides:
-            self.guides[tier] = rung.guide
-        running = Running(rung.tier, kind, engine, rung.call(messages, limit, self.guides[tier]), clock, clock(), origin=self.started)
+        rung, budget, cascade = self._rung(tier), self.request.budget, self.cascade
+        limited = budget.deadline is not None
+        limit = time_left(budget, self.opening.decision, tier, cascade.route.rules, self._elapsed()) if limited else None
+        engine, clock = cascade.engines[rung.tier.engine], cascade.clock
+        running = Running(rung.tier, kind, engine, rung.call(messages, limit), clock, clock(), origin=self.started)
         self.running.append(running)
         return running
 
     def _rung(self, tier: str) -> Rung:
-        if tier not in self.rungs:
-            route = self.cascade.route
-            last, tight = is_last(tier, self.opening.decision), tier in self.opening.tight
-            self.rungs[tier] = Rung(route, route.tier(tier), self.request, last, self.opening.ranked, tight)
-        return self.rungs[tier]
+        if (known := self.rungs.get(tier)) is None:
+            route, opening = self.cascade.route, self.opening
+            last = tier == opening.decision.permitted[-1]
+            known = self.rungs[tier] = Rung(route, route.tier(tier), self.request, last, opening.ranked, tier in opening.tight)
+        return known
 
     async def _known(self, running: Running) -> Attempt:
         """The attempt when its engine is done, with what the verifiers say of it."""
         generation, tier = running.ended(), running.tier.name
         deferral, at_fault = None, 0
         if generation is not None:
-            deferral, at_fault = await self._rung(tier).judged(generation, self._repairs(tier), running.verdicts)
+            repairs = self._repairs(tier) if self.attempts else 0
+            deferral, at_fault = await self.rungs[tier].judged(generation, repairs, running.verdicts)
         self.running.remove(running)
         return running.attempt(generation, deferral=deferral, at_fault=at_fault)
 
     def _repairs(self, tier: str, before: int | None = None) -> int:
-        return sum([earlier.tier == tier for earlier in self.attempts[:before]]) if self.attempts else 0
+        return sum([earlier.tier == tier for earlier in self.attempts[:before]])
 
     def _elapsed(self) -> float:
         return self.cascade.clock() - self.started

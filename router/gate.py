@@ -57,27 +57,23 @@ def decide(
     permitted: list[str] = []
     skipped: list[Skip] = []
     for tier in candidates:
-        if reason := _obstacle(request, modalities, tier, states[tier.name]):
-            skipped.append(Skip(tier.name, reason))
+        name = tier.name
+        if reason := _obstacle(request, modalities, tier, states[name]):
+            skipped.append(Skip(name, reason))
         else:
-            permitted.append(tier.name)
+            permitted.append(name)
     if not permitted:
         raise _error(skipped)
-    if request.pinned is None and (passed := [skip for name in permitted[:-1] if (skip := _passed(name, states[name]))]):
-        skipped += passed
-        permitted = [name for name in permitted if name not in {skip.tier for skip in passed}]
+    if request.pinned is None:
+        for name in permitted[:-1]:  # each could answer, but is of no use; never asked of the last one
+            if states[name].late or states[name].foreign:
+                skipped.append(Skip(name, "timeout" if states[name].late else "gate"))
+                permitted.remove(name)
     if request.pinned is None and looping is not None and (onward := _onward(looping, candidates, permitted)):
         return Decision(onward, tuple(skipped), _why(onward, skipped, request) + f"; {looping} made the tool calls")
     if hopeless and len(permitted) > 1:
         skipped.append(Skip(permitted.pop(0), "gate"))
     return Decision(tuple(permitted), tuple(skipped), _why(permitted, skipped, request))
-
-
-def _passed(tier: str, state: TierState) -> Skip | None:
-    """Of a tier that could answer, why it is of no use to this request; never asked of the last one."""
-    if state.late:
-        return Skip(tier, "timeout")
-    return Skip(tier, "gate") if state.foreign else None
 
 
 def _onward(tier: str, candidates: Sequence[Tier], permitted: Sequence[str]) -> tuple[str, ...]:
@@ -107,7 +103,7 @@ def _obstacle(request: GenerationRequest, modalities: frozenset[str], tier: Tier
         return "modality"
     if not state.supported:
         return "contract"
-    if not fits(request, tier, state.prompt_tokens):
+    if tier.context is not None and not fits(request, tier, state.prompt_tokens):
         return "context"
     return None if state.available else "breaker_open"
 

@@ -11,7 +11,7 @@ from router.ranking import Ranker
 from router.retrieval import last_words, narrows
 from router.route import Route
 from router.rung import Rung
-from router.types import Decision, GenerationRequest, Tab, Tier
+from router.types import Budget, Decision, GenerationRequest, Tab, Tier
 from router.types.records import record
 
 
@@ -58,7 +58,10 @@ class Opening:
         language = self.language(last_words(request)) if route.speaks else None
         learned = request.pinned is None and route.difficulty is not None and route.difficulty.hopeless(request)
         looping = None if route.mode == "shadow" else going_on(request.messages, tiers)
-        decision = decide(request, tiers, {tier.name: self._state(tier, language) for tier in tiers}, hopeless=learned, looping=looping)
+        states = {}
+        for tier in tiers:
+            states[tier.name] = self._state(tier, language)
+        decision = decide(request, tiers, states, hopeless=learned, looping=looping)
         return decision if request.target is None else replace(decision, why=f"{decision.why}; held to the target {request.target}")
 
     async def _rank(self, ranker: Ranker) -> None:
@@ -69,16 +72,18 @@ class Opening:
             self.ranked = tuple(await ranker.rank(self.request, contract.tools, self.asked) or ())
 
     def _state(self, tier: Tier, language: str | None) -> TierState:
-        engine = self.engines[tier.engine]
-        tokens, budget = 0, self.request.budget
+        engine, request, tokens = self.engines[tier.engine], self.request, 0
         if tier.context is not None:
-            rung, tokens = lasting(self.route, tier, self.request, engine)
+            rung, tokens = lasting(self.route, tier, request, engine)
             if rung.tight:
                 self.tight.add(tier.name)
-        late = budget.deadline is not None and too_late(budget, self.route.rules, self.usual(tier.name), self.clock() - self.started)
+        late = request.budget.deadline is not None and self._late(tier, request.budget)
         foreign = language is not None and tier.languages is not None and language not in tier.languages
-        supported = engine.supports(self.request.contract)
+        supported = engine.supports(request.contract)
         return TierState(tokens, self.available(tier.engine), supported, tier.name in self._guarded, late, foreign)
+
+    def _late(self, tier: Tier, budget: Budget) -> bool:
+        return too_late(budget, self.route.rules, self.usual(tier.name), self.clock() - self.started)
 
 
 def lasting(route: Route, tier: Tier, request: GenerationRequest, engine: Engine) -> tuple[Rung, int]:
@@ -98,4 +103,4 @@ def lasting(route: Route, tier: Tier, request: GenerationRequest, engine: Engine
 
 
 def _counted(rung: Rung, engine: Engine) -> int:
-    return engine.prompt_tokens(rung.call(rung.request.messages, guide=rung.guide))
+    return engine.prompt_tokens(rung.call(rung.request.messages))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
-from router.types import Attempt, GenerationRequest, Outcome
+from router.types import GenerationRequest, Outcome
 
 
 @dataclass(slots=True)
@@ -25,15 +25,13 @@ class Pace:
         """Remember how long the answers took; one that ran into its time limit took at least that long."""
         now = self.clock()
         for attempt in outcome.attempts:
-            if _timed(attempt):
-                self._seen.setdefault(attempt.tier, deque(maxlen=self.most)).append((now, attempt.seconds))
+            if not attempt.cancelled and (attempt.generation is not None or attempt.deferral == "timeout"):
+                if attempt.tier not in self._seen:
+                    self._seen[attempt.tier] = deque(maxlen=self.most)
+                self._seen[attempt.tier].append((now, attempt.seconds))
 
     def usual(self, tier: str) -> float | None:
         """Seconds; `None` while too few are known."""
         since = self.clock() - self.fresh
         recent = [seconds for at, seconds in self._seen.get(tier, ()) if at >= since]
         return median(recent) if len(recent) >= self.least else None
-
-
-def _timed(attempt: Attempt) -> bool:
-    return not attempt.cancelled and (attempt.generation is not None or attempt.deferral == "timeout")

@@ -14,6 +14,9 @@ from router.schemafirst import Examples
 from router.types import Evidence, GenerationRequest, Tier
 from router.verification import applicable, evidence
 
+Judges = tuple[tuple[Verifier, ...], Evidence]
+"""Verifiers, and what they need."""
+
 
 class Difficulty(Protocol):
     """Learned before generation: whether the first tier has no chance on this request."""
@@ -49,7 +52,9 @@ class Route:
     live_text: bool = field(init=False)
     """Whether prose of the last tier may be shown before it is whole: only the form is checked there, and prose has none."""
     _named: dict[str, Tier] = field(init=False, compare=False, repr=False)
-    _needed: dict[tuple[str | None, bool], Evidence] = field(default_factory=dict, init=False, compare=False, repr=False)
+    candidates: tuple[Tier, ...] = field(init=False, compare=False, repr=False)
+    """The tiers that an unpinned request may use at all."""
+    _judges: dict[tuple[str | None, bool], Judges] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """What is the same for all requests."""
@@ -57,23 +62,19 @@ class Route:
         object.__setattr__(self, "live_text", formal)
         object.__setattr__(self, "speaks", any(tier.languages for tier in self.tiers))
         object.__setattr__(self, "_named", {tier.name: tier for tier in self.tiers})
+        object.__setattr__(self, "candidates", self.tiers[-1:] if self.mode == "off" else self.tiers)
 
     def tier(self, name: str) -> Tier:
         """The tier of that name; the name comes from this route's own decision."""
         return self._named[name]
 
-    def judges(self, request: GenerationRequest) -> tuple[Verifier, ...]:
-        """The verifiers that keep the request's target; the name comes from this route's own."""
-        return self.verifiers if request.target is None else self.targets[request.target]
+    def judges(self, target: str | None, *, last: bool) -> Judges:
+        """The verifiers that keep the target and may speak, and what they need: the same for every request, and flags are added up slowly.
 
-    def needs(self, request: GenerationRequest, *, last: bool) -> Evidence:
-        """What those verifiers need; it is the same for every request of a target, and flags are added up slowly."""
-        known, case = self._needed, (request.target, last)
-        if case not in known:
-            known[case] = evidence(self.judges(request), last=last)
-        return known[case]
-
-    @property
-    def candidates(self) -> tuple[Tier, ...]:
-        """The tiers that an unpinned request may use at all."""
-        return self.tiers[-1:] if self.mode == "off" else self.tiers
+        The target's name comes from this route's own.
+        """
+        known = self._judges.get((target, last))
+        if known is None:
+            asked = applicable(self.verifiers if target is None else self.targets[target], last=last)
+            known = self._judges[target, last] = (asked, evidence(asked))
+        return known

@@ -11,6 +11,8 @@ from router.types import HARD_GATES, Draft, Evidence, Reason, Ruling, Tab, Verdi
 from router.types.records import record
 
 _REASONS = frozenset(get_args(Reason))
+AGAINST = frozenset({Ruling.DEFER, Ruling.UNABLE})
+"""What ends the walk."""
 CANCELLED = "cancelled"
 """The reason of a verdict that nobody waited for."""
 
@@ -28,12 +30,12 @@ async def verify(
 ) -> Verification:
     """Ask each verifier in turn; the first `DEFER` or `UNABLE` ends the walk, an accept only lets the next one speak.
 
-    With nothing left to defer to (`draft.last`) only the hard gates are asked. `note` hears each verdict at once: where the walk is
-    cancelled nothing is returned, and what was spent on it is owed all the same.
+    `note` hears each verdict at once: where the walk is cancelled nothing is returned, and what was spent on it is owed all the same.
     """
     verdicts: list[Verdict] = []
-    for verifier in applicable(verifiers, last=draft.last):
-        if not draft.tab.clean:
+    kept = draft.last or rules.when_all_abstain == "accept"
+    for verifier in verifiers:
+        if draft.tab.cost or draft.tab.energies:
             draft = replace(draft, tab=Tab())  # what an earlier verifier spent is its own verdict's
         try:
             verdict = await verifier.judge(draft)
@@ -42,9 +44,10 @@ async def verify(
             raise
         verdicts.append(verdict)
         note(verdict)
-        if verdict.ruling in (Ruling.DEFER, Ruling.UNABLE):
+        if verdict.ruling in AGAINST:
             return Verification(tuple(verdicts), reason(verdict, draft))
-    return Verification(tuple(verdicts), _abstained(verdicts, draft, rules))
+        kept = kept or verdict.ruling is Ruling.ACCEPT
+    return Verification(tuple(verdicts), None if kept else "abstain")
 
 
 def _owed(verifier: Verifier, tab: Tab, note: Callable[[Verdict], object]) -> None:
@@ -53,15 +56,15 @@ def _owed(verifier: Verifier, tab: Tab, note: Callable[[Verdict], object]) -> No
         note(Verdict(verifier.kind, Ruling.NOT_APPLICABLE, CANCELLED, cost=tab.cost, usage=tab.usage, energy=together(tab.energies)))
 
 
-def applicable(verifiers: Sequence[Verifier], *, last: bool) -> Sequence[Verifier]:
-    """Those that may speak: all of them, or on the last permitted tier the hard gates alone."""
-    return [verifier for verifier in verifiers if verifier.kind in HARD_GATES] if last else verifiers
+def applicable(verifiers: tuple[Verifier, ...], *, last: bool) -> tuple[Verifier, ...]:
+    """Those that may speak: all of them, or on the last permitted tier, with nothing left to defer to, the hard gates alone."""
+    return tuple([verifier for verifier in verifiers if verifier.kind in HARD_GATES]) if last else verifiers
 
 
-def evidence(verifiers: Sequence[Verifier], *, last: bool) -> Evidence:
+def evidence(verifiers: Sequence[Verifier]) -> Evidence:
     """The union of what those verifiers need, asked of the engine once."""
     needed = Evidence.NONE
-    for verifier in applicable(verifiers, last=last):
+    for verifier in verifiers:
         needed |= verifier.needs
     return needed
 
@@ -73,8 +76,3 @@ def reason(verdict: Verdict, draft: Draft) -> Reason:
     if verdict.verifier == "contract" and draft.choice.finish_reason == "length":
         return "length"
     return cast(Reason, verdict.verifier) if verdict.verifier in _REASONS else "rule"
-
-
-def _abstained(verdicts: Sequence[Verdict], draft: Draft, rules: Rules) -> Reason | None:
-    spoke = Ruling.ACCEPT in [verdict.ruling for verdict in verdicts]
-    return None if spoke or draft.last or rules.when_all_abstain == "accept" else "abstain"

@@ -135,7 +135,7 @@ class Auditor:
         """The last tier and the very call that the cascade would have made of it; made before this answer is an example to any."""
         tier = route.tier(outcome.decision.permitted[-1])
         rung, _ = lasting(route, tier, replace(request, stream=False), self.engines[tier.engine])
-        call = rung.call(request.messages, self.seconds, rung.guide)
+        call = rung.call(request.messages, self.seconds)
         return tier, replace(call, request_id=f"{request.id}-audit")
 
     async def _second(self, chosen: Chosen) -> Attempt:

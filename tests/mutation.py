@@ -97,9 +97,9 @@ MUTANTS = (
         WRONG,
     ),
     _router("check: no schema", "contract/checking", "else violations(contract.text, value)", "else ()", WRONG),
-    _router("verify: a deferral does not end the walk", "verification", "(Ruling.DEFER, Ruling.UNABLE):", "():", CASCADE),
-    _router("verify: unable passes", "verification", "(Ruling.DEFER, Ruling.UNABLE):", "(Ruling.DEFER,):", CASCADE, TRAPS),
-    _router("verify: all abstained is kept", "verification", 'else "abstain"\n', "else None\n", CASCADE),
+    _router("verify: a deferral does not end the walk", "verification", "verdict.ruling in AGAINST:", "False:", CASCADE),
+    _router("verify: unable passes", "verification", "{Ruling.DEFER, Ruling.UNABLE}", "{Ruling.DEFER}", CASCADE, TRAPS),
+    _router("verify: all abstained is kept", "verification", 'else "abstain"', "else None", CASCADE),
     _router("verify: no gate on the last tier", "verification", "verifier.kind in HARD_GATES]", "False]", CASCADE, TRAPS),
     _router("best: breaks its contract", "policy", "if attempt.satisfies_contract]", "if attempt.generation]", POLICY),
     _router("best: the last one", "policy", "(attempts[index].confidence or 0.0, index)", "index", POLICY),
@@ -115,19 +115,19 @@ MUTANTS = (
     _router("limits: tiers are not narrowed", "limits", "    return one & other\n", "    return one\n", LIMITS),
     _router("limits: the looser target rules", "limits", "return max(named", "return min(named", LIMITS),
     _router("limits: the larger budget rules", "limits", "return min((given", "return max((given", LIMITS),
-    _router(
-        "task: its target is not asked", "route", "self.verifiers if request.target is None else", "self.verifiers if True else", TASKS
-    ),
+    _router("task: its target is not asked", "route", "self.verifiers if target is None else", "self.verifiers if True else", TASKS),
     _router("owed: a judge that nobody waits for is free", "verification", "if not tab.clean:", "if False:", OWED),
     _router("owed: what was asked is not on the tab", "asking", "tab.add(rate.of(usage), usage, call.receipt.energy)", "pass", OWED),
     _router(
         "schema-first: examples are anybody's", "schemafirst", "key = request.owner, family(request)", 'key = "", family(request)', FIRST
     ),
-    _router("schema-first: every tier reads it", "rung", "if first is None or", "if False or", "server/test_schema_first"),
+    _router(
+        "schema-first: every tier reads it", "rung", "if self.tier.schema_first is None else", "if False else", "server/test_schema_first"
+    ),
     _router("schema-first: examples ignore residency and guards", "schemafirst", "if tier in tiers]", "]", "server/test_schema_first"),
     _router("retriever: vectors ignore residency", "ranking", "if request.inside_only and self.outside:", "if False:", RANKING),
     _router("retriever: vectors are not asked", "rung", "keep, self.ranked)", "keep)", "server/test_retriever"),
-    _router("gate: languages close nothing", "gate", 'Skip(tier, "gate") if state.foreign else None', "None", GATE),
+    _router("gate: languages close nothing", "gate", "states[name].late or states[name].foreign", "states[name].late", GATE),
     Mutant(
         "log: words without content",
         "server/observers/outcomes/encoding.py",

@@ -123,9 +123,11 @@ class Contract:
 
         The names must be few, for a contract may live as long as the process.
         """
-        if name not in self._made:
-            self._made[name] = make(self)
-        made: Made = self._made[name]
+        made: Made
+        try:
+            made = self._made[name]
+        except KeyError:
+            made = self._made[name] = make(self)
         return made
 
 
@@ -172,4 +174,8 @@ class GenerationRequest:
     @property
     def modalities(self) -> frozenset[str]:
         """What a tier must be able to read."""
-        return frozenset(["text", *[part.kind for message in self.messages for part in message.parts]])
+        found: set[str] = {"text"}
+        for message in self.messages:
+            for part in message.parts:
+                found.add(part.kind)
+        return frozenset(found)
