@@ -16,7 +16,7 @@ import ssl
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -24,6 +24,7 @@ from server.engines.openai.connection import Connection
 from server.engines.openai.exchange import Exchange, Interrupted, PooledExchange
 from server.engines.openai.names import Names
 from server.engines.openai.options import Timeouts
+from server.engines.openai.places import Places
 
 KEPT = 30.0
 """Seconds after which a connection that nobody needs is closed."""
@@ -51,7 +52,7 @@ class PooledClient:
     timeouts: Timeouts
     max_connections: int
     max_response_bytes: int
-    _free: asyncio.Semaphore = field(init=False, repr=False)
+    _places: Places = field(init=False, repr=False)
     _idle: dict[str, list[Connection]] = field(default_factory=dict, repr=False)
     _names: Names = field(default_factory=Names, repr=False)
     _context: ssl.SSLContext | None = field(default=None, repr=False)
@@ -59,13 +60,12 @@ class PooledClient:
     _over: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._free = asyncio.Semaphore(self.max_connections)
+        self._places = Places(self.max_connections)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline: float, streamed: bool) -> Begun:
         """Send a JSON body; the exchange is there as soon as the answer's headers are."""
         silence = self.timeouts.read if streamed else None
-        told = {"content-type": "application/json", "content-length": str(len(body)), **headers}
-        return self._exchange(url, _head("POST", url, told) + body, deadline, silence)
+        return self._exchange(url, _head("POST", url, headers, f"content-length: {len(body)}\r\n") + body, deadline, silence)
 
     def get(self, url: str, headers: Mapping[str, str], *, deadline: float) -> Begun:
         """Fetch a page."""
@@ -84,13 +84,15 @@ class PooledClient:
     async def _exchange(self, url: str, request: bytes, deadline: float, silence: float | None) -> PooledExchange:
         origin, anew = _origin(url), False
         while True:
-            await self._place(deadline)
+            if self._places.free:
+                self._places.free -= 1
+            else:
+                await self._turn(deadline)
             kept = None if anew else self._kept(origin)
             connection = kept or await self._connected(origin, deadline)
-            exchange = PooledExchange(connection, deadline, silence, self.max_response_bytes, partial(self._released, origin))
+            exchange = PooledExchange(connection, deadline, silence, self.max_response_bytes, self._released)
             try:
-                exchange.send(request)
-                await exchange.begun()
+                await exchange.begin(request)
             except BaseException as error:
                 exchange.close()
                 if kept is None or not isinstance(error, Interrupted) or not kept.stale:
@@ -100,14 +102,11 @@ class PooledClient:
             else:
                 return exchange
 
-    def _place(self, deadline: float) -> Coroutine[object, object, object]:
+    async def _turn(self, deadline: float) -> None:
         """Wait until there may be one more connection in use; raises Interrupted."""
-        return self._waited(deadline) if self._free.locked() else self._free.acquire()
-
-    async def _waited(self, deadline: float) -> None:
         try:
             async with asyncio.timeout_at(deadline):
-                await self._free.acquire()
+                await self._places.turn()
         except TimeoutError:
             raise Interrupted("total_timeout") from None
 
@@ -131,7 +130,7 @@ class PooledClient:
         try:
             return await self._opened(origin, deadline)
         except BaseException:
-            self._free.release()
+            self._places.leave()
             raise
 
     async def _opened(self, origin: str, deadline: float) -> Connection:
@@ -144,7 +143,9 @@ class PooledClient:
             async with asyncio.timeout_at(min(until, deadline)):
                 host, port = parts.hostname or "", parts.port or (80 if context is None else 443)
                 name = None if context is None else host
-                return await _reached(await self._names.addresses(host, port), port, context, name, min(until, deadline))
+                connection = await _reached(await self._names.addresses(host, port), port, context, name, min(until, deadline))
+                connection.origin = origin
+                return connection
         except TimeoutError:
             raise Interrupted("connect_timeout" if until < deadline else "total_timeout") from None
         except ssl.SSLCertVerificationError:
@@ -152,13 +153,14 @@ class PooledClient:
         except (OSError, UnicodeError):  # a name that none can have is found by no server either
             raise Interrupted("connect") from None
 
-    def _released(self, origin: str, connection: Connection) -> None:
-        self._free.release()
+    def _released(self, connection: Connection) -> None:
+        self._places.leave()
         now = connection.loop.time()
         if connection.reusable and not self._over and now - connection.made < OLD:
-            connection.take()  # what nobody read, for which the server may be held back
+            if connection.waiting:
+                connection.take()  # what nobody read, for which the server may be held back
             connection.since, connection.kept = now, True
-            self._idle.setdefault(origin, []).append(connection)
+            self._idle.setdefault(connection.origin, []).append(connection)
             if self._sweeping is None:
                 self._sweeping = connection.loop.call_later(KEPT, self._sweep, connection.loop)
         else:
@@ -194,13 +196,14 @@ def _origin(url: str) -> str:
 @lru_cache(maxsize=1024)
 def _line(method: str, url: str) -> str:
     """What every request to this address begins with."""
-    parts = urlsplit(url)
-    return f"{method} {parts.path or '/'} HTTP/1.1\r\nhost: {parts.netloc}\r\naccept-encoding: identity\r\nuser-agent: smallfirst\r\n"
+    parts, kind = urlsplit(url), "content-type: application/json\r\n" if method == "POST" else ""
+    line = f"{method} {parts.path or '/'} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
+    return f"{line}accept-encoding: identity\r\nuser-agent: smallfirst\r\n{kind}"
 
 
-def _head(method: str, url: str, headers: Mapping[str, str]) -> bytes:
-    """Raises ValueError for a value that would begin another line."""
+def _head(method: str, url: str, headers: Mapping[str, str], size: str = "") -> bytes:
+    """`size` is the header that tells a body's; raises ValueError for a value that would begin another line."""
     told = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if told.count("\n") != len(headers) or told.count("\r") != len(headers) or "\0" in told:
         raise ValueError("a header of more than one line")
-    return f"{_line(method, url)}{told}\r\n".encode()
+    return f"{_line(method, url)}{size}{told}\r\n".encode()

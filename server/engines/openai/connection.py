@@ -20,32 +20,34 @@ STALE = 1.0
 class Connection(asyncio.Protocol):
     """`begin` starts an exchange; what is known of its answer stands in the fields, and `change` returns when there may be more.
 
-    `trouble` says why there will be no more. An answer that is `complete` leaves the connection to the next one where it is `reusable`.
+    `trouble` says why there will be no more. An answer that is `complete` leaves the connection to the next one where it is `reusable`;
+    `complete` holds as well before the first exchange.
     """
 
     def __init__(self) -> None:
+        self.origin = ""
+        """Where it leads to."""
         self.loop = asyncio.get_running_loop()
         self.made = self.loop.time()
         self.since = 0.0
         """When the wait began that is under way, or the time without work."""
-        self._waiter: asyncio.Future[None] | None = None
-        self._transport: asyncio.Transport | None = None
-        self._parser: httptools.HttpResponseParser | None = None
         self.trouble: Trouble | None = None
-        self.status = self.received = self._head = self._waiting = 0
+        self.status = self.received = self._head = 0
         self.headers: dict[bytes, bytes] = {}
         """By their names in small letters; of several of one name the first."""
-        self.on_header: Callable[[bytes, bytes], object]
+        self.waiting = bytearray()
+        """What came of the body and was not taken."""
+        self.begun = self.reusable = self.kept = self._paused = False
+        self.complete = True
+        self._waiter: asyncio.Future[None] | None = None
+        self._transport: asyncio.Transport | None = None
         self._told: dict[bytes, bytes] = {}
-        self._pieces: list[bytes] = []
-        self.begun = self.complete = self.reusable = self.kept = self._paused = False
+        self.on_header: Callable[[bytes, bytes], object] = self._told.setdefault  # of C, as the parser is: there are many headers
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     def begin(self, request: bytes) -> None:
         """Send a whole request."""
-        self.since = self.loop.time()
-        self.trouble, self.headers, self._told = None, {}, {}
-        self.on_header = self._told.setdefault  # of C, as the parser is: there are many headers
-        self._parser = httptools.HttpResponseParser(self)
+        self.since, self.trouble = self.loop.time(), None
         self.status = self.received = self._head = 0
         self.begun = self.complete = self.reusable = False
         if self._transport is None:
@@ -63,8 +65,7 @@ class Connection(asyncio.Protocol):
         if self._paused and self._transport is not None:
             self._transport.resume_reading()
             self._paused = False
-        found = b"".join(self._pieces)
-        self._pieces, self._waiting = [], 0
+        found, self.waiting = bytes(self.waiting), bytearray()
         return found
 
     def fail(self, trouble: Trouble) -> None:
@@ -79,11 +80,6 @@ class Connection(asyncio.Protocol):
         self.reusable, self._parser = False, None  # which holds the connection in turn
         if self._transport is not None:
             self._transport.abort()
-
-    @property
-    def compressed(self) -> bool:
-        """Whether the answer came in a form that nobody asked for."""
-        return self.headers.get(b"content-encoding", b"").lower() not in (b"", b"identity")
 
     @property
     def stale(self) -> bool:
@@ -103,7 +99,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._parser is None:
+        if self.complete or self._parser is None:
             return self.close()  # nobody asked for this
         self._head += len(data)
         try:
@@ -121,36 +117,30 @@ class Connection(asyncio.Protocol):
             self.complete = self.complete or self.trouble is None  # such a body ends with its connection (RFC 9112, 6.3)
         self.fail("reset")
 
+    def on_message_begin(self) -> None:
+        self._told.clear()
+        if self.complete:
+            self.close()  # an answer too many
+
     def on_headers_complete(self) -> None:
-        if self._parser is not None and (status := self._parser.get_status_code()) >= FINAL:
+        if self._parser is not None and (status := self._parser.get_status_code()) >= FINAL:  # or it is a word on the way (RFC 9110, 15.2)
             self.status, self.begun = status, True
-            for name, value in self._told.items():
-                self.headers.setdefault(name.lower(), value)
+            self.headers = dict(zip(map(bytes.lower, reversed(self._told)), reversed(self._told.values()), strict=True))
 
     def on_body(self, data: bytes) -> None:
         if self.complete:
             return
-        self._pieces.append(data)
         self._head = 0
         self.received += len(data)
-        self._waiting += len(data)
-        if self._waiting > MOST_WAITING and not self._paused and self._transport is not None:
+        self.waiting += data
+        if len(self.waiting) > MOST_WAITING and not self._paused and self._transport is not None:
             self._transport.pause_reading()
             self._paused = True
 
-    def on_message_begin(self) -> None:
-        if self.complete:
-            self.close()  # an answer too many
-
     def on_message_complete(self) -> None:
-        if not self.begun:  # a word on the way (RFC 9110, 15.2), before the answer itself
-            self._told.clear()
-        elif self._parser is not None:
-            self.complete, self.reusable, self._parser = True, self._parser.should_keep_alive() and self._sent(), None
-
-    def _sent(self) -> bool:
-        """Whether the whole request is on its way: a server that answers before that may never read the rest."""
-        return self._transport is not None and not self._transport.get_write_buffer_size()
+        if self.begun and self._parser is not None:
+            sent = self._transport is not None and not self._transport.get_write_buffer_size()  # else the rest may never be read
+            self.complete, self.reusable = True, sent and self._parser.should_keep_alive()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

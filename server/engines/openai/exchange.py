@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from time import time
 from typing import Protocol
 
@@ -51,39 +52,34 @@ class PooledExchange:
     silence: float | None
     limit: int
     release: Callable[[Connection], None]
+    status: int = 0
     _timer: asyncio.TimerHandle | None = None
     _closed: bool = False
 
-    def send(self, request: bytes) -> None:
-        """Begin, and watch the time."""
-        self.connection.begin(request)
+    async def begin(self, request: bytes) -> None:
+        """Send it, watch the time, and wait for the head of the answer; raises Interrupted."""
+        connection = self.connection
+        connection.begin(request)
         self._watch()
-
-    async def begun(self) -> None:
-        """Wait for the head of the answer; raises Interrupted."""
-        while not self.connection.begun:
-            self._look()
-            await self.connection.change()
-
-    @property
-    def status(self) -> int:
-        return self.connection.status
+        while not connection.begun:
+            if connection.trouble is not None:
+                raise Interrupted(connection.trouble)
+            await connection.change()
+        self.status = connection.status
 
     @property
     def content_type(self) -> str:
-        return self._header(b"content-type").partition(";")[0].strip().lower()
+        return _media(self.connection.headers.get(b"content-type", b""))
 
     @property
     def retry_after(self) -> float | None:
-        return _seconds(self._header(b"retry-after"))
+        return _seconds(self.connection.headers.get(b"retry-after", b"").decode("latin-1"))
 
     async def body(self, limit: int | None = None) -> bytes:
         """The whole body, or its first `limit` bytes where that is enough."""
-        found: list[bytes] = []
-        while (limit is None or sum(map(len, found)) < limit) and (piece := await self.more()):
-            found.append(piece)
-            if self.connection.complete:
-                break
+        found = [await self.more()]
+        while not self.connection.complete and (limit is None or sum(map(len, found)) < limit):
+            found.append(await self.more())
         return b"".join(found)[:limit]
 
     async def finish(self, seconds: float) -> None:
@@ -111,25 +107,17 @@ class PooledExchange:
     async def more(self) -> bytes:
         """What came of the body since; b"" at its end. Raises Interrupted."""
         connection = self.connection
-        if connection.compressed:
-            raise Interrupted("compressed")
-        while not (piece := connection.take()):
+        if connection.headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+            raise Interrupted("compressed")  # which nobody asked for
+        while not connection.waiting:
             if connection.complete:
                 return b""
-            self._look()
+            if connection.trouble is not None:
+                raise Interrupted(connection.trouble)
             await connection.change()
         if connection.received > self.limit:
             raise Interrupted("too_long")
-        return piece
-
-    def _look(self) -> None:
-        """Raises Interrupted where nothing more will come."""
-        if self.connection.trouble is not None:
-            raise Interrupted(self.connection.trouble)
-
-    def _header(self, name: bytes) -> str:
-        found: bytes = self.connection.headers.get(name, b"")
-        return found.decode("latin-1")
+        return connection.take()
 
     def _watch(self) -> None:
         """One timer for all waits: it looks again at what came meanwhile."""
@@ -140,6 +128,12 @@ class PooledExchange:
             self._timer = self.connection.loop.call_at(until, self._watch)
         else:
             self.connection.fail("total_timeout" if until == self.deadline else "read_timeout")
+
+
+@lru_cache(maxsize=64)
+def _media(value: bytes) -> str:
+    """The type that a Content-Type names, without its parameters."""
+    return value.decode("latin-1").partition(";")[0].strip().lower()
 
 
 def _seconds(value: str) -> float | None:

@@ -48,14 +48,6 @@ class Leased:
 
 
 @record(frozen=True, slots=True)
-class _Failed:
-    """A try without an answer."""
-
-    failure: EngineFailure
-    cause: Trouble | int
-
-
-@record(frozen=True, slots=True)
 class Opener:
     """Sends orders; `chance` is uniform in [0, 1), for jitter; `secret` is cut out of error texts."""
 
@@ -68,52 +60,48 @@ class Opener:
     async def open(self, order: Order) -> Leased:
         """The first answer that is one, after as many tries as are safe; raises the last try's EngineFailure."""
         tried: list[str] = []
-        last: EngineFailure | None = None
-        while True:
-            replica = self.replicas.choose(order.prefix, now(), tried, order.request)
-            if replica is None:
-                raise last or EngineFailure("no server of this engine is available")
+        failure: EngineFailure | None = None
+        cause: Trouble | int
+        while (replica := self.replicas.choose(order.prefix, now(), tried, order.request)) is not None:
             tried.append(replica.url)
-            found = await self._try(replica, order)
-            if isinstance(found, Leased):
-                self.replicas.remember(order.request, replica)
-                return found
-            last = found.failure
-            await self._pause(found, order, tried)
+            replica.inflight += 1
+            replica.breaker = replica.breaker.sent()
+            try:
+                url = f"{replica.url}/{order.path}"
+                exchange = await self.client.post(url, order.body, order.headers, deadline=order.deadline, streamed=order.streamed)
+            except Interrupted as interrupted:
+                settle(replica, health_after_trouble(interrupted.trouble, order))
+                failure, cause = of_trouble(interrupted.trouble), interrupted.trouble
+            except BaseException:
+                settle(replica, None)
+                raise
+            else:
+                leased = Leased(replica, exchange)
+                if exchange.status == SUCCESS:
+                    self.replicas.remember(order.request, replica)
+                    return leased
+                failure, cause = await self._refusal(leased), exchange.status
+            await self._pause(failure, cause, order, tried)
+        raise failure or EngineFailure("no server of this engine is available")
 
-    async def _pause(self, found: _Failed, order: Order, tried: list[str]) -> None:
+    async def _refusal(self, leased: Leased) -> EngineFailure:
+        """What an answer says that is none, and the end of its call."""
+        health: bool | None = None
+        try:
+            failure = of_status(leased.exchange.status, await _error_body(leased.exchange), self.secret)
+            failure.retry_after = leased.exchange.retry_after
+            health = health_after(failure)
+        finally:
+            leased.end(health)
+        return failure
+
+    async def _pause(self, failure: EngineFailure, cause: Trouble | int, order: Order, tried: list[str]) -> None:
         """Wait until the next try, or raise where there is none."""
         elsewhere = self._elsewhere(order.prefix, tried)
-        wait = self.retry.delay(len(tried), found.cause, retry_after=found.failure.retry_after, elsewhere=elsewhere, chance=self.chance())
+        wait = self.retry.delay(len(tried), cause, retry_after=failure.retry_after, elsewhere=elsewhere, chance=self.chance())
         if wait is None or now() + wait >= order.deadline:
-            raise found.failure
+            raise failure
         await asyncio.sleep(wait)
-
-    async def _try(self, replica: Replica, order: Order) -> Leased | _Failed:
-        """One exchange up to its status."""
-        replica.inflight += 1
-        replica.breaker = replica.breaker.sent()
-        exchange: Exchange | None = None
-        health: bool | None = None
-        leased = False
-        try:
-            url = f"{replica.url}/{order.path}"
-            exchange = await self.client.post(url, order.body, order.headers, deadline=order.deadline, streamed=order.streamed)
-            if exchange.status == SUCCESS:
-                leased = True
-                return Leased(replica, exchange)
-            failure = of_status(exchange.status, await _error_body(exchange), self.secret)
-            failure.retry_after = exchange.retry_after
-            health = health_after(failure)
-            return _Failed(failure, exchange.status)
-        except Interrupted as interrupted:
-            health = health_after_trouble(interrupted.trouble, order)
-            return _Failed(of_trouble(interrupted.trouble), interrupted.trouble)
-        finally:
-            if not leased:
-                if exchange is not None:
-                    exchange.close()
-                settle(replica, health)
 
     def _elsewhere(self, prefix: str, tried: list[str]) -> bool:
         other = self.replicas.choose(prefix, now(), tried)

@@ -200,6 +200,36 @@ async def test_no_more_connections_than_are_allowed_and_whoever_waits_gets_the_n
         assert full.value.trouble == "total_timeout"
 
 
+async def test_a_place_that_comes_as_its_waiter_gives_up_goes_to_the_next() -> None:
+    async with serving(WHOLE) as server, client(most=1) as made:
+        held = await post(made, server.url)
+        waiting = [asyncio.create_task(answer(made, server.url)) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        waiting[0].cancel()  # before it comes
+        held.close()
+        waiting[1].cancel()  # with it
+        assert await waiting[2] == b"body"
+        assert await answer(made, server.url) == b"body"
+
+
+async def test_what_is_told_after_an_answer_is_no_part_of_the_next_ones_head() -> None:
+    trailed = CHUNKED[:-2] + b"content-encoding: gzip\r\ncontent-type: text/event-stream\r\n\r\n"
+    async with serving(trailed) as server, client() as made:
+        for _ in range(2):
+            exchange = await post(made, server.url)
+            assert (await exchange.body(), exchange.content_type) == (b"body", "application/json")
+            exchange.close()
+        assert server.connections == 1
+
+
+async def test_of_a_header_that_is_told_twice_the_first_counts_however_it_is_written() -> None:
+    twice = WHOLE.replace(b"content-type", b"Content-Type: text/event-stream; charset=utf-8\r\ncontent-type")
+    async with serving(twice) as server, client() as made:
+        exchange = await post(made, server.url)
+        assert exchange.content_type == "text/event-stream"
+        exchange.close()
+
+
 async def test_a_connection_that_nobody_needs_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT", 0.05)
     async with serving(WHOLE) as server, client() as made:
