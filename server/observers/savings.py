@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from router.types import Attempt, Price
+from router.types import Attempt, Outcome, Price
 
 
 @dataclass(slots=True)
@@ -19,11 +19,12 @@ class Yardstick:
     _spent: float = 0.0
     _tokens: int = 0
 
-    def learn(self, attempt: Attempt) -> None:
-        """See what a call of the last tier cost."""
-        if self.price.hour is not None and attempt.tier == self.tier:
-            self._spent += attempt.cost
-            self._tokens += attempt.usage.total_tokens
+    def compared(self, outcome: Outcome) -> float | None:
+        """What the answer of this outcome had cost on the last tier; `None` where there is none. By the hour its calls are learned from."""
+        if self.price.hour is not None:
+            for attempt in outcome.attempts:
+                self._learn(attempt)
+        return None if outcome.answer is None or outcome.code != "ok" else self.dollars(outcome.attempts[outcome.answer])
 
     def dollars(self, kept: Attempt) -> float | None:
         """What the kept answer had cost on the last tier; `None` while nothing tells."""
@@ -32,3 +33,9 @@ class Yardstick:
         if self.price.hour is None:
             return self.price.of(kept.usage)
         return self._spent / self._tokens * kept.usage.total_tokens if self._tokens else None
+
+    def _learn(self, attempt: Attempt) -> None:
+        """See what a call of the last tier cost."""
+        if attempt.tier == self.tier:
+            self._spent += attempt.cost
+            self._tokens += attempt.usage.total_tokens

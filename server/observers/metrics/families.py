@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from router.types import Energy, Usage
+from server.observers.tally import Spread
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 """Under this name of the environment stands the folder that several processes share their metrics in."""
 
 Mode = Literal["livesum", "livemin", "livemax"]
-Kind = TypeVar("Kind", Counter, Gauge, Histogram)
+Kind = TypeVar("Kind", Counter, Gauge, Spread)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 JOULES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
@@ -61,7 +62,7 @@ class Families:
         """The metric under these labels, remembered: the library's own look-up costs more than the counting."""
         found: Kind | None = self._children.get((metric, labels))
         if found is None:
-            found = self._children[metric, labels] = metric.labels(*labels)
+            found = self._children[metric, labels] = metric.labels(*labels) if labels else metric
         return found
 
     def asked(self, route: str, tier: str, cost: float, usage: Usage, energies: Iterable[Energy | None]) -> None:
@@ -86,8 +87,8 @@ class Families:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"smallfirst_{name}", text, labels, registry=self._registry)
 
-    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
-        return Histogram(f"smallfirst_{name}", text, labels, buckets=tuple(buckets), registry=self._registry)
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Spread:
+        return Spread(f"smallfirst_{name}", text, labels, buckets=tuple(buckets), registry=self._registry)
 
     def _gauge(self, name: str, text: str, mode: Mode, *labels: str) -> Gauge:
         return Gauge(f"smallfirst_{name}", text, labels, registry=self._registry, multiprocess_mode=mode)

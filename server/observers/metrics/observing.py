@@ -1,15 +1,15 @@
 """Observing outcomes, and what the handlers tell of requests that have none."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from operator import attrgetter
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 from prometheus_client.multiprocess import mark_process_dead
 
-from router.types import Attempt, GenerationRequest, Outcome, Verdict
-from server.observers.metrics.attempts import Said, result, spent_on, success, tally_of
+from router.types import Energy, GenerationRequest, Outcome, Usage, Verdict
+from server.observers.metrics.alike import numbers, spread, tally_of, words
 from server.observers.metrics.beside import Beside
 from server.observers.metrics.families import MULTIPROCESS, Families
 from server.observers.metrics.showing import CostPerSuccess, First, exposition, together
@@ -17,7 +17,11 @@ from server.observers.promises import Promises
 from server.observers.savings import Yardstick
 from server.observers.tally import Tally
 
-_said: Callable[[Verdict], Said] = attrgetter("verifier", "ruling")
+KINDS = 1024
+"""Outcomes of so many kinds are tallied at a time."""
+
+_took: Callable[[Verdict], tuple[float, Usage, Energy | None]] = attrgetter("cost", "usage", "energy")
+_NOTHING = (0.0, Usage(), None)
 
 
 class Metrics:
@@ -32,42 +36,43 @@ class Metrics:
     def __init__(self, yardsticks: Mapping[str, Yardstick] | None = None) -> None:
         """`yardsticks` say by route what its last tier alone would have cost."""
         self._yardsticks = yardsticks or {}
-        self._tallies: dict[tuple[object, ...], Tally] = {}
+        self._tallies: dict[Hashable, Tally] = {}
         self._running: dict[str, int] = {}
         self._looked_at = MULTIPROCESS in os.environ  # by other processes
         self.registry = CollectorRegistry()
         self.registry.register(First(self.settle))
         self._to = to = Families(self.registry)
+        self._overhead = Tally((), (spread(to, to.overhead),))
         self.promises, self.beside = Promises(self.registry), Beside(to)
         self.registry.register(CostPerSuccess(to.cost, to.tasks, to.labels))
 
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
         """Count everything one outcome says."""
-        route, kept, to = outcome.route, outcome.kept, self._to
-        path = "escalated" if outcome.climbed else "direct"
-        alike = (route, kept.tier if kept else "", outcome.code, path, success(outcome, kept), outcome.first_token_seconds is not None)
-        tally = self._tallies.get(alike) or self._tallies.setdefault(alike, self._of_requests(*alike))
-        tally.add((), (outcome.seconds, outcome.first_token_seconds or 0.0))
-        for skip in outcome.decision.skipped:
-            to.of(to.deferrals, route, skip.tier, skip.reason).inc()
+        to, alike = self._to, words(outcome)
+        tally = self._tallies.get(alike) or self._new(alike, outcome)
+        yardstick = self._yardsticks.get(outcome.route)
+        tally.add(numbers(outcome, None if yardstick is None else yardstick.compared(outcome)))
         for attempt in outcome.attempts:
-            self._observe_attempt(route, attempt, answered=attempt is kept)
+            if attempt.energy is not None:
+                to.count_joules(attempt.tier, (attempt.energy,))
+            took = [*map(_took, attempt.verdicts)]
+            if took.count(_NOTHING) < len(took):
+                for cost, usage, energy in took:
+                    to.asked(outcome.route, attempt.tier, cost, usage, (energy,))
         if (energy := outcome.energy) is not None:
-            to.of(to.request_energy, route, energy.method).observe(energy.joules)
-        if (yardstick := self._yardsticks.get(route)) is not None:
-            self._compare(yardstick, outcome, kept)
+            to.of(to.request_energy, outcome.route, energy.method).observe(energy.joules)
         if (aside := outcome.aside).cost or aside.energies:
-            to.asked(route, "", aside.cost, aside.usage, aside.energies)
+            to.asked(outcome.route, "", aside.cost, aside.usage, aside.energies)
         if request.owner:
             to.of(to.key_requests, request.owner, outcome.code).inc()
             to.of(to.key_tokens, request.owner).inc(outcome.all_tokens)
             to.of(to.key_cost, request.owner).inc(outcome.cost)
         if self._looked_at:
-            self.settle()
+            tally.settle()
 
     def settle(self) -> None:
         """Tell the library what was tallied."""
-        for tally in self._tallies.values():
+        for tally in (self._overhead, *self._tallies.values()):
             tally.settle()
         for route, count in self._running.items():
             self._to.of(self._to.inflight, route).set(count)
@@ -80,16 +85,15 @@ class Metrics:
 
     def inflight(self, route: str, change: int) -> None:
         """So many more requests are in flight."""
-        self._running[route] = self._running.get(route, 0) + change
+        count = self._running[route] = self._running.get(route, 0) + change
         if self._looked_at:
-            self.settle()
+            self._to.of(self._to.inflight, route).set(count)
 
     def overhead(self, seconds: float) -> None:
         """What a request took beside its engine calls."""
-        tally = self._tallies.get(()) or self._tallies.setdefault((), Tally((), (), (self._to.overhead,)))
-        tally.add((), (max(0.0, seconds),))
+        self._overhead.add((max(0.0, seconds),))
         if self._looked_at:
-            self.settle()
+            self._overhead.settle()
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format, those of the other worker processes too."""
@@ -104,28 +108,9 @@ class Metrics:
         if MULTIPROCESS in os.environ:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
-    def _observe_attempt(self, route: str, attempt: Attempt, *, answered: bool) -> None:
-        became, bought = result(attempt, answered=answered), spent_on(attempt, answered=answered)
-        said = tuple(map(_said, attempt.verdicts))
-        confidence = attempt.confidence
-        alike = (route, attempt.tier, attempt.kind, became, bought, attempt.deferral, confidence is not None, said)
-        tally = self._tallies.get(alike) or self._tallies.setdefault(alike, tally_of(self._to, *alike))
-        tally.add((attempt.cost, attempt.usage.prompt_tokens, attempt.usage.completion_tokens), (attempt.seconds, confidence or 0.0))
-        if attempt.energy is not None:
-            self._to.count_joules(attempt.tier, (attempt.energy,))
-        for verdict in attempt.verdicts:
-            if verdict.cost or verdict.energy is not None or verdict.usage.prompt_tokens or verdict.usage.completion_tokens:
-                self._to.asked(route, attempt.tier, verdict.cost, verdict.usage, (verdict.energy,))
-
-    def _compare(self, yardstick: Yardstick, outcome: Outcome, kept: Attempt | None) -> None:
-        for attempt in outcome.attempts:
-            yardstick.learn(attempt)
-        if outcome.code == "ok" and kept is not None and (dollars := yardstick.dollars(kept)) is not None:
-            self._to.of(self._to.large_only, outcome.route).inc(dollars)
-
-    def _of_requests(self, route: str, tier: str, code: str, path: str, achieved: str | None, streamed: bool) -> Tally:
-        """The tally of outcomes that these words describe."""
-        to = self._to
-        ones = [to.of(to.requests, route, tier, code), *([to.of(to.tasks, route, achieved)] if achieved else [])]
-        first = [to.of(to.first_token, route)] if streamed else []
-        return Tally(ones, (), (to.of(to.seconds, route, path), *first))
+    def _new(self, alike: Hashable, outcome: Outcome) -> Tally:
+        """The tally of outcomes that nobody has seen of late."""
+        if len(self._tallies) >= KINDS:
+            self.settle()
+            self._tallies.clear()
+        return self._tallies.setdefault(alike, tally_of(self._to, outcome))
