@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import field
 from typing import Any, Literal, TypeVar
 
-from router.types.records import record
+from router.types.records import fill, record
 
 Made = TypeVar("Made")
 
@@ -44,14 +44,14 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
+    text: str = field(init=False, compare=False, repr=False)
+    """The text parts joined; other modalities are left out."""
 
-    @property
-    def text(self) -> str:
-        """The text parts joined; other modalities are left out."""
+    def __post_init__(self) -> None:
+        """Once, for engines, features and rules all ask for the text."""
         parts = self.parts
-        if len(parts) == 1 and parts[0].kind == "text":
-            return parts[0].text
-        return "".join([part.text for part in parts if part.kind == "text"])
+        plain = len(parts) == 1 and parts[0].kind == "text"
+        fill(self, "text", parts[0].text if plain else "".join([part.text for part in parts if part.kind == "text"]))
 
 
 @record(frozen=True, slots=True)

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as record
+
+    def fill(made: object, name: str, value: object) -> None:
+        """Set a field that no argument sets, of a frozen record too, while it is made."""
 else:
     from dataclasses import MISSING, dataclass
 
     import msgspec
+    from msgspec.structs import force_setattr as fill
 
     def record(*, frozen: bool = False, **_slots: bool):
         """A dataclass of values: what is equal and frozen has the same hash. A field that no argument sets is `None` at first."""
@@ -34,4 +38,4 @@ else:
         return None if field.default is MISSING else field.default
 
 
-__all__ = ["record"]
+__all__ = ["fill", "record"]
