@@ -58,7 +58,7 @@ MUTANTS = (
     ),
     _verifier("function", 'self._deferred("dry_run", tuple(found)) if found else', "", "ignores the dry run"),
     _verifier("function", 'Ruling.UNABLE, "dry_run_timeout"', "Ruling.ACCEPT", "a slow dry run is accepted"),
-    _verifier("confidence", "Ruling.ACCEPT if found.keep else Ruling.DEFER", "Ruling.ACCEPT"),
+    _verifier("confidence", "if found.keep:", "if True:"),
     _verifier("confidence", "Ruling.UNABLE, reason", "Ruling.ACCEPT, reason", "missing evidence is accepted"),
     _verifier("rule", RULES, "return Verdict(self.kind, Ruling.ACCEPT)"),
     _verifier("rule", "Ruling.UNABLE, type(error).__name__", "Ruling.ACCEPT", "a failing expression is accepted"),

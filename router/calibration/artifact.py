@@ -16,7 +16,7 @@ from router.calibration.trees import Forests
 from router.errors import ConfigError
 from router.ports import Score
 from router.registry import scores
-from router.types import Draft, Evidence, GenerationRequest
+from router.types import Draft, Evidence, GenerationRequest, Token
 from router.types.records import record
 
 LEARNED = "learned"
@@ -38,6 +38,7 @@ class Judgement:
 
     @property
     def keep(self) -> bool:
+        """Whether the threshold keeps it."""
         return self.threshold is not None and self.order <= self.threshold.limit
 
 
@@ -49,8 +50,8 @@ class Artifact:
     forests: Forests
     raw: Mapping[str, Score]
     before: HeadSet
-    heads: HeadSet
-    """Those that a tree asks."""
+    heads: HeadSet | None
+    """Those that a tree asks, if any."""
 
     @classmethod
     def of(cls, stored: Stored) -> "Artifact":
@@ -60,7 +61,7 @@ class Artifact:
             raise ValueError(f"features: {', '.join(sorted(unknown))} unknown to this release")
         raw = {name: scores.build({"kind": name}, "signals") for name in stored.signals if name != LEARNED}
         forests, heads = Forests.of((*stored.parts, *stored.gain), stored.features), HeadSet.of(stored.heads, stored.answered)
-        return cls(stored, forests, raw, heads, heads.only(forests.reads))
+        return cls(stored, forests, raw, heads, heads.only(forests.reads) or None)
 
     @classmethod
     def load(cls, path: str | Path) -> "Artifact":
@@ -107,8 +108,9 @@ class Artifact:
 
     def covers(self, draft: Draft) -> bool:
         """Whether such drafts were among the labels: the form of the answer, and the functions offered where those were a closed list."""
-        contract, known = draft.request.contract, self.certificate.functions
-        return contract.kind in self.certificate.kinds and (known is None or all(tool.name in known for tool in contract.tools))
+        contract, certificate = draft.request.contract, self.stored.certificate
+        known, offered = certificate.functions, contract.tools
+        return contract.kind in certificate.kinds and (known is None or not offered or all(tool.name in known for tool in offered))
 
     def confidence(self, draft: Draft, signal: str = LEARNED) -> float | None:
         """P(correct); `None` where the evidence is missing or the case is not covered."""
@@ -121,14 +123,14 @@ class Artifact:
             return None
         group = family(draft.request)
         if signal == LEARNED:
-            seen = look(draft, samples=self.certificate.samples)
-            return self.rate(seen.found, seen.words if self.heads else (), group)
+            seen = look(draft, samples=self.stored.certificate.samples)
+            return self.rate(seen.found, () if self.heads is None else seen.words, group)
         score = self.raw[signal].measure(draft)
         return None if score is None else self.place(score, group, signal)
 
     def rate(self, found: Mapping[str, float], words: Sequence[str], group: str = "") -> Judgement:
         """The learned judgement of named features; `words` are the `answered_grams` of the draft, empty where its text was not kept."""
-        said = self.forests.log_odds({**found, **self.heads.scores(found, words)} if self.heads else found)
+        said = self.forests.log_odds(found if self.heads is None else {**found, **self.heads.scores(found, words)})
         count = len(self.stored.parts)
         wrong = _mean(said[:count])
         order = by_gain(wrong, _mean(said[count:])) if self.stored.gain else None
@@ -155,8 +157,15 @@ class Artifact:
         if signal != LEARNED:
             needed = self.needs(signal)
             logprobs, samples = Evidence.LOGPROBS in needed, Evidence.SAMPLES in needed
-        seen = not logprobs or any(token.logprob is not None or token.raw_logprob is not None for token in draft.choice.tokens)
-        return seen and (not samples or bool(draft.samples))
+        return (not logprobs or _told(draft.choice.tokens)) and (not samples or bool(draft.samples))
+
+
+def _told(tokens: Sequence[Token]) -> bool:
+    """Whether any has a log-probability: mostly the first does, so that a generator would be made for nothing."""
+    for token in tokens:  # noqa: SIM110  # see above
+        if token.logprob is not None or token.raw_logprob is not None:
+            return True
+    return False
 
 
 def ruling(signal: Signal, group: str) -> tuple[str, Threshold | None]:

@@ -10,8 +10,9 @@ _LONGEST = 128
 
 def family(request: GenerationRequest) -> str:
     """The client's own `group` of the metadata, or the kind of the contract with a fingerprint of its form: never of the prompt."""
-    given = dict(request.metadata).get("group") if request.metadata else None
-    return _printable(given)[:_LONGEST] if given else request.contract.once("family", _form)
+    if request.metadata and (given := dict(request.metadata).get("group")):
+        return _printable(given)[:_LONGEST]
+    return request.contract.once("family", _form)
 
 
 def _form(contract: Contract) -> str:

@@ -29,16 +29,17 @@ _CROSSED_WORDS, _TAG = 200, 60
 
 @record(frozen=True, slots=True)
 class Look:
-    """What one look at a draft found: named features, and the request's words with what stands beside them."""
+    """What one look at a draft found: named features, and what its words are made of, which are not always asked for."""
 
     found: dict[str, float]
+    _draft: Draft
+    _reading: Reading
     _said: list[str]
-    _tag: str | None
 
     @property
     def words(self) -> list[str]:
         """The words of the request with those beside the answer."""
-        return _beside(grams_of(self._said), self._tag)
+        return _beside(grams_of(self._said), _tag(self._draft, self._reading))
 
 
 def look(draft: Draft, *, samples: bool = True) -> Look:
@@ -47,7 +48,7 @@ def look(draft: Draft, *, samples: bool = True) -> Look:
     found = gathered(draft, known, reading)
     if samples and draft.samples:
         found |= agreement_features(draft)
-    return Look(found, known.words, _tag(draft, reading))
+    return Look(found, draft, reading, known.words)
 
 
 def features(draft: Draft, *, samples: bool = True) -> dict[str, float]:

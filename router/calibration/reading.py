@@ -43,10 +43,13 @@ def read(contract: Contract, choice: Choice) -> Reading:
 
     Calls bear the names offered where only marks differ: servers write `geo.find` as `geo_find` for models that know no dots.
     """
-    reading, offered = _read(contract.kind, contract.form is not None, choice.text), [tool.name for tool in contract.tools]
-    if not offered or all(call.name in offered for call in reading.calls):
+    reading = _read(contract.kind, contract.form is not None, choice.text)
+    if not contract.tools:
         return reading
-    return replace(reading, calls=tuple(_renamed(reading.calls, frozenset(offered))))
+    offered = frozenset([tool.name for tool in contract.tools])
+    if offered.issuperset([call.name for call in reading.calls]):
+        return reading
+    return replace(reading, calls=tuple(_renamed(reading.calls, offered)))
 
 
 def _renamed(calls: Iterable[Call], offered: frozenset[str]) -> Iterator[Call]:

@@ -16,6 +16,8 @@ from router.types.records import record
 _SHORT = 16_384
 _ENDS = {"length": "cut off before the end", "refusal": "the model refused"}
 """What no text keeps its form after."""
+_PLAIN = frozenset({"regex", "choice", "grammar"})
+"""Kinds whose answers are no JSON."""
 
 
 @record(frozen=True, slots=True)
@@ -33,28 +35,24 @@ def check(contract: Contract, choice: Choice) -> tuple[Violation, ...]:
         return () if choice.text.strip() else (Violation("", "empty answer"),)
     if choice.finish_reason in _ENDS:
         return (Violation("", _ENDS[choice.finish_reason]),)
-    return _check_text(contract, choice.text)
+    text = choice.text
+    if contract.kind in _PLAIN:
+        return _check_plain(contract, text)
+    return (_remembered if len(contract.text) + len(text) <= _SHORT else _found)(contract, text)
 
 
-def _check_text(contract: Contract, text: str) -> tuple[Violation, ...]:
+def _check_plain(contract: Contract, text: str) -> tuple[Violation, ...]:
     match contract.kind:
         case "regex":
             return () if patterns.matches(contract.text, text) else (Violation("", _unmatched(text, "does not match the pattern")),)
         case "choice":
             return () if text in contract.choices else (Violation("", _unmatched(text, "is none of the choices")),)
-        case "grammar":
-            return () if grammars.matches(contract.text, text) else (Violation("", _unmatched(text, "is not in the grammar")),)
         case _:
-            return _check_json(contract, text)
+            return () if grammars.matches(contract.text, text) else (Violation("", _unmatched(text, "is not in the grammar")),)
 
 
 def _unmatched(text: str, complaint: str) -> str:
     return f"{clip(text)!r} {complaint}" if text else "empty answer"
-
-
-def _check_json(contract: Contract, text: str) -> tuple[Violation, ...]:
-    """Verifiers, scores, labels and metrics ask it of the same answer, so what was found of short ones is remembered."""
-    return (_remembered if len(contract.text) + len(text) <= _SHORT else _found)(contract, text)
 
 
 def _found(contract: Contract, text: str) -> tuple[Violation, ...]:
@@ -66,6 +64,7 @@ def _found(contract: Contract, text: str) -> tuple[Violation, ...]:
 
 
 _remembered = lru_cache(maxsize=64)(_found)
+"""Verifiers, scores, labels and metrics ask it of the same answer, so what was found of short ones is remembered."""
 
 
 def answer(contract: Contract, choice: Choice, new_id: Callable[[], str] = lambda: f"call_{secrets.token_hex(12)}") -> Answer:

@@ -1,10 +1,10 @@
 """Whether a draft is sure enough to keep: a score, calibrated to P(correct), held against a threshold with a bound."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import Annotated, ClassVar
 
-from pydantic import InstanceOf
+from pydantic import InstanceOf, SkipValidation
 
 from router.calibration.artifact import LEARNED, Artifact
 from router.errors import ConfigError
@@ -24,18 +24,16 @@ class ConfidenceVerifier:
     kind: ClassVar[str]
     calibration: str | Path | InstanceOf[Artifact]
     score: str = LEARNED
+    artifact: Annotated[Artifact, SkipValidation] = field(init=False, repr=False, compare=False)
+    """The calibration at work."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.calibration, Artifact):
             object.__setattr__(self, "calibration", Artifact.load(self.calibration))
+        object.__setattr__(self, "artifact", self.calibration)
         signals = self.artifact.stored.signals
         if self.score not in signals:
             raise ConfigError(f"score: the artifact has no {self.score!r}, only {', '.join(sorted(signals))}", param="score")
-
-    @property
-    def artifact(self) -> Artifact:
-        """The calibration at work."""
-        return cast(Artifact, self.calibration)
 
     @property
     def needs(self) -> Evidence:
@@ -48,6 +46,8 @@ class ConfidenceVerifier:
         if found is None:
             reason = "evidence_missing" if self.artifact.covers(draft) else "not_covered"
             return Verdict(self.kind, Ruling.UNABLE, reason)
-        reason = "not_certified" if found.threshold is None else "" if found.keep else "under_threshold"
-        ruling = Ruling.ACCEPT if found.keep else Ruling.DEFER
+        if found.keep:
+            ruling, reason = Ruling.ACCEPT, ""
+        else:
+            ruling, reason = Ruling.DEFER, "not_certified" if found.threshold is None else "under_threshold"
         return Verdict(self.kind, ruling, reason, found.confidence, score=found.order, features=found.features)
