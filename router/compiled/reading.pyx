@@ -193,17 +193,14 @@ cdef class Scan:
         return value
 
     cdef inline unsigned char sign(self) except 0:
-        """The next that is no white space."""
-        cdef unsigned char found
-        while self.at < self.stop:
-            found = self.at[0]
-            if found > c" ":
-                return found
-            if found != c" " and found != c"\n" and found != c"\r" and found != c"\t":
-                break
-            self.at += 1
-        unusual()
-        return 0
+        """The next that is no white space; at the end stands the zero behind every `bytes`, which is none."""
+        cdef Text at = self.at
+        while at[0] <= c" ":
+            if at[0] != c" " and at[0] != c"\n" and at[0] != c"\r" and at[0] != c"\t":
+                unusual()
+            at += 1
+        self.at = at
+        return at[0]
 
     cdef bint opened(self, unsigned char mark, unsigned char end) except -1:
         """Whether the array or object that must begin here holds anything."""
@@ -235,37 +232,39 @@ cdef class Scan:
         return 0
 
     cdef int key(self) except -1:
-        """Which name stands before the next value."""
+        """Which name stands before the next value; goes to where that begins."""
         cdef int found = OTHER
+        cdef Text at
         if self.sign() != c'"' or self.stop - self.at < 16:
             unusual()
-        self.at += 1
-        if memcmp(self.at, b'token"', 6) == 0:
-            found = TOKEN
-            self.at += 6
-        elif memcmp(self.at, b'logprob"', 8) == 0:
-            found = LOGPROB
-            self.at += 8
-        elif memcmp(self.at, b'top_logprobs"', 13) == 0:
-            found = TOP
-            self.at += 13
-        elif memcmp(self.at, b'content"', 8) == 0:
-            found = CONTENT
-            self.at += 8
+        at = self.at + 1
+        if memcmp(at, b'token"', 6) == 0:
+            found, self.at = TOKEN, at + 6
+        elif memcmp(at, b'logprob"', 8) == 0:
+            found, self.at = LOGPROB, at + 8
+        elif memcmp(at, b'bytes"', 6) == 0:
+            self.at = at + 6
+        elif memcmp(at, b'top_logprobs"', 13) == 0:
+            found, self.at = TOP, at + 13
+        elif memcmp(at, b'content"', 8) == 0:
+            found, self.at = CONTENT, at + 8
         else:
+            self.at = at
             self.past()
         if self.sign() != c":":
             unusual()
         self.at += 1
+        self.sign()
         return found
 
     cdef int past(self) except -1:
         """Behind the rest of a plain text."""
-        while self.at < self.stop and self.at[0] != c'"':
-            if self.at[0] == c"\\" or not 32 <= self.at[0] < 128:
+        cdef Text at = self.at
+        while at[0] != c'"':
+            if at[0] == c"\\" or not 32 <= at[0] < 128:
                 unusual()
-            self.at += 1
-        self.at += 1
+            at += 1
+        self.at = at + 1
         return 0
 
     cdef int skip(self) except -1:
@@ -318,7 +317,7 @@ cdef class Scan:
         if self.sign() != c'"':
             unusual()
         at = self.at + 1
-        while at < self.stop:
+        while True:
             letter = at[0]
             at += 1
             if letter == c'"':
@@ -332,7 +331,6 @@ cdef class Scan:
                 high |= letter
                 to[0] = letter
                 to += 1
-        return unusual()
 
     cdef double number(self) except? -2.0:
         """The nearest to what is written: a division of two whole numbers that are exact is rounded once (Clinger 1990)."""
