@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import cast
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
@@ -44,16 +44,14 @@ def create_app(
             await engine.close()
 
     app = Application(
+        parts,
         title="Smallfirst",
         version=_version(),
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,
         generate_unique_id_function=_named,
-        telemetry=UNTOLD,
     )
-    app.state.parts = parts
     app.openapi = lambda: openapi.document(app, parts.names.listed())  # type: ignore[method-assign]  # the framework's own way to replace it
     for module in (chat, completions, responses, stored, embeddings, models, health):
         app.include_router(module.router)
@@ -61,7 +59,8 @@ def create_app(
     if not apart:
         _operate(app, parts)
     quick = endpoints(module.router for module in (chat, completions, responses, embeddings))
-    return _told(app, parts, lambda served: _guarded(Lane(served, quick), parts))
+    app.within = _guarded(Lane(app.build_middleware_stack(), quick), parts)
+    return app
 
 
 def _named(route: APIRoute) -> str:
@@ -71,11 +70,11 @@ def _named(route: APIRoute) -> str:
 
 def internal(parts: Parts) -> FastAPI:
     """What is for operators, for an address of its own that asks for no key."""
-    app = Application(title="Smallfirst, for operators", openapi_url=None, redirect_slashes=False, telemetry=UNTOLD)
-    app.state.parts = replace(parts, keys=None)
+    app = Application(replace(parts, keys=None), title="Smallfirst, for operators", openapi_url=None)
     app.include_router(health.router)
     _operate(app, parts)
-    return _told(app, parts, lambda served: served)
+    app.within = app.build_middleware_stack()
+    return app
 
 
 def _guarded(app: ASGIApp, parts: Parts) -> ASGIApp:
@@ -99,38 +98,30 @@ def _operate(app: FastAPI, parts: Parts) -> None:
         app.include_router(dashboard.routes(parts.page, parts.watch))
 
 
-def _told(app: FastAPI, parts: Parts, within: Callable[[ASGIApp], ASGIApp]) -> FastAPI:
-    """With an id on every answer, and one shape for all errors; `within` is put around the framework's own layers, not among them."""
-    app.exception_handler(SmallfirstError)(_refused)
-    app.exception_handler(HTTPException)(_not_served)
-    app.exception_handler(Exception)(_bug)
-    app.middleware_stack = RequestIds(within(app.build_middleware_stack()), parts.new_id)
-    return app
-
-
 class Application(FastAPI):
-    """The framework's, entered by its outermost layer: it has no telemetry of its own and lies under no other path."""
+    """The framework's over these parts, with one shape for all errors and without telemetry of its own.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve."""
-        scope["app"] = self
-        await cast("ASGIApp", self.middleware_stack)(scope, receive, send)
+    `within` is put around the framework's own layers, not among them. Every answer bears the client's own request id, or a new one; the
+    answer to a bug, which is raised on to be logged, does too.
+    """
 
-
-class RequestIds:
-    """Every answer bears the client's own request id, or a new one; the answer to a bug, which is raised on to be logged, does too."""
-
-    def __init__(self, app: ASGIApp, new_id: Callable[[], str]) -> None:
-        self._app, self._new_id = app, new_id
+    def __init__(self, parts: Parts, **given: Any) -> None:
+        super().__init__(redirect_slashes=False, telemetry=UNTOLD, **given)
+        self.parts = parts
+        self.within: ASGIApp = super().__call__
+        self.exception_handler(SmallfirstError)(_refused)
+        self.exception_handler(HTTPException)(_not_served)
+        self.exception_handler(Exception)(_bug)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Set the id and the headers by name before the work, and put the id on the response."""
+        scope["app"] = self
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.within(scope, receive, send)
             return
         headers = dict(reversed(scope["headers"]))  # of several of one name the first counts
         given = headers.get(ID_HEADER)
-        request_id = (given and accepted_id(given.decode("latin-1"))) or self._new_id()
+        request_id = (given and accepted_id(given.decode("latin-1"))) or self.parts.new_id()
         tracing.enter(request_id, headers)
         scope.setdefault("state", {})[HEADERS] = headers
         begun = False
@@ -143,7 +134,7 @@ class RequestIds:
             return send(message)
 
         try:
-            await self._app(scope, receive, named)
+            await self.within(scope, receive, named)
         except Exception:
             if not begun:
                 await errors.internal()(scope, receive, named)

@@ -9,12 +9,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from router.errors import SmallfirstError
 from server.api import errors
+from server.api.exchange import Exchange, exchange
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Exchange], Awaitable[Response]]
 
 
 def endpoints(routers: Iterable[APIRouter]) -> dict[str, Endpoint]:
-    """By path, what answers a POST to it; all these handlers take the request itself and nothing else."""
+    """By path, what answers a POST to it; all these handlers take the exchange and nothing else."""
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     return {route.path: route.endpoint for route in routes if route.methods == {"POST"} and not route.dependant.path_params}
 
@@ -32,11 +33,10 @@ class Lane:
 
 
 async def _answer(handler: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
-    request = Request(scope, receive, send)
     try:
-        response = await handler(request)
+        response = await handler(exchange(scope, receive))
     except SmallfirstError as error:
         response = errors.response(error)
     except HTTPException as error:
-        response = errors.http_response(error, request)
+        response = errors.http_response(error, Request(scope))
     await response(scope, receive, send)

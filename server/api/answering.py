@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from fastapi import Request, Response
+from fastapi import Response
 
 from router.contract import Limits
 from router.errors import InvalidRequest, SmallfirstError
@@ -14,15 +14,14 @@ from router.events import Committed, Delta, Event, Finished
 from router.types import Chunk, Generation, GenerationRequest, Outcome
 from router.types.records import record
 from server.access.admission import Place
-from server.access.keys import Key
 from server.access.presence import leaving, while_present
 from server.api import errors
 from server.api.conversations import Conversations
-from server.api.exchange import headers_of, key_of, read, scoped
+from server.api.exchange import Asking, Exchange, read, scoped
 from server.api.explain import explanation, headers, named_route, totals
 from server.api.naming import RouteFacts, Target
 from server.api.parsing import parse
-from server.api.parts import Parts, parts
+from server.api.parts import Parts
 from server.api.render import Json, Stamp, encoded
 from server.api.sse import EventStream, first_of, silence
 from server.api.whole import Whole
@@ -77,57 +76,54 @@ def _unchanged(error: SmallfirstError) -> SmallfirstError:
 class Dialect(Generic[Body]):
     """How an endpoint says what all of them do; `prefix` begins the answers' ids, `failed` is the event of a failure before the commit.
 
-    `recall` completes a body by what is stored for its caller, `named` gives an error of the cascade the endpoint's own names of fields.
+    `recall` completes a body by what is stored for its caller, `named` gives an error of the cascade the endpoint's own names of fields,
+    `kept` stores what is answered.
     """
 
     prefix: str
     body: type[Body]
     translate: Callable[[Body, Target, RouteFacts, str, Limits], GenerationRequest]
-    whole: Callable[[Asked[Body], Generation, Stamp], Awaitable[Json]]
+    whole: Callable[[Asked[Body], Generation, Stamp], Json]
     telling: Callable[[Asked[Body], Stamp], Telling]
     failed: Callable[[SmallfirstError], bytes]
     recall: Callable[[Body, Conversations | None, str], Awaitable[Body]] | None = None
     named: Callable[[SmallfirstError], SmallfirstError] = _unchanged
+    kept: Callable[[Asked[Body], Json], Awaitable[Json]] | None = None
+
+    async def __call__(self, asking: Asking) -> Response:
+        """The endpoint's whole work."""
+        known = asking.parts
+        started = known.clock()
+        with known.enter(asking.key) as place:
+            asked = await _asked(asking, self, place)
+            if asked.request.stream:
+                return await _stream(asking, asked, self, place)
+            finished = await while_present(leaving(asking.scope, asking.receive), known.cascades[asked.request.route].run(asked.request))
+            response = await _whole(finished, asked, self)
+            known.gauges.overhead(known.clock() - started - sum([attempt.seconds for attempt in finished.outcome.attempts]))
+            return response
 
 
-async def answer(request: Request, dialect: Dialect[Body]) -> Response:
-    """The endpoint's whole work."""
-    known, key = parts(request), key_of(request)
-    started = known.clock()
-    with known.enter(key) as place:
-        asked = await _asked(request, known, dialect, key, place)
-        if asked.request.stream:
-            return await _stream(request, known, asked, dialect, place)
-        finished = await while_present(leaving(request.scope, request.receive), known.cascades[asked.request.route].run(asked.request))
-        response = await _whole(finished, asked, dialect)
-        known.gauges.overhead(known.clock() - started - _engine_seconds(finished.outcome))
-        return response
-
-
-async def _asked(request: Request, known: Parts, dialect: Dialect[Body], key: Key | None, place: Place) -> Asked[Body]:
+async def _asked(asking: Exchange, dialect: Dialect[Body], place: Place) -> Asked[Body]:
     """The validated request, in its place among those in flight; refusals are counted here, for no outcome will tell of them."""
-    route = ""
+    known, key, route = asking.parts, asking.key, ""
     try:
-        body = parse(await read(request, known.limits.bytes), dialect.body)
+        body = parse(await read(asking, known.limits.bytes), dialect.body)
         target = known.names.resolve(body.model)
         route, facts = target.route, known.names.routes[target.route]
         place.on(route)
-        _within(body)
+        if body.stream_options is not None and not body.stream:
+            raise InvalidRequest("stream_options needs stream: true", param="stream_options")
         if dialect.recall is not None:
             body = await dialect.recall(body, known.conversations, place.key)
         made = dialect.translate(body, target, facts, dialect.prefix + known.new_id(), known.limits.schema)
-        asked = scoped(made, key, facts.targets)
+        asked = made if key is None else scoped(made, key, facts.targets)
         _bounded(asked, known)
     except SmallfirstError as refusal:
         known.gauges.refused(route, refusal.code, place.key)
         raise
-    explain, drafts = headers_of(request).get(b"x-smallfirst-explain") == b"1", key is not None and key.admin
+    explain, drafts = asking.headers.get(b"x-smallfirst-explain") == b"1", key is not None and key.admin
     return Asked(asked, body, int(known.wall()), explain, facts.keepalive_after, known.conversations, asked.owner, drafts)
-
-
-def _within(body: Generating) -> None:
-    if body.stream_options is not None and not body.stream:
-        raise InvalidRequest("stream_options needs stream: true", param="stream_options")
 
 
 def _bounded(asked: GenerationRequest, known: Parts) -> None:
@@ -141,7 +137,9 @@ async def _whole(finished: Finished, asked: Asked[Body], dialect: Dialect[Body])
     outcome, generation, kept = finished.outcome, finished.generation, finished.outcome.kept
     if generation is None or kept is None:
         return _failed(finished, dialect)
-    body = await dialect.whole(asked, generation, asked.stamp(kept.tier))
+    body = dialect.whole(asked, generation, asked.stamp(kept.tier))
+    if dialect.kept is not None:
+        body = await dialect.kept(asked, body)
     if asked.explain:
         body["smallfirst"] = asked.account(outcome)
     return Whole(encoded(body), headers(outcome, kept.tier))
@@ -155,13 +153,14 @@ def _failed(finished: Finished, dialect: Dialect[Body]) -> Response:
     return response
 
 
-async def _stream(request: Request, known: Parts, asked: Asked[Body], dialect: Dialect[Body], place: Place) -> Response:
+async def _stream(asking: Exchange, asked: Asked[Body], dialect: Dialect[Body], place: Place) -> Response:
     """Nothing is sent before the first event is known, so that a failure is still an ordinary HTTP error.
 
     Where the route has keep-alives, what takes longer is a stream at once, and a failure one of its events.
     """
+    known = asking.parts
     events = known.cascades[asked.request.route].stream(asked.request)
-    first = await first_of(events, leaving(request.scope, request.receive), asked.keepalive)
+    first = await first_of(events, leaving(asking.scope, asking.receive), asked.keepalive)
     if isinstance(first, Committed):
         told = headers(first.so_far, first.tier)
         return EventStream(_events(first, events, asked, dialect), place.handed_on(), told, known.stall)
@@ -200,7 +199,3 @@ async def _events(
             elif isinstance(later, Finished):
                 async for block in telling.end(later):
                     yield block
-
-
-def _engine_seconds(outcome: Outcome) -> float:
-    return sum([attempt.seconds for attempt in outcome.attempts])

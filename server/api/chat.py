@@ -1,10 +1,10 @@
 """`POST /v1/chat/completions`."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 
 from router.types import Generation
 from server.api import errors
-from server.api.answering import Asked, Dialect, answer
+from server.api.answering import Asked, Dialect
 from server.api.deltas import ChatDeltas
 from server.api.openapi import body_of
 from server.api.render import Json, Stamp, completion
@@ -15,7 +15,7 @@ from server.api.wire import ChatRequest
 router = APIRouter()
 
 
-async def _whole(asked: Asked[ChatRequest], generation: Generation, stamp: Stamp) -> Json:
+def _whole(asked: Asked[ChatRequest], generation: Generation, stamp: Stamp) -> Json:
     return completion(asked.request, generation, stamp)
 
 
@@ -24,9 +24,10 @@ def _telling(asked: Asked[ChatRequest], stamp: Stamp) -> Chunks:
 
 
 CHAT = Dialect("chatcmpl-", ChatRequest, translate, _whole, _telling, failed)
-
-
-@router.post("/v1/chat/completions", responses=errors.documented(), openapi_extra=body_of(ChatRequest))
-async def chat(request: Request) -> Response:
-    """A chat completion, whole or as server-sent events."""
-    return await answer(request, CHAT)
+router.post(
+    "/v1/chat/completions",
+    name="chat",
+    description="A chat completion, whole or as server-sent events.",
+    responses=errors.documented(),
+    openapi_extra=body_of(ChatRequest),
+)(CHAT)

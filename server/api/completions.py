@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 
 from router.contract import Limits
 from router.types import Choice, Chunk, Generation, GenerationRequest, Message, Part
 from server.api import errors
-from server.api.answering import Asked, Dialect, answer
+from server.api.answering import Asked, Dialect
 from server.api.deltas import words
 from server.api.naming import RouteFacts, Target
 from server.api.openapi import body_of
@@ -18,12 +18,6 @@ from server.api.translate import sampling, structured
 from server.api.wire import CompletionRequest
 
 router = APIRouter()
-
-
-@router.post("/v1/completions", responses=errors.documented(), openapi_extra=body_of(CompletionRequest))
-async def completions(request: Request) -> Response:
-    """A text completion, whole or as server-sent events."""
-    return await answer(request, COMPLETIONS)
 
 
 def translate(body: CompletionRequest, target: Target, facts: RouteFacts, request_id: str, limits: Limits) -> GenerationRequest:
@@ -41,7 +35,7 @@ def translate(body: CompletionRequest, target: Target, facts: RouteFacts, reques
     )
 
 
-async def whole(_asked: Asked[CompletionRequest], generation: Generation, stamp: Stamp) -> Json:
+def whole(_asked: Asked[CompletionRequest], generation: Generation, stamp: Stamp) -> Json:
     """A text completion; its usage counts this answer alone."""
     choices = [_choice(index, *_said(choice)) for index, choice in enumerate(generation.choices)]
     return {**stamp.object("text_completion", choices), "usage": usage(generation.usage)}
@@ -83,6 +77,13 @@ def _telling(asked: Asked[CompletionRequest], stamp: Stamp) -> Chunks:
 
 
 COMPLETIONS = Dialect("cmpl-", CompletionRequest, translate, whole, _telling, failed)
+router.post(
+    "/v1/completions",
+    name="completions",
+    description="A text completion, whole or as server-sent events.",
+    responses=errors.documented(),
+    openapi_extra=body_of(CompletionRequest),
+)(COMPLETIONS)
 
 
 def _said(choice: Choice) -> tuple[str, str]:

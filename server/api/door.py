@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from router.errors import AccessDenied
 from server.access.keys import Key, Keyring
 from server.api import errors
-from server.api.exchange import HEADERS
+from server.api.exchange import HEADERS, KEY
 
 OPEN = frozenset({"/healthz", "/readyz"})
 """What balancers ask; they have no key."""
@@ -27,7 +27,7 @@ class Door:
         """Let in or answer for the application."""
         if scope["type"] == "http" and scope["path"] not in OPEN:
             try:
-                scope["state"]["key"] = self._let_in(scope)
+                scope["state"][KEY] = self._let_in(scope)
             except AccessDenied as refusal:
                 self._refused(refusal.code, address(scope))
                 return errors.response(refusal)(scope, receive, send)

@@ -3,7 +3,7 @@
 import base64
 import struct
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic_core import to_json
 
 from router.cascade import Cascade
@@ -11,11 +11,11 @@ from router.errors import EngineFailure, ResidencyForbidden, SmallfirstError, Un
 from router.types import Attempt, Decision, EmbeddingCall, Embeddings, Failure, GenerationRequest, Message, Outcome, Part, Tab, Tier, Usage
 from server.access.presence import leaving, while_present
 from server.api import errors
-from server.api.exchange import key_of, owner_of, read, scoped
+from server.api.exchange import Asking, read, scoped
 from server.api.explain import headers
 from server.api.openapi import body_of
 from server.api.parsing import parse
-from server.api.parts import Parts, parts
+from server.api.parts import Parts
 from server.api.render import Json
 from server.api.whole import Whole
 from server.api.wire import EmbeddingRequest
@@ -24,26 +24,26 @@ router = APIRouter()
 
 
 @router.post("/v1/embeddings", responses=errors.documented(), openapi_extra=body_of(EmbeddingRequest))
-async def embeddings(request: Request) -> Response:
+async def embeddings(asking: Asking) -> Response:
     """One vector for each text."""
-    known, route, guarding = parts(request), "", Tab()
-    with known.enter(key_of(request)) as place:
+    known, route, guarding = asking.parts, "", Tab()
+    with known.enter(asking.key) as place:
         try:
-            body = parse(await read(request, known.limits.bytes), EmbeddingRequest)
+            body = parse(await read(asking, known.limits.bytes), EmbeddingRequest)
             target = known.names.resolve(body.model)
             route = target.route
             place.on(route)
             inside = known.names.routes[route].inside_only
             made = GenerationRequest(f"emb-{known.new_id()}", route, _messages(body), pinned=target.pinned, inside_only=inside)
-            asked = scoped(made, key_of(request), known.names.routes[route].targets)
+            asked = made if asking.key is None else scoped(made, asking.key, known.names.routes[route].targets)
             tier = await _tier(asked, known.cascades[route], known, guarding)
         except SmallfirstError as refusal:
             if guarding.cost or guarding.energies:
                 known.gauges.observe(asked, Outcome(asked.id, route, Decision(()), (), None, refusal.code, aside=guarding.settled))
             else:
-                known.gauges.refused(route, refusal.code, owner_of(request))
+                known.gauges.refused(route, refusal.code, asking.owner)
             raise
-        return await while_present(leaving(request.scope, request.receive), _embedded(asked, body, tier, known, guarding))
+        return await while_present(leaving(asking.scope, asking.receive), _embedded(asked, body, tier, known, guarding))
 
 
 def _messages(body: EmbeddingRequest) -> tuple[Message, ...]:

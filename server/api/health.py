@@ -2,11 +2,12 @@
 
 import asyncio
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic_core import to_json
 
 from server.api.errors import NOT_READY, READY
-from server.api.parts import Parts, parts
+from server.api.exchange import Asking
+from server.api.parts import Parts
 
 router = APIRouter()
 
@@ -20,9 +21,9 @@ async def healthz() -> Response:
 
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={NOT_READY: {"description": "a route has no healthy engine"}})
-async def readyz(request: Request) -> Response:
+async def readyz(asking: Asking) -> Response:
     """Every route has a healthy engine that takes calls; the body says which are up, unless this is where only keys may know."""
-    known = parts(request)
+    known = asking.parts
     up = await _healthy(known)
     routes = {name: any(up[tier.engine] for tier in cascade.route.tiers) for name, cascade in known.cascades.items()}
     body: dict[str, object] = {"status": "ready" if all(routes.values()) else "not ready"}

@@ -6,33 +6,32 @@ from pydantic_core import to_json
 from router.errors import UnknownModel
 from server.access.keys import Key
 from server.api import errors
-from server.api.exchange import key_of
+from server.api.exchange import Asking, Exchange
 from server.api.naming import Names, Target
 from server.api.openapi import LISTED_MODELS, NAMED_MODEL
-from server.api.parts import parts
 
 router = APIRouter()
 
 
 @router.get("/v1/models", responses=errors.documented(), openapi_extra=LISTED_MODELS)
-async def models(request: Request) -> Response:
+async def models(asking: Asking) -> Response:
     """Routes, aliases and every `route/tier`."""
-    listed = [_model(name) for name in _listed(request)]
+    listed = [_model(name) for name in _listed(asking)]
     return Response(to_json({"object": "list", "data": listed}), media_type="application/json")
 
 
 @router.get("/v1/models/{model:path}", responses=errors.documented(), openapi_extra=NAMED_MODEL)
-async def model(request: Request) -> Response:
+async def model(request: Request, asking: Asking) -> Response:
     """One of them."""
     name = request.path_params["model"]
-    if name not in _listed(request):
+    if name not in _listed(asking):
         raise UnknownModel(f"the model {name!r} does not exist", param="model")
     return Response(to_json(_model(name)), media_type="application/json")
 
 
-def _listed(request: Request) -> list[str]:
+def _listed(asking: Exchange) -> list[str]:
     """What the caller's key may ask."""
-    names, key = parts(request).names, key_of(request)
+    names, key = asking.parts.names, asking.key
     return [name for name in names.listed() if key is None or _permitted(names, names.resolve(name), key)]
 
 

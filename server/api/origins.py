@@ -6,7 +6,7 @@ for must be this machine's, so that no foreign name can be made to lead here (DN
 origins of other schemes, or none.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,14 +27,14 @@ class Origins:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Let in or answer for the application."""
-        refusal = self._objection(scope) if scope["type"] == "http" else None
-        if refusal is None:
-            return self._app(scope, receive, send)
-        self._refused(refusal.code, address(scope))
-        return errors.response(refusal)(scope, receive, send)
+        if scope["type"] == "http" and (self._private or b"origin" in scope["state"][HEADERS]):
+            refusal = self._objection(scope["state"][HEADERS])
+            if refusal is not None:
+                self._refused(refusal.code, address(scope))
+                return errors.response(refusal)(scope, receive, send)
+        return self._app(scope, receive, send)
 
-    def _objection(self, scope: Scope) -> AccessDenied | None:
-        headers = scope["state"][HEADERS]
+    def _objection(self, headers: Mapping[bytes, bytes]) -> AccessDenied | None:
         host, origin = headers.get(b"host", b"").decode("latin-1"), headers.get(b"origin", b"").decode("latin-1")
         if self._private and not local(host):
             return AccessDenied("this gateway answers to the names of its own machine alone: set access.keys_file, or access.open")

@@ -1,21 +1,19 @@
 """`POST /v1/outcomes`: what became of an answer, said by who asked for it."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
 from router.errors import UnknownModel, UnsupportedEndpoint
 from server.api import errors
-from server.api.exchange import key_of, read
+from server.api.exchange import Asking, read
 from server.api.parsing import parse
+from server.api.parts import Take
 
 LIMIT = 65_536
-Take = Callable[[str, float, object, str | None], Awaitable[bool]]
-"""Joins (response id, correct 0..1, expected) to its response; false where no such response is known, or it is another key's."""
 
 
 class Feedback(BaseModel):
@@ -39,13 +37,12 @@ def routes(take: Take | None) -> APIRouter:
     body = {"requestBody": {"required": True, "content": {"application/json": {"schema": Feedback.model_json_schema()}}}}
 
     @router.post("/v1/outcomes", responses=errors.documented(), openapi_extra=body)
-    async def outcomes(request: Request) -> Response:
+    async def outcomes(asking: Asking) -> Response:
         """Saying the same twice changes nothing; saying otherwise later corrects it."""
         if take is None:
             raise UnsupportedEndpoint("no outcome store is configured: set `outcomes.url`")
-        said = parse(await read(request, LIMIT), Feedback)
-        key = key_of(request)
-        owner = None if key is None or key.admin else key.name
+        said = parse(await read(asking, LIMIT), Feedback)
+        owner = None if asking.key is None or asking.key.admin else asking.owner
         if not await take(said.response_id, said.correct, said.expected, owner):
             raise HTTPException(errors.TABLE[UnknownModel].status, f"no answer has the response_id {said.response_id!r}")
         told = {"object": "outcome.label", "response_id": said.response_id, "source": "feedback", "correct": said.correct}

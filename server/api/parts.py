@@ -1,10 +1,8 @@
 """What the handlers work with: made once in `server.build`, handed to `create_app`."""
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-
-from fastapi import Request
 
 from router.cascade import Cascade
 from router.contract import Limits as SchemaLimits
@@ -17,7 +15,9 @@ from server.access.ledger import Ledger
 from server.api.conversations import Conversations
 from server.api.dashboard import Source
 from server.api.naming import Names
-from server.api.outcomes import Take
+
+Take = Callable[[str, float, object, str | None], Awaitable[bool]]
+"""Joins (response id, correct 0..1, expected) to its response; false where no such response is known, or it is another key's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,6 @@ class Parts:
         except SmallfirstError as refusal:
             self.gauges.refused("", refusal.code, name)
             raise
-
-
-def parts(request: Request) -> Parts:
-    """The parts of the application that serves this request."""
-    found: Parts = request.app.state.parts
-    return found
 
 
 def _accounted(place: Place, account: AbstractContextManager[None]) -> Place:

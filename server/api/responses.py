@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 from pydantic_core import to_json
 
 from router.errors import Overloaded, SmallfirstError
 from router.events import Finished
 from router.types import Choice, Chunk, Generation, Token, ToolCall, Usage
 from server.api import errors
-from server.api.answering import Asked, Dialect, answer
+from server.api.answering import Asked, Dialect
 from server.api.conversations import PREFIX, keep, recall
 from server.api.deltas import pieces, spoken, words
 from server.api.openapi import body_of
@@ -21,14 +21,8 @@ from server.api.responding import ResponsesRequest
 router = APIRouter()
 
 
-@router.post("/v1/responses", responses=errors.documented(), openapi_extra=body_of(ResponsesRequest))
-async def responses(request: Request) -> Response:
-    """A response, whole or as server-sent events."""
-    return await answer(request, RESPONSES)
-
-
-async def whole(asked: Asked[ResponsesRequest], generation: Generation, stamp: Stamp) -> Json:
-    """A finished response, stored if it may be; its usage counts this answer alone."""
+def whole(asked: Asked[ResponsesRequest], generation: Generation, stamp: Stamp) -> Json:
+    """A finished response; its usage counts this answer alone."""
     choice = generation.choices[0]
     said = stamp.answer(asked.request, choice)
     ended = ending(choice)
@@ -38,7 +32,7 @@ async def whole(asked: Asked[ResponsesRequest], generation: Generation, stamp: S
     last = -1 if said.tool_calls else len(parts) - 1
     output = [item(stamp, index, told, ended if index == last else "completed") for index, told in enumerate(parts)]
     output += [call(stamp, len(output) + index, made, ended) for index, made in enumerate(said.tool_calls)]
-    return await kept(asked, finished(asked, stamp, output, choice, generation.usage))
+    return finished(asked, stamp, output, choice, generation.usage)
 
 
 async def kept(asked: Asked[ResponsesRequest], told: Json) -> Json:
@@ -272,4 +266,11 @@ def _framed(kind: str, payload: Mapping[str, object]) -> bytes:
     return b"event: " + kind.encode() + b"\ndata: " + to_json(payload) + b"\n\n"
 
 
-RESPONSES = Dialect(PREFIX, ResponsesRequest, translate, whole, Events, failed, recall, named)
+RESPONSES = Dialect(PREFIX, ResponsesRequest, translate, whole, Events, failed, recall, named, kept)
+router.post(
+    "/v1/responses",
+    name="responses",
+    description="A response, whole or as server-sent events.",
+    responses=errors.documented(),
+    openapi_extra=body_of(ResponsesRequest),
+)(RESPONSES)

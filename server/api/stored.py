@@ -10,36 +10,35 @@ from starlette.exceptions import HTTPException
 from router.errors import InvalidRequest, UnknownModel, UnsupportedParameter
 from server.api import errors
 from server.api.conversations import PREFIX, Json, Stored
-from server.api.exchange import owner_of
+from server.api.exchange import Asking, Exchange
 from server.api.openapi import FORGET_RESPONSE, LISTED_ITEMS, READ_RESPONSE
-from server.api.parts import parts
 
 router = APIRouter()
 MOST, USUAL = 100, 20
 
 
 @router.get("/v1/responses/{response_id}", responses=errors.documented(), openapi_extra=READ_RESPONSE)
-async def retrieve(request: Request) -> Response:
+async def retrieve(request: Request, asking: Asking) -> Response:
     """The response as it was told; a finished stream is not told again."""
     if request.query_params.get("stream", "false").lower() not in ("false", "0", ""):
         raise UnsupportedParameter("stream: a stored response is read whole", param="stream")
-    return _json((await _found(request)).response)
+    return _json((await _found(request, asking)).response)
 
 
 @router.delete("/v1/responses/{response_id}", responses=errors.documented(), openapi_extra=FORGET_RESPONSE)
-async def delete(request: Request) -> Response:
+async def delete(request: Request, asking: Asking) -> Response:
     """Forget it; conversations that went on from it keep what they took."""
     response_id = request.path_params["response_id"]
-    known = parts(request).conversations
-    if known is None or not await known.drop(response_id, owner_of(request)):
+    known = asking.parts.conversations
+    if known is None or not await known.drop(response_id, asking.owner):
         raise _missing(response_id)
     return _json({"id": response_id, "object": "response", "deleted": True})
 
 
 @router.get("/v1/responses/{response_id}/input_items", responses=errors.documented(), openapi_extra=LISTED_ITEMS)
-async def input_items(request: Request) -> Response:
+async def input_items(request: Request, asking: Asking) -> Response:
     """What this response was asked, without what it went on from."""
-    found, given = await _found(request), request.query_params
+    found, given = await _found(request, asking), request.query_params
     items = _identified(found)
     ordered = items if _order(given.get("order", "desc")) == "asc" else items[::-1]
     after = given.get("after")
@@ -48,10 +47,10 @@ async def input_items(request: Request) -> Response:
     return _json(_page(ordered[start : start + limit], more=len(ordered) > start + limit))
 
 
-async def _found(request: Request) -> Stored:
+async def _found(request: Request, asking: Exchange) -> Stored:
     response_id = request.path_params["response_id"]
-    known = parts(request).conversations
-    found = None if known is None else await known.find(response_id, owner_of(request))
+    known = asking.parts.conversations
+    found = None if known is None else await known.find(response_id, asking.owner)
     if found is None:
         raise _missing(response_id)
     return found

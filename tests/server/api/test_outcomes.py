@@ -1,15 +1,15 @@
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from router.errors import Overloaded, SmallfirstError
-from server.api import errors, outcomes
-from server.app import RequestIds
+from router.errors import Overloaded
+from server.api import outcomes
+from server.app import create_app
+from tests.server.harness import world
 
 TAKEN: list[tuple[str, float, object]] = []
 
@@ -21,19 +21,12 @@ async def take(response_id: str, correct: float, expected: object, owner: str | 
     return response_id == "chatcmpl-1"
 
 
+async def closed() -> None:
+    pass
+
+
 def app(given: outcomes.Take | None) -> ASGIApp:
-    made = FastAPI()
-    made.include_router(outcomes.routes(given))
-
-    async def refused(_request: Any, error: SmallfirstError) -> Any:
-        return errors.response(error)
-
-    async def not_served(request: Any, error: HTTPException) -> Any:
-        return errors.http_response(error, request)
-
-    made.exception_handler(SmallfirstError)(refused)
-    made.exception_handler(HTTPException)(not_served)
-    return RequestIds(made, lambda: "request-1")
+    return create_app(replace(world().gateway.parts, take=given), closed)
 
 
 @pytest.fixture
