@@ -11,6 +11,8 @@ Form = Literal["names", "full"]
 """`names`: the offered function names on one line, as the bundled models learnt it, a form beside them untold; `full`: instructions,
 descriptions and schemas."""
 
+PLAIN = frozenset({"system", "user"})
+"""Whose turns are shown as they are."""
 INSTRUCTIONS = "You can call these functions. Answer with JSON only."
 CALL_FORM = 'To call functions: {"tool_calls":[{"name":"<function>","arguments":{...}}]}'
 MESSAGE_FORM = 'To answer in words: {"message":"<your answer>"}'
@@ -19,11 +21,7 @@ MESSAGE_FORM = 'To answer in words: {"message":"<your answer>"}'
 def render(call: EngineCall, form: Form) -> tuple[Message, ...]:
     """The messages to send: roles system, user and assistant, calls and results as text; parts that are not text are kept as they are."""
     names: dict[str, str] = {}  # of the calls so far: some clients count their calls anew each turn
-    turns = []
-    for message in call.messages:
-        if message.tool_calls:
-            names.update((made.id, made.name) for made in message.tool_calls)
-        turns.append(_turn(message, names, call.contract))
+    turns = [message if message.role in PLAIN else _turn(message, names, call.contract) for message in call.messages]
     if call.guide:
         return tuple(_with_notice(turns, call.guide, first=True))
     notice = call.contract.once(form, _names if form == "names" else _instructions)
@@ -77,9 +75,8 @@ def _turn(message: Message, names: dict[str, str], contract: Contract) -> Messag
         return Message("user", (Part("text", f"Result of {function}: "), *message.parts))
     if message.role == "developer":
         return replace(message, role="system")
-    if message.role == "assistant":
-        return _said(message, contract)
-    return message
+    names.update((made.id, made.name) for made in message.tool_calls)
+    return _said(message, contract)
 
 
 def _said(message: Message, contract: Contract) -> Message:

@@ -12,7 +12,6 @@ from server.engines.openai.client import Client, PooledClient
 from server.engines.openai.errors import of_trouble
 from server.engines.openai.exchange import Interrupted
 from server.engines.openai.flavours import FLAVOURS
-from server.engines.openai.logprobs import Reading
 from server.engines.openai.opening import Opener, Order, health_after, health_after_trouble, now
 from server.engines.openai.options import OpenAIOptions
 from server.engines.openai.reading import Reader, together
@@ -42,6 +41,10 @@ class OpenAIEngine:
     opener: Opener
     key: str | None = field(default=None, repr=False)
     trace: Trace = dict
+    authorization: dict[str, str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.authorization = {"authorization": f"Bearer {self.key}"} if self.key else {}
 
     @classmethod
     def create(
@@ -149,28 +152,24 @@ class OpenAIEngine:
         return Order(body, self._headers(call), prefix, now() + seconds, own=seconds == total, streamed=streamed, request=call.request_id)
 
     def _reader(self, call: EngineCall) -> Reader:
-        json = call.contract.kind in ("tools", "json_schema", "json_object")
-        stage = self.options.logprobs or self.dialect.flavour.mask
-        told = stage != "processed" or call.sampling.temperature == 0
-        reading = Reading(call.contract.kind != "none", "after" if stage == "processed" else stage, json, told)
-        formed, bound = call.contract.form is not None, call.contract.kind != "none"
-        return Reader(reading, call.sampling.n, self.dialect.native(call), formed, bound, self.key)
+        manner, contract, sampling = self.dialect.manner(call.contract), call.contract, call.sampling
+        reading = manner.reading
+        if not reading.told and sampling.temperature == 0:
+            reading = replace(reading, told=True)  # what is the likeliest token is no matter of temperature
+        return Reader(reading, sampling.n, manner.native, contract.form is not None, contract.kind != "none", self.key)
 
     def _headers(self, call: EngineCall) -> dict[str, str]:
         sane = call.request_id
         if not (sane.isascii() and sane.isprintable()):
             sane = "".join(letter for letter in sane if letter.isascii() and letter.isprintable())
-        headers = self._authorization() | {"x-request-id": sane[:128]}
-        return {**self.trace(), **headers} if self.dialect.flavour.traced else headers
-
-    def _authorization(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.key}"} if self.key else {}
+        traced = self.trace() if self.dialect.flavour.traced else {}
+        return {**traced, **self.authorization, "x-request-id": sane[:128]}
 
     async def _check(self, replica: Replica) -> bool:
         path = self.dialect.flavour.health
         url = _root(replica.url) + path if path.startswith("/") else f"{replica.url}/{path}"
         try:
-            exchange = await self.client.get(url, self._authorization(), deadline=now() + HEALTH_SECONDS)
+            exchange = await self.client.get(url, self.authorization, deadline=now() + HEALTH_SECONDS)
         except Interrupted as interrupted:
             replica.trouble = of_trouble(interrupted.trouble).message
             replica.unheard(busy=interrupted.trouble in BUSY)

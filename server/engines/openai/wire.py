@@ -1,14 +1,16 @@
 """An engine call as the JSON of a chat completion request; pure."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 from pydantic_core import to_json
 
 from router.errors import EngineRejected
 from router.types import Contract, EngineCall, Evidence, Message, Part, Sampling, Tool
+from router.types.records import record
 from server.engines.openai.flavours import Fields, Flavour
+from server.engines.openai.logprobs import Reading
 from server.engines.openai.options import OpenAIOptions
 from server.engines.prompt import offered, render
 
@@ -20,6 +22,42 @@ LEAST_TOP_P = 1e-6
 """In place of 0, which OpenAI takes and vLLM does not: the likeliest token alone either way."""
 TOP = 5
 """Alternatives asked for where scores need log-probabilities: two tell freedom, five make a margin and an entropy."""
+_encode = msgspec.json.Encoder().encode
+
+
+class Body(msgspec.Struct, omit_defaults=True):
+    """What is asked but for the form of the answer; what stands at its default is not said."""
+
+    model: str
+    messages: list[Fields]
+    stream: bool
+    stream_options: Fields | None = None
+    temperature: float | None = None
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    n: int = 1
+    logit_bias: dict[str, float] | None = None
+    logprobs: bool = False
+    top_logprobs: int | None = None
+
+
+@record(frozen=True, slots=True)
+class Manner:
+    """How calls under one contract are put: `native` says that tools go as the server's own, `raw` that messages go as they are.
+
+    `form` is the end of the request's JSON, `None` where the server cannot be held to the contract; `reading` is how the answer's
+    log-probabilities are read.
+    """
+
+    native: bool
+    raw: bool
+    form: bytes | None
+    reading: Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,47 +67,69 @@ class Dialect:
     options: OpenAIOptions
     flavour: Flavour
 
-    def native(self, call: EngineCall) -> bool:
-        """Whether this call's tools go as the server's own `tools`: not beside a form that would keep the server from calling them."""
-        if self.options.tools != "native" or call.contract.kind != "tools":
-            return False
-        return call.contract.form is None or self.flavour.formed_tools
+    def manner(self, contract: Contract) -> Manner:
+        """Worked out once for a contract."""
+        return contract.once((self.flavour.name, self.options.tools, self.options.logprobs), self._manner)
 
     def streams(self, call: EngineCall) -> bool:
         """Whether chunks are asked for: where they are wanted and the server can give what goes with them."""
-        return call.live and not (self.native(call) and logprobs_wanted(call) and not self.flavour.streams_tool_logprobs)
+        if not call.live or self.flavour.streams_tool_logprobs:
+            return call.live
+        return not (self.manner(call.contract).native and (call.sampling.logprobs or Evidence.LOGPROBS in call.evidence))
 
     def request(self, call: EngineCall) -> bytes:
         """The body to post; raises EngineRejected on what the server would drop in silence."""
-        if call.contract.kind not in self.flavour.kinds:
+        manner, sampling, streamed = self.manner(call.contract), call.sampling, self.streams(call)
+        if manner.form is None:
             raise EngineRejected(f"an engine of flavour {self.flavour.name} cannot be held to a {call.contract.kind} contract")
-        self._refuse(call.sampling)
-        fields: Fields = {"model": self.options.model, "messages": self._messages(call), **self._stream(call)}
-        fields |= self._sampling(call.sampling)
-        if logprobs_wanted(call):
-            fields |= self._logprobs(call)
-        for name, text in call.sampling.extra:
-            fields[name] = json.loads(text)
-        form = self._tools if self.native(call) else self._form
-        return to_json(fields)[:-1] + call.contract.once((self.flavour.name, form.__name__), form)
+        if sampling.extra or sampling.n > 1 or sampling.logit_bias:
+            self._refuse(sampling)
+        scored = Evidence.LOGPROBS in call.evidence
+        wanted = scored or sampling.logprobs
+        body = Body(
+            self.options.model,
+            self._messages(call, manner),
+            streamed,
+            self._stream_options(sampling.n) if streamed else None,
+            sampling.temperature,
+            sampling.seed,
+            sampling.presence_penalty,
+            sampling.frequency_penalty,
+            None if sampling.top_p is None else max(sampling.top_p, LEAST_TOP_P),
+            stop=sampling.stop,
+            n=sampling.n,
+            logit_bias={str(token): bias for token, bias in sampling.logit_bias} if sampling.logit_bias else None,
+            logprobs=wanted,
+            top_logprobs=min(max(sampling.top_logprobs, TOP if scored else 0), self.flavour.most_top) if wanted else None,
+        )
+        setattr(body, self.flavour.length_field, sampling.max_tokens)
+        extra = "".join([f',"{name}":{text}' for name, text in sampling.extra]).encode() if sampling.extra else b""
+        return _encode(body)[:-1] + extra + manner.form
 
     def prompt_tokens(self, call: EngineCall) -> int:
         """An estimate: 3.5 characters a token, 4 tokens a message for its role and marks, 800 for a part that is not text."""
-        messages = call.messages if self._raw(call) else render(call, self.options.tools_prompt)
-        tools = sum(len(to_json(_tool(tool), fallback=_plain)) for tool in offered(call.contract)) if self.native(call) else 0
+        manner = self.manner(call.contract)
+        messages = call.messages if manner.raw else render(call, self.options.tools_prompt)
+        tools = sum(len(to_json(_tool(tool), fallback=_plain)) for tool in offered(call.contract)) if manner.native else 0
         characters = tools + sum(_characters(message) for message in messages)
         others = sum(part.kind != "text" for message in messages for part in message.parts)
         return round(characters / CHARACTERS_PER_TOKEN) + MESSAGE_TOKENS * (len(messages) + 1) + PART_TOKENS * others
 
-    def _stream(self, call: EngineCall) -> Fields:
+    def _manner(self, contract: Contract) -> Manner:
+        kind, own = contract.kind, self.options.tools == "native"
+        native = own and kind == "tools" and (contract.form is None or self.flavour.formed_tools)  # else its form keeps it from calling
+        form = self._tools if native else self._form
+        stage, json = self.options.logprobs or self.flavour.mask, kind in ("tools", "json_schema", "json_object")
+        reading = Reading(kind != "none", "after" if stage == "processed" else stage, json, stage != "processed")
+        return Manner(native, native or (own and kind == "none"), form(contract) if kind in self.flavour.kinds else None, reading)
+
+    def _stream_options(self, n: int) -> Fields:
         """Where usage is told along with the text, a stream that is cut short has its exact count too."""
-        if not self.streams(call):
-            return {"stream": False}
-        along = {"continuous_usage_stats": True} if self.flavour.counts_along and call.sampling.n == 1 else {}
-        return {"stream": True, "stream_options": {"include_usage": True, **along}}
+        along = {"continuous_usage_stats": True} if self.flavour.counts_along and n == 1 else {}
+        return {"include_usage": True, **along}
 
     def _refuse(self, sampling: Sampling) -> None:
-        unknown = [name for name, _ in sampling.extra if name not in self.flavour.extras] if sampling.extra else []
+        unknown = [name for name, _ in sampling.extra if name not in self.flavour.extras]
         if sampling.n > 1 and "n" in self.flavour.lacks:
             unknown.append("n")
         if sampling.logit_bias and "logit_bias" in self.flavour.lacks:
@@ -77,34 +137,9 @@ class Dialect:
         if unknown:
             raise EngineRejected(f"an engine of flavour {self.flavour.name} does not know {', '.join(unknown)}", param=unknown[0])
 
-    def _raw(self, call: EngineCall) -> bool:
-        """Messages go as they are where tools are the server's own business."""
-        return self.native(call) or (self.options.tools == "native" and call.contract.kind == "none")
-
-    def _messages(self, call: EngineCall) -> list[Fields]:
-        messages = _aside(call.messages) if self._raw(call) else render(call, self.options.tools_prompt)
-        return [_message(message, developer=self.flavour.developer) for message in messages]
-
-    def _sampling(self, sampling: Sampling) -> Fields:
-        fields: Fields = {}
-        for name in ("temperature", "seed", "presence_penalty", "frequency_penalty"):
-            if (value := getattr(sampling, name)) is not None:
-                fields[name] = value
-        if sampling.top_p is not None:
-            fields["top_p"] = max(sampling.top_p, LEAST_TOP_P)
-        if sampling.max_tokens is not None:
-            fields[self.flavour.length_field] = sampling.max_tokens
-        if sampling.stop:
-            fields["stop"] = sampling.stop
-        if sampling.n > 1:
-            fields["n"] = sampling.n
-        if sampling.logit_bias:
-            fields["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias}
-        return fields
-
-    def _logprobs(self, call: EngineCall) -> Fields:
-        top = max(call.sampling.top_logprobs, TOP if Evidence.LOGPROBS in call.evidence else 0)
-        return {"logprobs": True, "top_logprobs": min(top, self.flavour.most_top)}
+    def _messages(self, call: EngineCall, manner: Manner) -> list[Fields]:
+        messages = _aside(call.messages) if manner.raw else render(call, self.options.tools_prompt)
+        return [_message(message, self.flavour.developer) for message in messages]
 
     def _form(self, contract: Contract) -> bytes:
         return _rest(self.flavour.form(contract))
@@ -123,11 +158,6 @@ class Dialect:
 def likely_tokens(text: str) -> int:
     """An estimate of a whole text's tokens, at least one: what an answer is taken to have whose server tells no usage."""
     return max(1, round(len(text) / CHARACTERS_PER_TOKEN))
-
-
-def logprobs_wanted(call: EngineCall) -> bool:
-    """Whether anybody asked for log-probabilities."""
-    return call.sampling.logprobs or Evidence.LOGPROBS in call.evidence
 
 
 def _rest(fields: Fields) -> bytes:
@@ -150,29 +180,26 @@ def _aside(messages: Sequence[Message]) -> Iterable[Message]:
         yield Message("user", (RETURNED, *beside))
 
 
-def _message(message: Message, *, developer: bool) -> Fields:
-    role = "system" if message.role == "developer" and not developer else message.role
-    fields: Fields = {"role": role, "content": _content(message)}
+def _message(message: Message, developer: bool) -> Fields:
+    parts, calls = message.parts, message.tool_calls
+    texts = [part.text for part in parts if part.kind == "text"]
+    fields: Fields = {
+        "role": "system" if message.role == "developer" and not developer else message.role,
+        "content": [_part(part) for part in parts] if len(texts) < len(parts) else "".join(texts) if texts or not calls else None,
+    }
     if message.name:
         fields["name"] = message.name
     if message.tool_call_id is not None:
         fields["tool_call_id"] = message.tool_call_id
-    if message.tool_calls:
+    if calls:
         fields["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}} for call in message.tool_calls
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}} for call in calls
         ]
     return fields
 
 
-def _content(message: Message) -> str | list[object] | None:
-    for part in message.parts:
-        if part.kind != "text":
-            return [_part(part) for part in message.parts]
-    return message.text if message.parts or not message.tool_calls else None
-
-
 def _part(part: Part) -> object:
-    return {"type": "text", "text": part.text} if part.kind == "text" else json.loads(part.payload)
+    return {"type": "text", "text": part.text} if part.kind == "text" else msgspec.Raw(part.payload)
 
 
 def _tool(tool: Tool) -> Fields:
