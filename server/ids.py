@@ -28,4 +28,4 @@ class Ids:
             read = os.urandom(BYTES * AT_ONCE).hex()
             self._left = [read[at : at + 2 * BYTES] for at in range(0, len(read), 2 * BYTES)]
             self._process = os.getpid()
-        return (int(self.clock() * 1000) & MILLISECONDS).to_bytes(6, "big").hex() + self._left.pop()
+        return f"{int(self.clock() * 1000) & MILLISECONDS:012x}{self._left.pop()}"

@@ -24,7 +24,7 @@ def traceparent() -> str:
 
 def onward() -> dict[str, str]:
     """The headers that let whoever is asked next go on with the client's trace; none where it sent no valid one."""
-    if not (given := traceparent()) or not _TRACEPARENT.fullmatch(given):
+    if b"traceparent" not in _current.get()[1] or not _TRACEPARENT.fullmatch(given := traceparent()):
         return {}
     state = _header(b"tracestate")
     kept = {"tracestate": state} if state and state.isascii() and state.isprintable() else {}

@@ -28,52 +28,36 @@ class Admission:
     clock: Callable[[], float] = time.monotonic
     told: Callable[[str, int], None] = lambda route, change: None
     inflight: int = 0
-    _keys: dict[str, int] = field(default_factory=dict, init=False)
-    _routes: dict[str, int] = field(default_factory=dict, init=False)
+    keys: dict[str, int] = field(default_factory=dict, init=False)
+    routes: dict[str, int] = field(default_factory=dict, init=False)
     _claims: dict[str, float] = field(default_factory=dict, init=False)
 
     def slot(self, key: str = "") -> "Place":
         """A place among those in flight, for the work of a key ("" where there are none); raises Overloaded when there is none."""
-        self._admit(key)
-        self._claims.pop(key, None)
+        if self.per_key is not None or self._claims or self.inflight >= self.limit:
+            self._admit(key)
+            self._claims.pop(key, None)
         self.inflight += 1
-        self._keys[key] = self._keys.get(key, 0) + 1
+        self.keys[key] = self.keys.get(key, 0) + 1
         return Place(self, key)
 
-    def join(self, route: str) -> None:
-        """One more is on this route; raises Overloaded where that has a bound of its own and this would be beyond it."""
-        limit, here = self.per_route.get(route), self._routes.get(route, 0)
-        if limit is not None and here >= limit:
-            raise self._overloaded(f"{limit} requests are in flight on this model already")
-        self._routes[route] = here + 1
-        self.told(route, 1)
-
-    def leave(self, key: str, route: str | None) -> None:
-        """One less of this key, and on the route that it was on; a key of which nothing is left is forgotten."""
-        self.inflight -= 1
-        self._keys[key] -= 1
-        if not self._keys[key]:
-            del self._keys[key]
-        if route is not None:
-            self._routes[route] -= 1
-            self.told(route, -1)
-
     def _admit(self, key: str) -> None:
-        own = self._keys.get(key, 0)
+        own = self.keys.get(key, 0)
         if self.per_key is not None and own >= self.per_key:
-            raise self._overloaded(f"{self.per_key} requests of this key are in flight already")
+            raise self.overloaded(f"{self.per_key} requests of this key are in flight already")
         if self.inflight < self.limit and not self._claims:
             return
         now = self.clock()
         self._claims = {key: until for key, until in self._claims.items() if until > now}  # the others nobody came back for
-        over = own >= self.limit / len(self._keys.keys() | self._claims.keys() | {key})
+        over = own >= self.limit / len(self.keys.keys() | self._claims.keys() | {key})
         if self.inflight < self.limit and not (over and self._claims.keys() - {key}):
             return
         if not over:
             self._claims[key] = now + PATIENCE * self.retry_after
-        raise self._overloaded(f"{self.inflight} requests are in flight already")
+        raise self.overloaded(f"{self.inflight} requests are in flight already")
 
-    def _overloaded(self, message: str) -> Overloaded:
+    def overloaded(self, message: str) -> Overloaded:
+        """The refusal."""
         return Overloaded(message, retry_after=self.retry_after)
 
 
@@ -91,8 +75,13 @@ class Place:
     held: bool = True
 
     def on(self, route: str) -> None:
-        """On this route from now on; raises Overloaded when there is no place."""
-        self.admission.join(route)
+        """On this route from now on; raises Overloaded where that has a bound of its own and this would be beyond it."""
+        admission = self.admission
+        limit, here = admission.per_route.get(route), admission.routes.get(route, 0)
+        if limit is not None and here >= limit:
+            raise admission.overloaded(f"{limit} requests are in flight on this model already")
+        admission.routes[route] = here + 1
+        admission.told(route, 1)
         self.route = route
 
     def handed_on(self) -> "Place":
@@ -104,8 +93,16 @@ class Place:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if self.held:
-            self.held = False
-            self.admission.leave(self.key, self.route)
-            if self.also is not None:
-                self.also.__exit__(None, None, None)
+        """One less of this key, which is forgotten when nothing is left of it, and on the route that it was on."""
+        if not self.held:
+            return
+        self.held, admission = False, self.admission
+        admission.inflight -= 1
+        admission.keys[self.key] -= 1
+        if not admission.keys[self.key]:
+            del admission.keys[self.key]
+        if self.route is not None:
+            admission.routes[self.route] -= 1
+            admission.told(self.route, -1)
+        if self.also is not None:
+            self.also.__exit__(None, None, None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from fastapi import APIRouter
 
-from router.contract import Limits
+from router.contract import Limits, text
 from router.types import Choice, Chunk, Generation, GenerationRequest, Message, Part
 from server.api import errors
 from server.api.answering import Asked, Dialect
@@ -26,7 +26,7 @@ def translate(body: CompletionRequest, target: Target, facts: RouteFacts, reques
         id=request_id,
         route=target.route,
         messages=(Message("user", (Part("text", body.text),)),),
-        contract=structured(body.structured_outputs, limits),
+        contract=text() if body.structured_outputs is None else structured(body.structured_outputs, limits),
         sampling=sampling(body, body.max_tokens, facts, logprobs=False, top=0),
         budget=facts.budget,
         pinned=target.pinned,

@@ -43,17 +43,17 @@ class RouteFacts:
         return self.tasks[name]
 
 
-@dataclass(frozen=True, slots=True)
 class Names:
     """Everything that `model` may name; exact names and aliases win over the reading as `route/tier`."""
 
-    routes: Mapping[str, RouteFacts]
-    aliases: Mapping[str, str]
-    default: str
+    def __init__(self, routes: Mapping[str, RouteFacts], aliases: Mapping[str, str], default: str) -> None:
+        self.routes, self._aliases, self._default = routes, aliases, default
+        names = ("auto", *self.listed(), *(f"auto/{tier}" for tier in routes[default].tiers))
+        self._targets = {name: target for name in names if (target := self._target(name)) is not None}
 
     def resolve(self, model: str) -> Target:
         """Raises UnknownModel."""
-        found = self._exactly(model) or (self._tier(self.aliases[model]) if model in self.aliases else self._tier(model))
+        found = self._targets.get(model)
         if found is None:
             raise UnknownModel(f"the model {model!r} does not exist; GET /v1/models lists those that do", param="model")
         return found
@@ -62,16 +62,16 @@ class Names:
         """Routes, aliases, then every `route/tier`."""
         auto = () if "auto" in self.routes else ("auto",)
         pinned = (f"{route}/{tier}" for route, facts in self.routes.items() for tier in facts.tiers)
-        return tuple(dict.fromkeys((*auto, *self.routes, *self.aliases, *pinned)))
+        return tuple(dict.fromkeys((*auto, *self.routes, *self._aliases, *pinned)))
 
-    def _exactly(self, model: str) -> Target | None:
-        name = self.aliases.get(model, model) if model not in self.routes else model
+    def _target(self, model: str) -> Target | None:
+        name = self._aliases.get(model, model) if model not in self.routes else model
         if name in self.routes:
             return Target(name)
-        return Target(self.default) if name == "auto" else None
+        return Target(self._default) if name == "auto" else self._tier(name)
 
     def _tier(self, name: str) -> Target | None:
         route, slash, tier = name.partition("/")
-        route = self.default if route == "auto" and "auto" not in self.routes else route
+        route = self._default if route == "auto" and "auto" not in self.routes else route
         known = slash and route in self.routes and tier in self.routes[route].tiers
         return Target(route, tier) if known else None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from router import contract as form
 from router.contract import Limits
@@ -10,16 +11,15 @@ from router.limits import within
 from router.types import Contract, GenerationRequest, Message, Part, Sampling, Schema, Tool, ToolCall, ToolChoice
 from server.api.messages import AnyMessage, AudioPart, FilePart, ImagePart, RefusalPart, TextPart
 from server.api.naming import RouteFacts, Target
-from server.api.wire import AllowedChoice, ChatRequest, Common, NamedTool, OfferedTool, StructuredOutputs
+from server.api.wire import AllowedChoice, ChatRequest, Common, Format, NamedTool, OfferedTool, StructuredOutputs
 
-_DRAWN = frozenset(("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"))
 AnyPart = TextPart | RefusalPart | ImagePart | AudioPart | FilePart
 
 
 def translate(body: ChatRequest, target: Target, facts: RouteFacts, request_id: str, limits: Limits) -> GenerationRequest:
     """The request as the cascade sees it; raises InvalidRequest or UnsupportedParameter naming the field."""
-    _consistent(body)
-    metadata = body.metadata or {}
+    if body.top_logprobs and not body.logprobs:
+        raise InvalidRequest("top_logprobs needs logprobs: true", param="top_logprobs")
     made = GenerationRequest(
         id=request_id,
         route=target.route,
@@ -29,37 +29,46 @@ def translate(body: ChatRequest, target: Target, facts: RouteFacts, request_id: 
         budget=facts.budget,
         pinned=target.pinned,
         stream=bool(body.stream),
-        inside_only=facts.inside_only or stays_inside(metadata),
-        metadata=tuple(metadata.items()),
+        inside_only=facts.inside_only,
     )
-    return within(made, facts.task(metadata), facts.targets)
+    return _confined(made, body.metadata, facts) if body.metadata else made
 
 
 def messages(given: Sequence[AnyMessage]) -> tuple[Message, ...]:
     """The conversation; raises InvalidRequest for a tool's result that answers no call."""
     called: set[str] = set()
+    told: list[Message] = []
     for index, message in enumerate(given):
+        parts = _parts(message.content)
         if message.role == "assistant":
-            called |= {call.id for call in message.tool_calls or ()}
-        elif message.role == "tool" and message.tool_call_id not in called:
-            param = f"messages[{index}].tool_call_id"
-            raise InvalidRequest(f"{param}: no earlier assistant message has a tool call of this id", param=param)
-    return tuple(map(_message, given))
+            calls = tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ())
+            called.update(call.id for call in calls)
+            refusal = (Part("text", message.refusal),) if message.refusal else ()
+            told.append(Message("assistant", (*parts, *refusal), calls, name=message.name))
+        elif message.role == "tool":
+            if message.tool_call_id not in called:
+                param = f"messages[{index}].tool_call_id"
+                raise InvalidRequest(f"{param}: no earlier assistant message has a tool call of this id", param=param)
+            told.append(Message("tool", parts, tool_call_id=message.tool_call_id, name=message.name))
+        else:
+            told.append(Message(message.role, parts, name=message.name))
+    return tuple(told)
 
 
-def stays_inside(metadata: Mapping[str, str]) -> bool:
-    """Whether the client forbids tiers outside; metadata can only tighten, so that any other word is InvalidRequest."""
-    asked = metadata.get("residency")
-    if asked not in (None, "inside"):
+def _confined(made: GenerationRequest, metadata: Mapping[str, str], facts: RouteFacts) -> GenerationRequest:
+    """The request within what its metadata says of it, which can only tighten: raises InvalidRequest for any other word."""
+    if metadata.get("residency", "inside") != "inside":
         raise InvalidRequest("metadata.residency: only 'inside' can be asked for", param="metadata.residency")
-    return asked is not None
+    told = replace(made, inside_only=made.inside_only or "residency" in metadata, metadata=tuple(metadata.items()))
+    return within(told, facts.task(metadata), facts.targets)
 
 
 def contract(body: ChatRequest, limits: Limits) -> Contract:
     """What the answer must look like: calls of tools, a response format, either of these two, or vLLM's structured outputs."""
-    formatted = _format(body, limits)
-    calls = _calls(body, tuple(map(_tool, body.tools or ())), formatted if formatted.kind != "none" else None, limits)
-    demanded = structured(body.structured_outputs, limits)
+    prose = form.text()
+    formatted = prose if body.response_format is None else _format(body.response_format, limits)
+    calls = prose if body.tool_choice is None and not body.tools else _calls(body, formatted, limits)
+    demanded = prose if body.structured_outputs is None else structured(body.structured_outputs, limits)
     if calls.kind != "none" and demanded.kind != "none":
         raise UnsupportedParameter("structured_outputs cannot be combined with tools that may be called", param="structured_outputs")
     if formatted.kind != "none" and demanded.kind != "none":
@@ -76,22 +85,21 @@ def sampling(body: Common, max_tokens: int | None, facts: RouteFacts, *, logprob
     extra, bias = body.extra, body.logit_bias
     if extra and (unknown := sorted(extra.keys() - facts.parameters)):
         raise UnsupportedParameter(f"the engines of this route do not know {unknown[0]}", param=unknown[0])
-    drawn = {name: getattr(body, name) for name in _DRAWN & body.model_fields_set}
+    stop = body.stop
     return Sampling(
-        **drawn,
-        stop=body.stops,
+        temperature=body.temperature,
+        top_p=body.top_p,
+        seed=body.seed,
+        stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
         max_tokens=max_tokens,
         n=body.n or 1,
+        presence_penalty=body.presence_penalty,
+        frequency_penalty=body.frequency_penalty,
         logit_bias=tuple([(int(token), value) for token, value in bias.items()]) if bias else (),
         logprobs=logprobs,
         top_logprobs=top,
         extra=tuple([(name, json.dumps(value)) for name, value in extra.items()]) if extra else (),
     )
-
-
-def _consistent(body: ChatRequest) -> None:
-    if body.top_logprobs and not body.logprobs:
-        raise InvalidRequest("top_logprobs needs logprobs: true", param="top_logprobs")
 
 
 def _max_tokens(body: ChatRequest) -> int | None:
@@ -100,19 +108,8 @@ def _max_tokens(body: ChatRequest) -> int | None:
     return body.max_completion_tokens or body.max_tokens
 
 
-def _message(message: AnyMessage) -> Message:
-    if message.role == "assistant":
-        calls = tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ())
-        refusal = (Part("text", message.refusal),) if message.refusal else ()
-        return Message("assistant", (*_parts(message.content), *refusal), calls, name=message.name)
-    answered = message.tool_call_id if message.role == "tool" else None
-    return Message(message.role, _parts(message.content), tool_call_id=answered, name=message.name)
-
-
 def _parts(content: str | Sequence[AnyPart] | None) -> tuple[Part, ...]:
-    if content is None:
-        return ()
-    return (Part("text", content),) if isinstance(content, str) else tuple(map(_part, content))
+    return (Part("text", content),) if isinstance(content, str) else tuple(map(_part, content or ()))
 
 
 def _part(part: AnyPart) -> Part:
@@ -134,14 +131,14 @@ def _tool(tool: OfferedTool) -> Tool:
     return Tool(offered.name, offered.parameters or {}, offered.description or "", strict=bool(offered.strict))
 
 
-def _calls(body: ChatRequest, offered: tuple[Tool, ...], form_: Contract | None, limits: Limits) -> Contract:
-    if not offered and body.tool_choice is None:
-        return form.text()
+def _calls(body: ChatRequest, formatted: Contract, limits: Limits) -> Contract:
+    offered = tuple(map(_tool, body.tools or ()))
     choice, allowed = _choice(body, {tool.name for tool in offered})
     chosen = offered if allowed is None else tuple(tool for tool in offered if tool.name in allowed)
     if not chosen and choice.mode == "auto":
         return form.text()
-    return form.tools(chosen, choice, body.parallel_tool_calls is not False, form=form_, limits=limits)
+    said = None if formatted.kind == "none" else formatted
+    return form.tools(chosen, choice, body.parallel_tool_calls is not False, form=said, limits=limits)
 
 
 def _choice(body: ChatRequest, offered: set[str]) -> tuple[ToolChoice, set[str] | None]:
@@ -160,9 +157,8 @@ def _choice(body: ChatRequest, offered: set[str]) -> tuple[ToolChoice, set[str] 
             return ToolChoice(mode), None
 
 
-def _format(body: ChatRequest, limits: Limits) -> Contract:
-    given = body.response_format
-    if given is None or given.type == "text":
+def _format(given: Format, limits: Limits) -> Contract:
+    if given.type == "text":
         return form.text()
     if given.type == "json_object":
         beside = given.schema_
@@ -171,10 +167,8 @@ def _format(body: ChatRequest, limits: Limits) -> Contract:
     return form.json_schema({} if named.schema_ is None else named.schema_, named.name, bool(named.strict), limits=limits)
 
 
-def structured(given: StructuredOutputs | None, limits: Limits) -> Contract:
+def structured(given: StructuredOutputs, limits: Limits) -> Contract:
     """The contract of vLLM's own field."""
-    if given is None:
-        return form.text()
     match given:
         case StructuredOutputs(regex=str(pattern)):
             return form.regex(pattern)

@@ -174,12 +174,6 @@ class Common(Generating):
     stop: StopText | Annotated[list[StopText], Field(max_length=32)] | None = None
     structured_outputs: StructuredOutputs | None = None
 
-    @property
-    def stops(self) -> tuple[str, ...]:
-        """The stop texts, none or one or several."""
-        stop = self.stop
-        return (stop,) if isinstance(stop, str) else tuple(stop or ())
-
 
 class ChatRequest(Common):
     """`POST /v1/chat/completions`."""
