@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -52,15 +51,18 @@ class Recorder:
     told: Told = field(default=Told())
     bounds: Bounds = field(default=Bounds())
     retention: Retention = field(default=Retention())
-    _queue: deque[Entry] = field(default_factory=deque, init=False)
+    _queue: list[Entry] = field(default_factory=list, init=False)
     _size: int = field(default=0, init=False)
-    _taken: int = field(default=0, init=False)
-    _pending: dict[str, str] = field(default_factory=dict, init=False)
-    _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
+    _taken: Sequence[Entry] = field(default=(), init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _changed: threading.Condition = field(init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
     _closing: float | None = field(default=None, init=False)
     _looked: tuple[float, float] | None = field(default=None, init=False)
     _due: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self._changed = threading.Condition(self._lock)
 
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
         """Queue an outcome's row and labels; beyond the bound they are lost and counted.
@@ -70,15 +72,15 @@ class Recorder:
         """
         at = self.wall()
         try:
-            entries: list[Entry] = [self.encoder.row(request, outcome, at), *escalated(request, outcome, at)]
+            entries: tuple[Entry, ...] = (self.encoder.row(request, outcome, at), *escalated(request, outcome, at))
         except Exception as error:  # noqa: BLE001  # a bug in what is only written down must not cost the client its answer
             self._lose(1, f"an outcome could not be encoded: {type(error).__name__}: {error}")
         else:
-            self._put(*entries)
+            self._put(entries)
 
     def label(self, label: Label) -> None:
         """Queue a label."""
-        self._put(label)
+        self._put((label,))
 
     async def feedback(self, response_id: str, correct: float, expected: object = None, owner: str | None = None) -> bool:
         """Join what a client says to its response; false where no such response is known, or none of this `owner`'s.
@@ -89,10 +91,9 @@ class Recorder:
         """
         detail = dumped({"expected": expected}) if self.encoder.content and expected is not None else None
         said = Feedback(response_id, correct, self.wall(), detail, owner)
-        with self._changed:
-            whose = self._pending.get(response_id)
+        whose = self._waiting(response_id)
         if whose is not None:
-            return (owner is None or whose in ("", owner)) and (self._put(said) or _unreachable())
+            return (owner is None or whose in ("", owner)) and (self._put((said,)) or _unreachable())
         try:
             return await asyncio.to_thread(self._known, said) or await self._later(said)
         except StoreLost:
@@ -100,39 +101,44 @@ class Recorder:
 
     def close(self, deadline: float = 5.0) -> None:
         """Write what waits, for at most `deadline` seconds; what is left then is lost and counted."""
-        with self._changed:
+        with self._lock:
             self._closing = time.monotonic() + deadline
             self._changed.notify_all()
             thread = self._thread
         if thread is not None:
             thread.join(deadline + self.bounds.seconds)
-        with self._changed:
-            left = len(self._queue) + (self._taken if thread is not None and thread.is_alive() else 0)
+        with self._lock:
+            left = len(self._queue) + (len(self._taken) if thread is not None and thread.is_alive() else 0)
             self._queue.clear()
         self._lose(left, "the server stopped before the store took them")
         self.store.close()
 
-    def _put(self, *entries: Entry) -> bool:
+    def _put(self, entries: Sequence[Entry]) -> bool:
         """All of them or none."""
         size = sum(map(_size, entries))
-        with self._changed:
-            before = len(self._queue)
-            fits = before + len(entries) <= self.bounds.entries and self._size + size <= self.bounds.characters and self._closing is None
+        with self._lock:
+            before, after = len(self._queue), len(self._queue) + len(entries)
+            fits = after <= self.bounds.entries and self._size + size <= self.bounds.characters and self._closing is None
             if fits:
-                self._queue.extend(entries)
+                self._queue += entries
                 self._size += size
-                self._pending |= {entry.response_id: entry.owner for entry in entries if isinstance(entry, Row)}
-                self._start()
-                if not before or before < self.bounds.batch <= len(self._queue):  # waking the thread for each would cost a switch a request
-                    self._changed.notify()
+                if not before or before < self.bounds.batch <= after:  # waking the thread for each would cost a switch a request
+                    self._wake()
         if not fits:
             self.told.lost(len(entries))
         return fits
 
-    def _start(self) -> None:
+    def _wake(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="smallfirst-outcomes", daemon=True)
             self._thread.start()
+        self._changed.notify()
+
+    def _waiting(self, response_id: str) -> str | None:
+        """The owner of a row that is not written yet; `None` where there is no such row."""
+        with self._lock:
+            rows = [entry for entry in (*self._taken, *self._queue) if isinstance(entry, Row) and entry.response_id == response_id]
+        return rows[0].owner if rows else None
 
     def _work(self) -> None:
         while (batch := self._take()) is not None:
@@ -143,14 +149,14 @@ class Recorder:
 
     def _take(self) -> list[Entry] | None:
         """The next batch; empty when it is time to look after the store, `None` at the end."""
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._queue or self._closing is not None, max(0.01, self._due - time.monotonic()))
             if self._closing is None and self._queue:
                 self._changed.wait_for(lambda: len(self._queue) >= self.bounds.batch or self._closing is not None, self.bounds.seconds)
             if not self._queue and self._closing is not None:
                 return None
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self.bounds.batch))]
-            self._taken = len(batch)
+            batch = self._taken = self._queue[: self.bounds.batch]
+            del self._queue[: self.bounds.batch]
             return batch
 
     def _write(self, entries: Sequence[Entry]) -> None:
@@ -179,7 +185,7 @@ class Recorder:
         """Whether there is still time to try again."""
         if pause == self.bounds.seconds:
             self.told.log(f"the outcome store cannot be reached, outcomes wait: {why}")
-        with self._changed:
+        with self._lock:
             if self._closing is None:
                 self._changed.wait(pause)
                 return True
@@ -188,12 +194,9 @@ class Recorder:
         return left > 0
 
     def _forget(self, batch: Sequence[Entry]) -> None:
-        with self._changed:
-            self._taken = 0
+        with self._lock:
+            self._taken = ()
             self._size -= sum(map(_size, batch))
-            for entry in batch:
-                if isinstance(entry, Row):
-                    self._pending.pop(entry.response_id, None)
 
     def _trim(self) -> None:
         """A clock that jumped forward makes everything look old, so what it says has to stand for one more round."""
