@@ -15,6 +15,7 @@ from router.types.ruled import HARD_GATES, Reason, Ruling, Verdict
 
 _reason: Callable[[Skip], Reason] = attrgetter("reason")
 _deferral: Callable[[Attempt], Any] = attrgetter("deferral")
+_cost: Callable[[Verdict], float] = attrgetter("cost")
 
 
 @record(frozen=True, slots=True)
@@ -122,9 +123,7 @@ class Outcome:
         """Dollars of everything: attempts, verifiers, repairs, guards, rankers."""
         cost = self.aside.cost
         for attempt in self.attempts:
-            cost += attempt.cost
-            for verdict in attempt.verdicts:
-                cost += verdict.cost
+            cost = sum(map(_cost, attempt.verdicts), cost + attempt.cost)
         return cost
 
     @property

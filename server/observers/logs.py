@@ -29,31 +29,27 @@ class Logs:
 
     def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
         """One line for one outcome."""
-        at = round(self.wall(), 3)
-        found = {"event": "request", "time": at, "request_id": self.client_id(), **line(request, outcome, content=self.content)}
-        self.write(dumped(found))
+        head = {"event": "request", "time": round(self.wall(), 3), "request_id": self.client_id()}
+        self.write(dumped(head | line(request, outcome, content=self.content)))
 
 
 def line(request: GenerationRequest, outcome: Outcome, *, content: bool = False) -> Json:
     """The record of an outcome, the facts in short, and every attempt with its verdicts."""
-    labels = tuple(escalated(request, outcome, 0.0))
-    body = told(request, outcome, words=content)
+    labels, body = escalated(request, outcome, 0.0), told(request, outcome, words=content)
     known = fitted(request, outcome, words=content) if labels and not content else body
     record = recorded(outcome.request_id, family(request), known, kept(request, outcome) if content else {}, labels)
-    return record | _facts(outcome) | body
-
-
-def _facts(outcome: Outcome) -> Json:
-    answered, usage = outcome.kept, outcome.usage
+    usage, answer = outcome.usage, None if outcome.answer is None else body["attempts"][outcome.answer]
     return {
+        **record,
         "route": outcome.route,
         "code": outcome.code,
-        "tier": answered.tier if answered else None,
+        "tier": None if answer is None else answer["tier"],
         "why": outcome.decision.why,
-        "deferrals": list(outcome.deferrals),
-        "confidence": answered.confidence if answered else None,
+        "deferrals": outcome.deferrals,
+        "confidence": None if answer is None else answer["confidence"],
         "seconds": micro(outcome.seconds),
         "cost_usd": outcome.cost,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
+        **body,
     }

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
@@ -18,6 +19,9 @@ Json = dict[str, Any]
 Known = TypeVar("Known")
 DIGITS = 6
 _judged_by: Callable[[Verdict], Mapping[str, float] | None] = attrgetter("features")
+_confidence: Callable[[Json], float | None] = itemgetter("confidence")
+_measured: Callable[[Verdict], tuple[object, ...]] = attrgetter("confidence", "score", "cost", "violations")
+_UNMEASURED = (None, None, 0.0, ())
 _TERSE = frozenset({"contract", "function", "confidence", "agreement", "guard", "rule"})
 """Verifiers whose reasons are words of this program or of the configuration."""
 _ASKED = frozenset({"judge", "webhook"})
@@ -39,8 +43,8 @@ class Encoder:
             outcome.route,
             family(request),
             outcome.code,
-            kept.tier if kept else None,
-            _first(map(itemgetter("confidence"), body["attempts"])),
+            None if kept is None else kept.tier,
+            _first(map(_confidence, body["attempts"])),
             outcome.cost,
             outcome.seconds,
             dumped(body),
@@ -51,9 +55,10 @@ class Encoder:
 
 def told(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
     """What was decided and what it took; `words` adds what may quote an answer. It is put together once, for all who tell it."""
-    if words not in outcome.told:
-        outcome.told[words] = _told(request, outcome, words=words)
-    return outcome.told[words]
+    known = outcome.told.get(words)
+    if known is None:
+        known = outcome.told[words] = _told(request, outcome, words=words)
+    return known
 
 
 def micro(seconds: float) -> float:
@@ -69,34 +74,45 @@ def fitted(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json
 
 
 def _told(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
+    decision = outcome.decision
     return {
         "contract": request.contract.kind,
         "pinned": request.pinned,
         "stream": outcome.stream,
         "first_token_seconds": outcome.first_token_seconds,
         "answer": outcome.answer,
-        "permitted": list(outcome.decision.permitted),
-        "skipped": [{"tier": skip.tier, "reason": skip.reason} for skip in outcome.decision.skipped],
+        "permitted": decision.permitted,
+        "skipped": [{"tier": skip.tier, "reason": skip.reason} for skip in decision.skipped] if decision.skipped else (),
         "attempts": [_attempt(attempt, words=words) for attempt in outcome.attempts],
     }
 
 
 def _attempt(attempt: Attempt, *, words: bool) -> Json:
+    generation, failure, energy = attempt.generation, attempt.failure, attempt.energy
     return {
         "tier": attempt.tier,
         "kind": attempt.kind,
         "deferral": attempt.deferral,
-        "error": attempt.failure.code if attempt.failure else None,
+        "error": None if failure is None else failure.code,
         "cancelled": attempt.cancelled,
-        "finish_reason": attempt.generation.choices[0].finish_reason if attempt.generation else None,
+        "finish_reason": None if generation is None else generation.choices[0].finish_reason,
         "confidence": attempt.confidence,
         "seconds": micro(attempt.seconds),
         "usage": usage(attempt.usage),
         "cost": attempt.cost,
-        "joules": attempt.joules,
-        "energy_method": attempt.energy.method if attempt.energy else None,
-        "verdicts": [_verdict(verdict, words=words) for verdict in attempt.verdicts],
+        "joules": None if energy is None else energy.joules,
+        "energy_method": None if energy is None else energy.method,
+        "verdicts": [
+            _bare(one.verifier, one.ruling, one.reason, words) if _measured(one) == _UNMEASURED else _verdict(one, words=words)
+            for one in attempt.verdicts
+        ],
     }
+
+
+@lru_cache(1024)
+def _bare(verifier: str, ruling: Ruling, reason: str, words: bool) -> msgspec.Raw:
+    """A verdict without numbers, as JSON already: there are a few of them, which come with every request."""
+    return msgspec.Raw(dumped(_verdict(Verdict(verifier, ruling, reason), words=words)).encode())
 
 
 def _verdict(verdict: Verdict, *, words: bool) -> Json:
@@ -127,10 +143,9 @@ _JSON = msgspec.json.Encoder()
 def dumped(value: Json) -> str:
     """Compact JSON in ASCII: no database minds it. What is not ASCII takes the long way."""
     try:
-        made = _JSON.encode(value)
-    except UnicodeEncodeError:  # half a character, which a model may have said
-        made = b"\xff"
-    return made.decode() if made.isascii() else json.dumps(value, separators=(",", ":"), default=json.loads)
+        return _JSON.encode(value).decode("ascii")
+    except UnicodeError:  # among it half a character, which a model may have said
+        return json.dumps(value, separators=(",", ":"), default=json.loads)
 
 
 def _features(request: GenerationRequest, outcome: Outcome, place: int) -> msgspec.Raw | None:

@@ -1,7 +1,7 @@
 """Stored outcomes as replay records, the one format of `router.evaluation.records`."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from server.observers.outcomes.ports import Label, Row, Source, Store
@@ -32,35 +32,35 @@ def recorded(response_id: str, family: str, body: Json, text: Json, labels: Sequ
 
     Without labels it names the tiers that answered.
     """
-    found: Json = {"id": response_id, "group": family} | ({"request": text["request"]} if text else {})
+    found: Json = {"id": response_id, "group": family}
+    if text:
+        found["request"] = text["request"]
+    drafts = _drafts(body, text)
     if not labels:
-        tiers = {attempt["tier"]: _draft(body, text, place) for place, attempt in enumerate(body["attempts"]) if attempt["finish_reason"]}
-        return found | {"tiers": tiers}
-    tiers = {label.tier: _tier(body, text, label.tier, label.correct) for label in labels}
+        found["tiers"] = drafts
+        return found
+    found["tiers"] = {label.tier: drafts.get(label.tier, {}) | {"correct": label.correct} for label in labels}
     if labels[0].source == "audit":
-        tiers |= _reference(body, text, labels)
-    return found | {"tiers": tiers, "label": {"source": labels[0].source, "weight": labels[0].weight}}
+        found["tiers"] |= _reference(body["permitted"][-1], drafts, labels)
+    found["label"] = {"source": labels[0].source, "weight": labels[0].weight}
+    return found
 
 
-def _reference(body: Json, text: Json, labels: Sequence[Label]) -> Json:
+def _reference(last: str, drafts: Mapping[str, Json], labels: Sequence[Label]) -> Json:
     """The last tier's answer: from the audit, or from the escalation itself."""
-    last = body["permitted"][-1]
     audited = next((json.loads(label.detail) for label in labels if label.detail), None)
-    if audited is not None:
-        return {last: audited | {"correct": 1.0}}
-    return {last: _tier(body, text, last, 1.0)}
+    return {last: (drafts.get(last, {}) if audited is None else audited) | {"correct": 1.0}}
 
 
-def _tier(body: Json, text: Json, tier: str, correct: float | None = None) -> Json:
-    """The tier's last draft."""
-    right = {} if correct is None else {"correct": correct}
-    places = [place for place, attempt in enumerate(body["attempts"]) if attempt["tier"] == tier and attempt["finish_reason"]]
-    return _draft(body, text, places[-1]) | right if places else right
-
-
-def _draft(body: Json, text: Json, place: int) -> Json:
-    """One draft; its features stand in place of text that was not kept."""
-    attempt = body["attempts"][place]
-    said: Json = (text["answers"][place] or {}) if text else {}
-    found = said | {"finish_reason": attempt["finish_reason"], "usage": attempt["usage"], "seconds": attempt["seconds"]}
-    return found | {"features": attempt["features"]} if not said and attempt.get("features") is not None else found
+def _drafts(body: Json, text: Json) -> dict[str, Json]:
+    """The last draft of every tier that gave one; its features stand in place of text that was not kept."""
+    found = {}
+    for place, attempt in enumerate(body["attempts"]):
+        if attempt["finish_reason"]:
+            draft = {"finish_reason": attempt["finish_reason"], "usage": attempt["usage"], "seconds": attempt["seconds"]}
+            if said := text and text["answers"][place]:
+                draft = said | draft
+            elif attempt.get("features") is not None:
+                draft["features"] = attempt["features"]
+            found[attempt["tier"]] = draft
+    return found

@@ -1,6 +1,6 @@
 """Labels that cost nothing: a draft that was passed over beside the answer that the last tier then gave."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from router.calibration.comparing import same
 from router.calibration.family import family
@@ -8,21 +8,15 @@ from router.types import Attempt, GenerationRequest, Outcome
 from server.observers.outcomes.ports import Label
 
 
-def escalated(request: GenerationRequest, outcome: Outcome, at: float) -> Iterator[Label]:
+def escalated(request: GenerationRequest, outcome: Outcome, at: float) -> Sequence[Label]:
     """One label for each smaller tier's last draft, of weight 1: every escalation makes them.
 
     In shadow mode the passed-over draft is one that the verifiers kept; elsewhere it is one that they did not keep.
     """
-    reference = _reference(outcome)
-    if reference is None or reference.generation is None:
-        return
-    answer = reference.generation.choices[0]
-    drafts = {attempt.tier: attempt for attempt in outcome.attempts if attempt.generation is not None and attempt.tier != reference.tier}
-    for draft in drafts.values():
-        generation = draft.generation
-        agreed = same(request.contract, generation.choices[0], answer) if generation else None
-        if agreed is not None:
-            yield audit(request, outcome, draft, at, correct=float(agreed))
+    reference = outcome.kept
+    if reference is None or outcome.code != "ok" or reference.tier != outcome.decision.permitted[-1]:
+        return ()
+    return tuple(_labels(request, outcome, reference, at))
 
 
 def audit(
@@ -36,9 +30,13 @@ def audit(
     )  # fmt: skip
 
 
-def _reference(outcome: Outcome) -> Attempt | None:
-    """The answer, if the last permitted tier gave it, and gave one only."""
-    kept = outcome.kept
-    if kept is None or outcome.code != "ok" or kept.tier != outcome.decision.permitted[-1]:
-        return None
-    return kept if kept.generation is not None and len(kept.generation.choices) == 1 else None
+def _labels(request: GenerationRequest, outcome: Outcome, reference: Attempt, at: float) -> Iterator[Label]:
+    if reference.generation is None or len(reference.generation.choices) != 1:
+        return
+    answer = reference.generation.choices[0]
+    drafts = {attempt.tier: attempt for attempt in outcome.attempts if attempt.generation is not None and attempt.tier != reference.tier}
+    for draft in drafts.values():
+        generation = draft.generation
+        agreed = same(request.contract, generation.choices[0], answer) if generation else None
+        if agreed is not None:
+            yield audit(request, outcome, draft, at, correct=float(agreed))
