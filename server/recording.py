@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from router.ports import Engine
-from router.types import Energy, GenerationRequest, Outcome, Usage
+from router.types import Energy, Usage
 from server.auditing import Audited, Auditor, Heard
 from server.observers.outcomes.address import engine as reached
 from server.observers.outcomes.database import Database
@@ -49,10 +49,10 @@ class Recording:
     auditor: Auditor
     watcher: Watcher
 
-    def observe(self, request: GenerationRequest, outcome: Outcome) -> None:
-        """Record the outcome, and draw lots for its audit."""
-        self.recorder.observe(request, outcome)
-        self.auditor.observe(request, outcome)
+    @property
+    def observers(self) -> tuple[Recorder | Auditor, ...]:
+        """Who observes outcomes: it is recorded before lots are drawn for its audit, where there are audits."""
+        return (self.recorder, self.auditor) if self.auditor.routes else (self.recorder,)
 
     async def take(self, response_id: str, correct: float, expected: object, owner: str | None) -> bool:
         """Join feedback to its response; false where no such response is known, or none of the `owner`'s."""

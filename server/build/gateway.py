@@ -95,10 +95,11 @@ def gateway(
     for name, route in settings.routes.items():
         shown(name, limits_of(name, route, around.calibrations))
 
-    followers = [Logs(written, time.time, request_id, settings.log.content), followed, spans, page, door.ledger if door else None]
-    observe = each_of(metrics.observe, *(follower.observe for follower in followers if follower is not None))
+    logs, following = Logs(written, time.time, request_id, settings.log.content), followed.observers if followed else ()
+    followers = [metrics, logs, *following, spans, page, door.ledger if door else None]
+    observers = [follower.observe for follower in followers if follower is not None]
     parts = replace(
-        _guarded(built_parts(settings, around, metrics, observe, followed, cascades), door, metrics),
+        _guarded(built_parts(settings, around, metrics, observers, followed, cascades), door, metrics),
         page=page,
         watch=_details(notes, followed),
         turned_away=Refusals(written, time.time, request_id),

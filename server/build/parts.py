@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def built_parts(
     settings: Settings,
     around: Surroundings,
     metrics: Metrics,
-    observe: Observe,
+    observers: Sequence[Observe],
     followed: Recording | None,
     cascades: dict[str, Cascade],
 ) -> Parts:
@@ -53,7 +53,7 @@ def built_parts(
     engines = {name: found.engine for name, found in around.engines.items()}
     floors = {name: followed.floor(name) if followed else None for name in settings.routes}
     routes = {name: built_route(name, route, around, floors[name]) for name, route in settings.routes.items()}
-    cascades.update((name, _cascade(route, engines, around, observe)) for name, route in routes.items())
+    cascades.update((name, _cascade(route, engines, around, observers)) for name, route in routes.items())
     limits = settings.limits
     return Parts(
         cascades=cascades,
@@ -100,11 +100,11 @@ def _conversations(given: StoredResponses, folder: Path) -> Conversations | None
     return InDatabase(reached(given.url, folder, "responses.url"), given.rows, given.bytes, given.days, time.time)
 
 
-def _cascade(route: Route, engines: Mapping[str, Engine], around: Surroundings, observe: Observe) -> Cascade:
+def _cascade(route: Route, engines: Mapping[str, Engine], around: Surroundings, observers: Sequence[Observe]) -> Cascade:
     """The route at work; it learns its tiers' pace from its own outcomes."""
     pace, proven = Pace(time.monotonic), Proven()
     shown = any(tier.schema_first and tier.schema_first.proven for tier in route.tiers)
-    seen = each_of(observe, pace.observe, *([proven.observe] if shown else []))
+    seen = each_of(*observers, pace.observe, *([proven.observe] if shown else []))
     route = replace(route, proven=proven if shown else None)
     return Cascade(route, engines, time.monotonic, seen, lambda name: around.engines[name].available(), pace.usual, around.language)
 

@@ -12,6 +12,7 @@ from router.registry import verifiers
 from router.route import Route
 from router.types import Tier
 from server.auditing import Audited
+from server.build.parts import each_of
 from server.engines.scripted import ScriptedEngine
 from server.recording import Kept, Meters, Recording, recording
 from server.watcher import Watched
@@ -28,7 +29,7 @@ def gateway(folder: Path, small: str, large: str, labels: list[tuple[str, str, b
     made = recording(kept, engines, watched, {"auto": Audited(lambda: Route("auto", TIERS, ()), 1.0)}, meters)
     made.auditor.delay, made.watcher.every = 0.0, 0.02
     route = Route("auto", TIERS, tightened((verifiers.build({"kind": "contract"}, "v"),), made.floor("auto")))
-    return made, Cascade(route, engines, time.monotonic, made.observe)
+    return made, Cascade(route, engines, time.monotonic, each_of(*(one.observe for one in made.observers)))
 
 
 async def test_a_small_model_that_is_wrong_too_often_loses_the_route(tmp_path: Path) -> None:
