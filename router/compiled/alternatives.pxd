@@ -13,7 +13,7 @@ cdef class Alternatives:
     cdef Py_ssize_t first, count
     cdef Told* told(self)
     cdef str text(self, Py_ssize_t place)
-    cdef bint differs(self, Py_ssize_t place, bytes text)
+    cdef bint differs(self, Py_ssize_t place, const char* text, Py_ssize_t size)
 
 
 cdef Block block(Py_ssize_t count, Py_ssize_t letters)

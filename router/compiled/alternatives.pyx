@@ -42,9 +42,9 @@ cdef class Alternatives:
         cdef Told* one = self.told() + place
         return PyUnicode_DecodeUTF8(self.block.texts + one.start, one.size, "surrogatepass")
 
-    cdef bint differs(self, Py_ssize_t place, bytes text):
+    cdef bint differs(self, Py_ssize_t place, const char* text, Py_ssize_t size):
         cdef Told* one = self.told() + place
-        return len(text) != one.size or memcmp(<char*>text, self.block.texts + one.start, one.size) != 0
+        return size != one.size or memcmp(text, self.block.texts + one.start, one.size) != 0
 
     def __len__(self):
         return self.count

@@ -22,6 +22,7 @@ from router.compiled.texts cimport (
     field,
     of_request,
 )
+from router.compiled.tokens cimport of_tokens
 
 cdef extern from *:
     dict __Pyx_PyDict_NewPresized(Py_ssize_t size)  # Cython's own, that a dict which grows is not made five times
@@ -44,7 +45,7 @@ def gathered(draft, known, reading):
     cdef dict found = __Pyx_PyDict_NewPresized(MOST)
     of_request(found, draft.request, known)
     _of_answer(found, draft, known, reading)
-    found.update(rest().token_features(draft))
+    of_tokens(found, draft)
     return found
 
 
@@ -59,7 +60,8 @@ def answer_features(draft, known=None, reading=None):
 cdef int _of_answer(dict found, draft, known, reading) except -1:
     choice, message, calls = draft.choice, reading.message, reading.calls
     found["parsed"] = float(reading.parsed)
-    found["violations"] = rest().violations(draft)
+    breaches = draft.notes.violations
+    found["violations"] = rest().violations(draft) if breaches is None else <double>len(<tuple>breaches)
     found["cut_off"] = float(choice.finish_reason == "length")
     found["calls"] = float(len(calls))
     found["no_call"] = float(message is not None or not calls)

@@ -43,7 +43,7 @@ cdef class Heads:
     def before(self, dict found, grams):
         """As that of `HeadSet`."""
         cdef Py_ssize_t count = len(grams)
-        cdef unsigned int* sums = <unsigned int*>_room(count * sizeof(unsigned int))
+        cdef unsigned int* sums = <unsigned int*>room(count * sizeof(unsigned int))
         try:
             self._summed(grams, sums, &count, whole=True)
             return self._said(0, found, sums, count)
@@ -53,7 +53,7 @@ cdef class Heads:
     def scores(self, dict found, list grams):
         """As that of `HeadSet`."""
         cdef Py_ssize_t at, count = len(grams), plain = count
-        cdef unsigned int* sums = <unsigned int*>_room(count * sizeof(unsigned int))
+        cdef unsigned int* sums = <unsigned int*>room(count * sizeof(unsigned int))
         cdef dict result = {}
         cdef bint crossed
         try:
@@ -92,7 +92,7 @@ cdef class Heads:
     cdef double _sized(self, Py_ssize_t head, dict found) except? -1.0:
         """How far each feature is from its mean, at most five standard deviations, times its weight."""
         cdef Py_ssize_t at, count = len(self.features), scale = self.scales[head]
-        cdef double* terms = <double*>_room(count * sizeof(double))
+        cdef double* terms = <double*>room(count * sizeof(double))
         cdef double away
         try:
             for at in range(count):
@@ -101,7 +101,7 @@ cdef class Heads:
                 if not -5.0 <= away <= 5.0:
                     away = 5.0 * (away > 0.0) - 5.0 * (away < 0.0)
                 terms[at] = away * self.weights[head, at]
-            return _exact(terms, count)
+            return exact(terms, count)
         finally:
             PyMem_Free(terms)
 
@@ -110,7 +110,7 @@ cdef double _worded(double[::1] hashed, const unsigned int* sums, Py_ssize_t cou
     """The weights of the buckets that the checksums fall into, each once, over the root of their number."""
     cdef Py_ssize_t at, size = hashed.shape[0], used = 0, bucket
     cdef unsigned char* seen = <unsigned char*>PyMem_Calloc(size, 1)
-    cdef double* terms = <double*>_room(count * sizeof(double))
+    cdef double* terms = <double*>room(count * sizeof(double))
     try:
         if seen is NULL:
             raise MemoryError
@@ -120,20 +120,20 @@ cdef double _worded(double[::1] hashed, const unsigned int* sums, Py_ssize_t cou
                 seen[bucket] = True
                 terms[used] = hashed[bucket]
                 used += 1
-        return _exact(terms, used) / sqrt(used)
+        return exact(terms, used) / sqrt(used)
     finally:
         PyMem_Free(seen)
         PyMem_Free(terms)
 
 
-cdef void* _room(size_t size) except NULL:
+cdef void* room(size_t size) except NULL:
     cdef void* found = PyMem_Malloc(size)
     if found is NULL:
         raise MemoryError
     return found
 
 
-cdef double _exact(const double* terms, Py_ssize_t count) except? -1.0:
+cdef double exact(const double* terms, Py_ssize_t count) except? -1.0:
     """As `math.fsum`: partial sums that do not overlap (Shewchuk, Discrete & Computational Geometry 18, 1997), of doubles at most 40."""
     cdef double[64] parts
     cdef double one, other, high, low
@@ -153,8 +153,10 @@ cdef double _exact(const double* terms, Py_ssize_t count) except? -1.0:
                 parts[kept] = low
                 kept += 1
             one = high
-        parts[kept] = one
-        known = kept + 1
+        known = kept
+        if one != 0.0:  # so that a sum of negative zeros is none
+            parts[kept] = one
+            known += 1
         if not isfinite(one):
             return fsum([terms[at] for at in range(count)])
     return _rounded(parts, known)

@@ -1,11 +1,14 @@
 """Tokens as servers report them; see `logprobs.py` and `freedom.py` in `server/engines/openai`."""
 
 from cpython.ref cimport PyObject
+from cpython.unicode cimport PyUnicode_DATA
+from libc.string cimport memcmp
 
 from router.compiled.alternatives cimport Alternatives, Told, alternatives
 
 cdef extern from "Python.h":
     PyObject* PyTuple_GetItem(object, Py_ssize_t) except NULL
+    bint PyUnicode_IS_ASCII(str)
 
 cdef Py_ssize_t AHEAD = 64
 
@@ -55,15 +58,29 @@ cdef int _free(Alternatives others, str came, Py_ssize_t at, bint loose, bint fi
     cdef unsigned char first
     cdef Told* one
     cdef str other
+    cdef bint ascii = PyUnicode_IS_ASCII(came)  # then characters are compared as bytes, unless white space is left out before them
+    cdef const char* signs = <const char*>PyUnicode_DATA(came)
+    cdef Py_ssize_t left
     if loose:
         last = min(size, at + AHEAD)
         while at < last and came[at].isspace():
             at += 1
+    signs += at
+    left = size - at
     for place in range(others.count):
         one = &others.told()[place]
-        first = others.block.texts[one.start]
-        if at < size and one.size and 32 < first < 128 and first != came[at]:  # most of them end here
+        first = others.block.texts[one.start] if one.size else 0
+        if at < size and 32 < first < 128 and first != came[at]:  # most of them end here
             return FREE
+        if ascii and (not loose or 32 < first < 128 or not one.size):
+            if one.size <= left:
+                if memcmp(others.block.texts + one.start, signs, one.size):
+                    return FREE
+                continue
+            if final or memcmp(others.block.texts + one.start, signs, left):
+                return FREE
+            undecided = True
+            continue
         other = others.text(place)
         if loose and other and other[0].isspace():
             other = other.lstrip()

@@ -323,7 +323,8 @@ cdef int of_request(dict found, request, known) except -1:
     cdef double best = 0.0, second = 0.0, value, name_best = 0.0
     cdef dict overlapping = field(known, OVERLAPS)
     contract, offer = request.contract, field(known, OFFER)
-    found.update(field(known, FEATURES))
+    for name, one in (<dict>field(known, FEATURES)).items():  # an update of an empty dict would take the other's size, and grow again
+        found[name] = one
     for message in request.messages:
         characters += len(<str>message.text)
     for one in overlapping.values():
