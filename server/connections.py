@@ -171,20 +171,16 @@ class Bounded(HttpToolsProtocol):
         if not self.transport.is_closing():
             if self.flow.read_paused:
                 self.flow.resume_reading()
-            if last:
-                self._idle()
-            else:
+            if not last:
                 self._start_asgi_task(*self.pipeline.pop())
+            else:  # one timer for all the times that it idles: it is set again where it rings too early
+                self.idle_since = self.loop.time()
+                if self.timeout_keep_alive_task is None:
+                    self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         if self.deaf and last:
             self.transport.close()
         if self.parting:
             self.loop.call_later(GRACE, self._leave)
-
-    def _idle(self) -> None:
-        """One timer for all the times that a connection idles: it is set again where it rings too early."""
-        self.idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def timeout_keep_alive_handler(self) -> None:
         self.timeout_keep_alive_task = None

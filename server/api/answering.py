@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Generic, Protocol, TypeVar
 
 from fastapi import Response
@@ -28,6 +29,7 @@ from server.api.whole import Whole
 from server.api.wire import Generating
 
 Body = TypeVar("Body", bound=Generating)
+_SECONDS = attrgetter("seconds")
 
 
 @record(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Asked(Generic[Body]):
 
     def stamp(self, tier: str) -> Stamp:
         """The answer's identity; its model pins the tier that gave it."""
-        return Stamp(self.request.id, self.created, self.request.route, tier)
+        return Stamp(self.request.id, self.created, tier, f"{self.request.route}/{tier}")
 
     def account(self, outcome: Outcome) -> Json:
         """The `smallfirst` object, as long as the client wants it."""
@@ -100,7 +102,7 @@ class Dialect(Generic[Body]):
                 return await _stream(asking, asked, self, place)
             finished = await while_present(leaving(asking.scope, asking.receive), known.cascades[asked.request.route].run(asked.request))
             response = await _whole(finished, asked, self)
-            known.gauges.overhead(known.clock() - started - sum([attempt.seconds for attempt in finished.outcome.attempts]))
+            known.gauges.overhead(known.clock() - started - sum(map(_SECONDS, finished.outcome.attempts)))
             return response
 
 

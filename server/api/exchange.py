@@ -76,8 +76,14 @@ async def read(asking: Exchange, limit: int) -> bytes:
 
     Raises RequestTooLarge beyond `limit` bytes without reading on, and RequestTooSlow where the server says that it takes too long.
     """
-    _acceptable(asking.headers, limit)
-    state, receive = asking.scope["state"], asking.receive
+    headers, state, receive = asking.headers, asking.scope["state"], asking.receive
+    if (kind := headers.get(b"content-type", _JSON)) != _JSON and not _is_json(kind):
+        raise unsupported_media_type(f"send application/json, not {kind.decode('latin-1')!r}")
+    if b"content-encoding" in headers and (coding := headers[b"content-encoding"].strip().lower()) != b"identity":
+        raise unsupported_media_type(f"send the body as it is, not with content-encoding {coding.decode('latin-1')!r}")
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
     pieces: list[bytes] = []
     size, more = 0, True
     while more:
@@ -91,17 +97,6 @@ async def read(asking: Exchange, limit: int) -> bytes:
         if size > limit:
             raise _too_large(limit)
     return b"".join(pieces)
-
-
-def _acceptable(headers: Mapping[bytes, bytes], limit: int) -> None:
-    """Before any of the body is read."""
-    kind, coding, declared = headers.get(b"content-type", _JSON), headers.get(b"content-encoding"), headers.get(b"content-length", b"")
-    if kind != _JSON and not _is_json(kind):
-        raise unsupported_media_type(f"send application/json, not {kind.decode('latin-1')!r}")
-    if coding is not None and (coding := coding.strip().lower()) != b"identity":
-        raise unsupported_media_type(f"send the body as it is, not with content-encoding {coding.decode('latin-1')!r}")
-    if declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
 
 
 def _is_json(kind: bytes) -> bool:

@@ -11,7 +11,7 @@ def headers(outcome: Outcome, tier: str | None) -> list[Header]:
     kept = outcome.kept
     confidence = kept.confidence if kept else None
     told = [
-        named_route(outcome.route),
+        (b"x-smallfirst-route", outcome.route.encode("latin-1")),
         (b"x-smallfirst-attempts", b"%d" % len(outcome.attempts)),
         (b"x-smallfirst-deferrals", ",".join(outcome.deferrals).encode("latin-1")),
         (b"x-smallfirst-cost-usd", b"%.10f" % outcome.cost),

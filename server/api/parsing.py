@@ -23,11 +23,12 @@ def parse(body: bytes, model: type[Body]) -> Body:
     if body.find(b"NaN") >= 0 or body.find(b"Infinity") >= 0:  # which JSON does not know; `in` would try them as numbers first
         _document(body)
     try:
-        return model.model_validate_json(body)
+        found: Body = model.__pydantic_validator__.validate_json(body)  # without the words that pydantic wraps around it
     except ValidationError as error:
         raise _refusal(*foremost(error, _document(body))) from error
     except RecursionError as error:
         raise _malformed("recursion limit", body) from error
+    return found
 
 
 def _document(body: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from router import contract as form
 from router.compiled import compiled
 from router.contract import Answer
 from router.loops import call_id
-from router.types import Candidate, Choice, Generation, GenerationRequest, Token, Usage
+from router.types import Candidate, Choice, GenerationRequest, Token, Usage
 from router.types.records import record
 
 Json = dict[str, object]
@@ -21,17 +21,12 @@ encoded = msgspec.json.Encoder(enc_hook=to_jsonable_python).encode
 
 @record(frozen=True, slots=True)
 class Stamp:
-    """What every object of one answer repeats; `created` is in seconds since the epoch, `tier` the one that answers."""
+    """What every object of one answer repeats; `created` is in seconds since the epoch, `tier` the one that answers, which `model` pins."""
 
     id: str
     created: int
-    route: str
     tier: str
-
-    @property
-    def model(self) -> str:
-        """The name that pins the tier which gave the answer."""
-        return f"{self.route}/{self.tier}"
+    model: str
 
     def answer(self, request: GenerationRequest, choice: Choice) -> Answer:
         """What the client gets; the ids of its calls lead a later request back to this tier."""
@@ -40,12 +35,6 @@ class Stamp:
     def object(self, kind: str, choices: Sequence[Json]) -> Json:
         """The envelope of an answer or of one of its chunks."""
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model, "choices": choices}
-
-
-def completion(request: GenerationRequest, generation: Generation, stamp: Stamp) -> Json:
-    """A ChatCompletion; its usage counts this answer alone."""
-    choices = [_choice(request, index, choice, stamp) for index, choice in enumerate(generation.choices)]
-    return {**stamp.object("chat.completion", choices), "usage": usage(generation.usage)}
 
 
 def usage(counted: Usage) -> Json:
@@ -92,18 +81,6 @@ def tool_call(call_id: str, name: str, arguments: str) -> Json:
 def thought(text: str) -> Json:
     """What the model thought, by both names that servers give it: vLLM's and that of all others."""
     return {"reasoning": text, "reasoning_content": text}
-
-
-def _choice(request: GenerationRequest, index: int, choice: Choice, stamp: Stamp) -> Json:
-    answer = stamp.answer(request, choice)
-    message: Json = {"role": "assistant", "content": answer.content, "refusal": answer.refusal}
-    if answer.tool_calls:
-        message["tool_calls"] = [tool_call(call.id, call.name, call.arguments) for call in answer.tool_calls]
-    if choice.reasoning:
-        message |= thought(choice.reasoning)
-    asked = request.sampling.logprobs
-    found = written(choice.tokens, request.sampling.top_logprobs) if asked else None
-    return {"index": index, "message": message, "logprobs": found, "finish_reason": finish_reason(answer, choice)}
 
 
 def _entries(tokens: Sequence[Token | Candidate]) -> list[Json]:

@@ -159,7 +159,7 @@ class Generating(Wire):
     @property
     def extra(self) -> dict[str, object]:
         """What only some engines know."""
-        given = PASSED & self.model_fields_set
+        given = PASSED & self.__pydantic_fields_set__
         return {name: value for name in sorted(given) if (value := getattr(self, name)) is not None} if given else {}
 
 
