@@ -80,9 +80,11 @@ class Lines:
         """As many lines as are written in one, or one that is longer."""
         lines: list[str] = []
         size = 0
-        while self._waiting and (not lines or size + _bytes(self._waiting[0]) <= WHOLE):
+        while self._waiting:
+            size += _bytes(self._waiting[0])
+            if lines and size > WHOLE:
+                break
             lines.append(self._waiting.popleft())
-            size += _bytes(lines[-1])
         return lines
 
     def _write(self, lines: list[bytes]) -> None:

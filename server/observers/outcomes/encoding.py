@@ -153,7 +153,9 @@ def _features(request: GenerationRequest, outcome: Outcome, place: int) -> msgsp
     attempt = outcome.attempts[place]
     if attempt.generation is None or attempt.tier == outcome.decision.permitted[-1]:
         return None
-    known = _first(map(_judged_by, attempt.verdicts)) or features(_draft(request, attempt, attempt.generation, outcome.attempts[:place]))
+    known = next(filter(None, map(_judged_by, attempt.verdicts)), None)
+    if known is None:
+        known = features(_draft(request, attempt, attempt.generation, outcome.attempts[:place]))
     return msgspec.Raw(written(known if isinstance(known, dict) else dict(known), DIGITS))
 
 

@@ -13,6 +13,8 @@ def escalated(request: GenerationRequest, outcome: Outcome, at: float) -> Sequen
 
     In shadow mode the passed-over draft is one that the verifiers kept; elsewhere it is one that they did not keep.
     """
+    if len(outcome.attempts) < 2:
+        return ()
     reference = outcome.kept
     if reference is None or outcome.code != "ok" or reference.tier != outcome.decision.permitted[-1]:
         return ()

@@ -115,14 +115,14 @@ class Recorder:
 
     def _put(self, entries: Sequence[Entry]) -> bool:
         """All of them or none."""
-        size = sum(map(_size, entries))
+        bounds, queue, size = self.bounds, self._queue, sum(map(_size, entries))
         with self._lock:
-            before, after = len(self._queue), len(self._queue) + len(entries)
-            fits = after <= self.bounds.entries and self._size + size <= self.bounds.characters and self._closing is None
+            before, after = len(queue), len(queue) + len(entries)
+            fits = self._closing is None and after <= bounds.entries and self._size + size <= bounds.characters
             if fits:
-                self._queue += entries
+                queue += entries
                 self._size += size
-                if not before or before < self.bounds.batch <= after:  # waking the thread for each would cost a switch a request
+                if not before or before < bounds.batch <= after:  # waking the thread for each would cost a switch a request
                     self._wake()
         if not fits:
             self.told.lost(len(entries))
