@@ -70,7 +70,7 @@ def _reached(options: openai.OpenAIOptions, *, starting: bool = False) -> Runnin
     made = openai.OpenAIEngine.create(options, os.environ, starting=starting, trace=onward)
     parameters = FLAVOURS[options.flavour].extras & frozenset(PASSED)
     embedder = made if options.embeddings else None
-    return Running(made, made.available, made.context, parameters, embedder, trouble=lambda: made.trouble)
+    return Running(made, made.replicas.available, made.context, parameters, embedder, trouble=lambda: made.trouble)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,17 +59,13 @@ class OpenAIEngine:
         if beyond := sorted((options.supports or frozenset()) - flavour.kinds):
             raise ConfigError(f"an engine of flavour {flavour.name} cannot be held to {', '.join(beyond)}", param="supports")
         client = PooledClient(options.timeouts, options.max_connections, options.max_response_bytes)
-        replicas = Replicas(tuple(Replica(url, up=not starting) for url in options.base_url))
+        replicas = Replicas(tuple(Replica(url, up=not starting) for url in options.base_url), now)
         opener = Opener(client, replicas, Retry(repeats=options.retries), key)
         return cls(options.name, options, client, replicas, Dialect(options, flavour), opener, key, trace)
 
     @property
     def context(self) -> int | None:
         return self.options.context
-
-    def available(self) -> bool:
-        """Whether any replica takes calls now: its last health check was good and its breaker is not open."""
-        return self.replicas.available(now())
 
     @property
     def trouble(self) -> str:

@@ -62,7 +62,7 @@ class Opener:
         tried: list[str] = []
         failure: EngineFailure | None = None
         cause: Trouble | int
-        while (replica := self.replicas.choose(order.prefix, now(), tried, order.request)) is not None:
+        while (replica := self.replicas.choose(order.prefix, tried, order.request)) is not None:
             tried.append(replica.url)
             replica.inflight += 1
             replica.breaker = replica.breaker.sent()
@@ -104,7 +104,7 @@ class Opener:
         await asyncio.sleep(wait)
 
     def _elsewhere(self, prefix: str, tried: list[str]) -> bool:
-        other = self.replicas.choose(prefix, now(), tried)
+        other = self.replicas.choose(prefix, tried)
         return other is not None and other.url not in tried
 
 

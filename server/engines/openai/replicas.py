@@ -3,7 +3,7 @@
 What one request asks again, as a repair does, goes where it went before: the prompt is in that server's prefix cache.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -39,21 +39,22 @@ class Replica:
         if not busy or self.silences > 1:
             self.up = False
 
-    def admits(self, now: float) -> bool:
-        return self.up and (self.breaker.opened is None or self.breaker.admits(now))
-
 
 @dataclass(slots=True)
 class Replicas:
-    """Chooses among the members; `slack` is how many more calls than the least loaded one a conversation's own replica may have."""
+    """Chooses among the members; `slack` is how many more calls than the least loaded one a conversation's own replica may have.
+
+    `clock` is in seconds; it is read only for a breaker that is open.
+    """
 
     members: tuple[Replica, ...]
+    clock: Callable[[], float]
     slack: int = 2
     _answered: dict[str, Replica] = field(default_factory=dict)
 
-    def choose(self, prefix: str, now: float, tried: Collection[str] = (), request: str = "") -> Replica | None:
+    def choose(self, prefix: str, tried: Collection[str] = (), request: str = "") -> Replica | None:
         """The replica for a conversation that begins with `prefix`: untried ones first; `None` where none admits a call."""
-        admitted = [replica for replica in self.members if replica.admits(now)]
+        admitted = [one for one in self.members if one.up and (one.breaker.opened is None or one.breaker.admits(self.clock()))]
         fresh = ([replica for replica in admitted if replica.url not in tried] or admitted) if tried else admitted
         if len(fresh) < 2:
             return fresh[0] if fresh else None
@@ -71,9 +72,9 @@ class Replicas:
             if len(self._answered) > REMEMBERED:
                 del self._answered[next(iter(self._answered))]
 
-    def available(self, now: float) -> bool:
-        """Whether any replica admits a call."""
-        return True in [replica.admits(now) for replica in self.members]
+    def available(self) -> bool:
+        """Whether any replica takes calls now: its last health check was good and its breaker is not open."""
+        return True in [one.up and (one.breaker.opened is None or one.breaker.admits(self.clock())) for one in self.members]
 
 
 def beginning(call: EngineCall) -> str:

@@ -367,10 +367,10 @@ async def test_a_kept_connection_that_closes_as_a_call_comes_is_no_try_and_no_fa
 async def test_failures_in_a_row_open_the_breaker_and_cancellations_do_not() -> None:
     async with serving(Play(status=500)) as upstream, engine(upstream.url) as made:
         for _ in range(5):
-            assert made.available()
+            assert made.replicas.available()
             with pytest.raises(EngineFailure):
                 await gather(made, call())
-        assert not made.available()
+        assert not made.replicas.available()
         with pytest.raises(EngineFailure, match="no server of this engine is available"):
             await gather(made, call())
         assert len(upstream.requests) == 5
@@ -382,11 +382,11 @@ async def test_health_is_asked_and_closes_a_replica_until_it_is_back(flavour: st
         assert await made.healthy()
         upstream.health = 503
         assert not await made.healthy()
-        assert not made.available()
+        assert not made.replicas.available()
         assert made.trouble.endswith("is answered with status 503")
         upstream.health = 200
         assert await made.healthy()
-        assert made.available()
+        assert made.replicas.available()
 
 
 async def test_a_stream_that_is_cut_short_has_said_what_it_took() -> None:

@@ -6,11 +6,11 @@ from server.engines.openai.replicas import REMEMBERED, Replica, Replicas, beginn
 
 
 def replicas(*loads: int) -> Replicas:
-    return Replicas(tuple(Replica(f"http://r{number}", load) for number, load in enumerate(loads)), slack=2)
+    return Replicas(tuple(Replica(f"http://r{number}", load) for number, load in enumerate(loads)), lambda: 0.0, slack=2)
 
 
 def chosen(group: Replicas, prefix: str = "p", tried: tuple[str, ...] = ()) -> str | None:
-    found = group.choose(prefix, 0.0, tried)
+    found = group.choose(prefix, tried)
     return found.url if found else None
 
 
@@ -24,12 +24,12 @@ def test_conversations_spread() -> None:
 
 def test_load_beats_affinity_beyond_the_slack() -> None:
     group = replicas(0, 0)
-    own = group.choose("p", 0.0)
+    own = group.choose("p")
     assert own is not None
     own.inflight = 2
-    assert group.choose("p", 0.0) is own
+    assert group.choose("p") is own
     own.inflight = 3
-    assert group.choose("p", 0.0) is not own
+    assert group.choose("p") is not own
 
 
 def test_a_replica_that_goes_moves_only_its_own_conversations() -> None:
@@ -46,7 +46,7 @@ def test_an_open_breaker_and_a_failed_check_close_a_replica() -> None:
     assert chosen(group) == "http://r1"
     group.members[1].up = False
     assert chosen(group) is None
-    assert not group.available(0.0)
+    assert not group.available()
 
 
 def test_one_that_was_tried_is_the_last_resort() -> None:
@@ -65,12 +65,12 @@ def test_a_request_that_asks_again_goes_where_it_was_answered_whatever_the_load(
     for replica in group.members:
         group.remember(f"to {replica.url}", replica)
         replica.inflight = 9
-        found = group.choose("p", 0.0, (), f"to {replica.url}")
+        found = group.choose("p", (), f"to {replica.url}")
         assert found is replica
         replica.inflight = 0
     group.members[0].up = False
-    assert group.choose("p", 0.0, (), "to http://r0") is not group.members[0]
-    assert group.choose("p", 0.0, ("http://r1",), "to http://r1") is group.members[2]
+    assert group.choose("p", (), "to http://r0") is not group.members[0]
+    assert group.choose("p", ("http://r1",), "to http://r1") is group.members[2]
 
 
 def test_only_so_many_requests_are_remembered() -> None:
@@ -98,4 +98,4 @@ def test_a_server_that_was_down_comes_back_with_a_closed_breaker_and_one_that_wa
     gone.heard(well=False)
     for replica in (gone, sick):
         replica.heard(well=True)
-    assert (gone.admits(0.0), sick.admits(0.0)) == (True, False)
+    assert (gone.breaker.admits(0.0), sick.breaker.admits(0.0)) == (True, False)
