@@ -70,10 +70,6 @@ class Said(_Shape, frozen=True):
     refusal: str | None = None
     tool_calls: list[Call] | None = None
 
-    @property
-    def thought(self) -> str:
-        return self.reasoning_content or self.reasoning or ""
-
 
 class Part(_Shape, Generic[Numbers], frozen=True):
     """A choice of a complete answer (`message`) or of a chunk (`delta`)."""
@@ -83,10 +79,6 @@ class Part(_Shape, Generic[Numbers], frozen=True):
     delta: Said | None = None
     finish_reason: str | None = None
     logprobs: Numbers | None = None
-
-    @property
-    def said(self) -> Said | None:
-        return self.message or self.delta
 
     @property
     def finish(self) -> FinishReason | None:

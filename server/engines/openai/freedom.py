@@ -6,17 +6,18 @@ alternatives would have meant shows only in the text that came, so that tokens a
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from router.compiled import compiled
 from router.types import Token
+from router.types.records import record
 
 AHEAD = 64
 """Characters of white space that are looked through."""
 _MARK, _ESCAPE = '"', "\\"
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Freedom:
     """The tokens of one choice in order, each given on once it is known whether it was free; `json` says that the answer is JSON."""
 

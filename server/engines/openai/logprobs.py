@@ -30,11 +30,6 @@ class Reading:
     json: bool = False
     told: bool = True
 
-    @property
-    def masked(self) -> bool:
-        """Whether the alternatives are those that the grammar admitted."""
-        return self.constrained and self.mask == "after"
-
     def tokens(self, found: Logprobs | None) -> tuple[Token, ...]:
         """One token a position, in order."""
         positions = (found and found.content) or ()

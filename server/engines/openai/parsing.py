@@ -37,10 +37,11 @@ def _joined(rest: bytes, tokens: list[tuple[Token, ...]], reading: Reading) -> P
         answer = _REST.decode(rest)
     except _WRONG:
         return None
-    places = [part.logprobs for part in answer.choices or ()]
-    if [place for place in places if place is not None] != [*range(len(tokens))]:
+    parts = answer.choices or ()
+    if [part.logprobs for part in parts if part.logprobs is not None] != [*range(len(tokens))]:
         return None
-    return answer, [() if place is None else reading.known(tokens[place]) for place in places]
+    own = tokens if reading.told else [*map(reading.known, tokens)]
+    return answer, [() if part.logprobs is None else own[part.logprobs] for part in parts]
 
 
 def _patient(body: str | bytes) -> Answer[Logprobs]:

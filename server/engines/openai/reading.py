@@ -7,6 +7,7 @@ from typing import Any
 
 from router.errors import EngineFailure, EngineProtocolError
 from router.types import Chunk, Token, Usage
+from router.types.records import record
 from server.engines.openai.answers import Part, Said
 from server.engines.openai.errors import of_body
 from server.engines.openai.freedom import Freedom
@@ -27,7 +28,7 @@ class Read:
     failure: EngineFailure | None = None
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Reader:
     """Reads one call's answer of `n` choices; `secret` is cut out of errors.
 
@@ -49,11 +50,6 @@ class Reader:
     """Of a choice that is bound to a form, whether all that came of it is a refusal."""
     _halves: Halves | None = None
 
-    @property
-    def finished(self) -> bool:
-        """Whether every choice has its finish reason."""
-        return len(self._finished) == self.n
-
     def read(self, body: str | bytes) -> list[Chunk]:
         """The chunks that one event or one complete body stands for; raises the EngineFailure that it is instead."""
         try:
@@ -69,8 +65,7 @@ class Reader:
             raise EngineProtocolError("the engine's answer has no choices")
         if answer.usage is not None:
             self.usage = answer.usage.usage
-        parts = zip(answer.choices, tokens, strict=True)
-        return [chunk for part, own in parts if (chunk := self._chunk(part, own)) is not None]
+        return [*filter(None, map(self._chunk, answer.choices, tokens))]
 
     def read_all(self, bodies: Sequence[str]) -> Read:
         """The chunks of several events, up to the first that is a failure."""
@@ -84,30 +79,33 @@ class Reader:
 
     def end(self) -> Chunk:
         """The last chunk of all, with the usage where the server told it; raises EngineProtocolError where a choice has no end."""
-        if not self.finished:
+        if len(self._finished) < self.n:
             raise EngineProtocolError("the engine's answer ended before it was finished")
         if self._halves is not None and self._halves.waiting:
             raise EngineProtocolError("the engine's answer is no valid JSON: it ends within a character")
         return Chunk(usage=self.usage)
 
     def _chunk(self, part: Part[Any], tokens: tuple[Token, ...]) -> Chunk | None:
-        if not 0 <= part.index < self.n:
+        index, said = part.index, part.message or part.delta or _NOTHING
+        if not 0 <= index < self.n:
             raise EngineProtocolError("the engine answered with a choice that nobody asked for")
-        if part.index in self._finished:
-            _refuse_more(part)
+        if index in self._finished:
+            _refuse_more(said)
             return None
-        said, finish = part.said or _NOTHING, part.finish
-        if finish is not None:
-            self._finished.add(part.index)
-        if self._refused(part.index, said) and finish == "stop":
+        if (finish := part.finish) is not None:
+            self._finished.add(index)
+        if (refused := self._refused(index, said)) and finish == "stop":
             finish = "refusal"
-        text = self._text(part.index, said, last=finish is not None)
-        tokens = self._tokens(part, said, tokens)
-        if not (text or tokens or said.thought or finish):
+        if self.native:
+            text = self._text(index, said, refused=refused, last=finish is not None)
+        else:
+            text, tokens = said.content or said.refusal or "", self._tokens(part, said, tokens)
+        thought = said.reasoning_content or said.reasoning or ""
+        if not (text or tokens or thought or finish):
             return None
         if finish == "tool_calls" and not self.native:
             raise EngineProtocolError("the engine called functions that it was not offered")
-        return Chunk(part.index, text, tokens, finish, self.usage, said.thought, 1 if part.message is None else likely_tokens(text))
+        return Chunk(index, text, tokens, finish, self.usage, thought, 1 if part.message is None else likely_tokens(text))
 
     def _refused(self, index: int, said: Said) -> bool:
         """Whether the model has only refused so far; in place of the server's own tool calls that is a message, where any will do."""
@@ -115,8 +113,9 @@ class Reader:
             self._said[index] = not said.content and self._said.get(index, True)
         return self._said.get(index, False)
 
-    def _text(self, index: int, said: Said, *, last: bool) -> str:
-        if not self.native or self._said.get(index, False):
+    def _text(self, index: int, said: Said, *, refused: bool, last: bool) -> str:
+        """The server's own tool calls in the contract's form."""
+        if refused:
             return said.content or said.refusal or ""
         writer = self._writers.setdefault(index, Writer(self.formed))
         text = writer.add(said)
@@ -124,17 +123,14 @@ class Reader:
 
     def _tokens(self, part: Part[Any], said: Said, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
         """The answer's own tokens: not those of a thought, nor the stop token."""
-        if self.native:
-            return tokens
         if part.message is not None or (said.content and part.finish_reason):  # a busy server's last chunk holds more than its stop token
             own = within(tokens, said.content or "")
         else:
-            own = () if not said.content and (said.thought or part.finish_reason) else tokens
-        return self._judged(part, own) if self.reading.masked else own
-
-    def _judged(self, part: Part[Any], tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+            own = () if not said.content and (said.reasoning_content or said.reasoning or part.finish_reason) else tokens
+        if not (self.reading.constrained and self.reading.mask == "after"):
+            return own
         freedom = self._freedoms.get(part.index) or self._freedoms.setdefault(part.index, Freedom(self.reading.json))
-        return freedom.feed(tokens, final=part.finish_reason is not None)
+        return freedom.feed(own, final=part.finish_reason is not None)
 
 
 def together(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
@@ -155,8 +151,7 @@ def together(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
         yield Chunk(index, text, tokens, finish, usage, thought, sum(chunk.pieces for chunk in run if chunk.text or chunk.reasoning))
 
 
-def _refuse_more(part: Part[Any]) -> None:
+def _refuse_more(said: Said) -> None:
     """Some servers repeat an empty delta after the finish reason; text there is a fault."""
-    said = part.said
-    if said is not None and (said.content or said.tool_calls):
+    if said.content or said.tool_calls:
         raise EngineProtocolError("the engine went on after the end of its answer")
