@@ -215,7 +215,7 @@ class _Run:
     async def _live_attempt(self, tier: str) -> AsyncGenerator[Event, None]:
         """Text shown as it comes; a failure before the first of it is an attempt like any other, and nothing was committed."""
         running = self._start(tier, "try", self.request.messages)
-        async with running:
+        async with aclosing(running):
             while (chunk := await running.next()) is not None:
                 if self.first_token is None:
                     self.first_token = self._elapsed()
@@ -229,7 +229,7 @@ class _Run:
         """Prose whose beginning is held back and judged, then live; what ends before its gate is judged whole, as any draft is."""
         running = self._start(tier, "try", self.request.messages)
         held: list[Chunk] = []
-        async with running:
+        async with aclosing(running):
             while (chunk := await running.next()) is not None:
                 if self.first_token is not None:
                     yield Delta(chunk)

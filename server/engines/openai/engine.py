@@ -93,8 +93,9 @@ class OpenAIEngine:
                     if read.failure is not None:
                         raise read.failure
                 yield reader.end()
+                health = True
+                await leased.exchange.finish(LEFTOVER_SECONDS)
             health = True
-            await leased.exchange.finish(LEFTOVER_SECONDS)
         except Interrupted as interrupted:
             health = health_after_trouble(interrupted.trouble, order)
             raise of_trouble(interrupted.trouble) from None
