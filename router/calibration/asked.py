@@ -4,12 +4,12 @@ import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from router.calibration.offer import Offer, Offered, offer
 from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, RELATIVE, digits, number, quotes, spoken, stems, values
 from router.compiled import compiled
-from router.types import Contract, GenerationRequest
+from router.types import GenerationRequest
 
 Turns = tuple[tuple[str, str], ...]
 """Roles with what they said."""
@@ -80,38 +80,18 @@ class Asked(NamedTuple):
 def asked(request: GenerationRequest) -> Asked:
     """Take the request apart once, whatever number of features looks at it; texts beyond 6,000 characters lose their beginning."""
     turns = tuple([(message.role, message.text[-_LONGEST:]) for message in request.messages[-20:]])
-    return _asked(turns, _Contract(request.contract))
-
-
-class _Contract:
-    """A contract for the cache, the same only where it is the same object: tools of one name may be described in other words."""
-
-    __slots__ = ("contract",)
-
-    def __init__(self, contract: Contract) -> None:
-        self.contract = contract
-
-    def __hash__(self) -> int:
-        return id(self.contract)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Contract) and self.contract is other.contract
+    return taken_apart(turns, offer(request.contract))
 
 
 @lru_cache(maxsize=64)
-def _asked(turns: Turns, contract: _Contract) -> Asked:
-    return Asked._make(taken_apart(turns, contract.contract))
-
-
 @compiled("texts")
-def taken_apart(turns: Turns, contract: Contract) -> tuple[Any, ...]:
-    """The fields of `Asked`."""
+def taken_apart(turns: Turns, offered: Offer) -> Asked:
+    """What is asked in these turns beside what is offered."""
     original = next((text for role, text in reversed(turns) if role == "user"), "")
     every = [said(text) for _, text in turns]
     newest, more = said(original), len(turns) > 1 or not original
-    own, offered = newest.stems, offer(contract)
-    conjunctions, quoted = CONJUNCTION.count(newest.text, newest.distinct), quotes(original)
-    return (
+    own, conjunctions, quoted = newest.stems, CONJUNCTION.count(newest.text, newest.distinct), quotes(original)
+    return Asked(
         newest.text,
         "\n".join([other.text for other in every]),
         newest.words,
@@ -149,18 +129,13 @@ class Said(NamedTuple):
 
 
 @lru_cache(maxsize=64)
+@compiled("texts")
 def said(text: str) -> Said:
     """Remembered, for a conversation's turns come again with each request, and the system's with every one."""
-    return Said._make(apart(text))
-
-
-@compiled("texts")
-def apart(text: str) -> tuple[Any, ...]:
-    """The fields of `Said`."""
     lowered = text.casefold()
     found, figures = spoken(lowered), digits(lowered)
     distinct, written = frozenset(found), frozenset(map(number, figures))
-    return lowered, found, distinct, stems(distinct), figures, written, written | values((), distinct)
+    return Said(lowered, found, distinct, stems(distinct), figures, written, written | values((), distinct))
 
 
 @compiled("texts")
@@ -171,11 +146,7 @@ def request_features(request: GenerationRequest, known: Asked | None = None) -> 
     found = dict(known.features)
     found["turns"] = float(len(request.messages))
     found["all_chars"] = math.log1p(sum([len(message.text) for message in request.messages]))
-    found["tools"] = float(len(known.offer.functions))
-    found["parameters"] = math.log1p(known.offer.total)
-    found["required"] = math.log1p(known.offer.required)
-    found["enums"] = float(known.offer.enums)
-    found["schema_depth"] = float(known.offer.depth)
+    found |= known.offer.features
     found["overlap_best"] = best[0] if best else 0.0
     found["name_best"] = max(known.named.values(), default=0.0)
     found["overlap_gap"] = best[0] - best[1] if len(best) > 1 else 0.0

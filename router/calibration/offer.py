@@ -1,5 +1,6 @@
 """What a contract offers, looked at once: the functions' words, parameters and types."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,14 +51,12 @@ class Offered(NamedTuple):
     depth: int
 
 
-class Offer(NamedTuple):
-    """All that a request offers."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """All that a request offers, and the features that say how much that is; each is known by itself, not by its like."""
 
     functions: Mapping[str, Offered]
-    required: int
-    total: int
-    depth: int
-    enums: int
+    features: Mapping[str, float]
 
 
 def offer(contract: Contract) -> Offer:
@@ -85,10 +84,13 @@ def _offer(key: _Key) -> Offer:
     parameters = [parameter for function in functions.values() for parameter in function.parameters.values()]
     return Offer(
         functions,
-        sum(parameter.required for parameter in parameters),
-        len(parameters),
-        max((function.depth for function in functions.values()), default=0),
-        sum(bool(parameter.enum) for parameter in parameters),
+        {
+            "tools": float(len(functions)),
+            "parameters": math.log1p(len(parameters)),
+            "required": math.log1p(sum(parameter.required for parameter in parameters)),
+            "enums": float(sum(bool(parameter.enum) for parameter in parameters)),
+            "schema_depth": float(max((function.depth for function in functions.values()), default=0)),
+        },
     )
 
 

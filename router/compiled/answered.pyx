@@ -9,7 +9,6 @@ from router.compiled.texts cimport (
     CONJUNCTIONS,
     DEFAULTS,
     ENUM,
-    FUNCTIONS,
     NAMED,
     NEEDED,
     OFFER,
@@ -85,7 +84,7 @@ def call_features(known, reading):
 
 
 cdef int _of_calls(dict found, known, reading) except -1:
-    cdef dict tools = field(field(known, OFFER), FUNCTIONS), overlaps = field(known, OVERLAPS), named = field(known, NAMED)
+    cdef dict tools = field(known, OFFER).functions, overlaps = field(known, OVERLAPS), named = field(known, NAMED)
     cdef tuple calls = reading.calls
     cdef list names = [call.name for call in calls]
     cdef set distinct = set(names)
@@ -121,7 +120,7 @@ def argument_features(known, reading):
 
 
 cdef int _of_arguments(dict found, known, reading) except -1:
-    cdef dict tools = field(field(known, OFFER), FUNCTIONS), parameters
+    cdef dict tools = field(known, OFFER).functions, parameters
     cdef frozenset stems = field(known, STEMS)
     cdef Counts seen = Counts()
     cdef Py_ssize_t calls = 0, arguments = 0, absent, needed, best, shared

@@ -10,7 +10,6 @@ from router.compiled.texts cimport (
     ARGUMENTS,
     DESCRIBED,
     FUNCTION_STEMS,
-    FUNCTIONS,
     LAST,
     NAMES,
     NEEDED,
@@ -23,7 +22,9 @@ from router.compiled.texts cimport (
     TEXT,
     WRITTEN,
     field,
+    number_of,
     spoken_words,
+    stems_of,
     stop_words,
     told,
     written_numbers,
@@ -52,6 +53,8 @@ def grounding_features(known, calls):
 
 cdef int of_grounding(dict found, known, calls) except -1:
     cdef list values = [], texts = [], figures = [], said = []
+    cdef set distinct = set()
+    cdef Py_ssize_t longest = 0
     cdef str text
     for call in calls:
         _leaves(call.arguments, values)
@@ -60,21 +63,33 @@ cdef int of_grounding(dict found, known, calls) except -1:
             if value:
                 texts.append((<str>value).casefold())
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            figures.append(rest().figure(value))
+            figures.append(_figure(value))
     cdef set spoken = set()
     for text in texts:
         words = spoken_words(text)
         said.append(words)
         spoken.update(words)
-    _left_over(found, known, calls, texts, figures, set(told(spoken)))
+    _left_over(found, known, calls, texts, figures, stems_of(spoken))
     if texts:
         _strings(found, known, texts, said, spoken)
-        found["strings_longest"] = log1p(max([len(value) for value in values if isinstance(value, str)]))
-        found["strings_repeated"] = float(len(texts) - len({value for value in values if isinstance(value, str) and value}))
+        for value in values:
+            if isinstance(value, str) and value:
+                longest = max(longest, len(<str>value))
+                distinct.add(value)
+        found["strings_longest"] = log1p(longest)
+        found["strings_repeated"] = <double>(len(texts) - len(distinct))
     if figures:
         _figures(found, known, figures)
     _formats(found, known, calls)
     return 0
+
+
+cdef object _figure(value):
+    """As a float; an integer beyond every float is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return rest().figure(value)
 
 
 cdef int _leaves(value, list found) except -1:
@@ -98,9 +113,14 @@ cdef int _leaves(value, list found) except -1:
 cdef int _strings(dict found, known, list texts, list said, set spoken) except -1:
     cdef str last = field(known, LAST), every = field(known, TEXT), text
     cdef frozenset known_stems = field(known, ALL_STEMS)
-    cdef list partly = [_share(one, known_stems) for one in said]
-    cdef Py_ssize_t exact = 0, anywhere = 0, cut = 0
-    cdef double count = len(texts)
+    cdef list partly = []
+    cdef Py_ssize_t exact = 0, anywhere = 0, cut = 0, invented = 0
+    cdef double count = len(texts), share, least = 1.0
+    for one in said:
+        share = _share(one, known_stems)
+        least = min(least, share)
+        invented += share == 0.0
+        partly.append(share)
     for text in texts:
         if text in last:
             exact += 1
@@ -110,13 +130,13 @@ cdef int _strings(dict found, known, list texts, list said, set spoken) except -
     found["strings_exact"] = exact / count
     found["strings_anywhere"] = (anywhere if exact < len(texts) else len(texts)) / count
     found["strings_words"] = sum(partly) / count
-    found["strings_words_least"] = min(partly)
-    found["strings_invented"] = float(partly.count(0.0))
-    found["strings_cut"] = float(cut)
+    found["strings_words_least"] = least
+    found["strings_invented"] = <double>invented
+    found["strings_cut"] = <double>cut
     return 0
 
 
-cdef object _share(list words, frozenset known):
+cdef double _share(list words, frozenset known) except -1.0:
     cdef list telling = told(words) or [word[:6] for word in words]
     cdef Py_ssize_t shared = 0
     if len(telling) == 1:
@@ -154,10 +174,11 @@ cdef bint _goes_on(str word, set spoken) except -1:
     return len(word) > 2 and word not in stop_words() and word not in spoken
 
 
-cdef int _left_over(dict found, known, calls, list texts, list figures, set used) except -1:
-    cdef dict offered = field(field(known, OFFER), FUNCTIONS)
+cdef int _left_over(dict found, known, calls, list texts, list figures, frozenset used) except -1:
+    cdef dict offered = field(known, OFFER).functions
     cdef frozenset stems = field(known, STEMS)
     cdef str values = "\n".join(texts), name
+    cdef set given
     cdef Py_ssize_t left = 0, undescribed = 0, missing = 0, unsaid = 0, unquoted = 0, shared = 0
     cdef list functions = [offered[name] for name in {call.name for call in calls} if name in offered]
     cdef list named = [field(function, FUNCTION_STEMS) for function in functions]
@@ -171,8 +192,12 @@ cdef int _left_over(dict found, known, calls, list texts, list figures, set used
     for name in field(known, NAMES):
         unsaid += name not in values
     if field(known, WRITTEN):
-        for one in field(known, WRITTEN).difference(figures, map(rest().number, written_numbers(values))):
-            missing += not any([word in values for word in rest().SPELLED.get(one, ())])
+        given = set(figures)
+        for name in written_numbers(values):
+            given.add(number_of(name))
+        for one in <frozenset>field(known, WRITTEN):
+            if one not in given:
+                missing += not any([word in values for word in rest().SPELLED.get(one, ())])
     if field(known, QUOTES):
         for name in {quoted.casefold() for quoted in field(known, QUOTES)}:
             unquoted += name not in values
@@ -213,7 +238,7 @@ cdef int _figures(dict found, known, list figures) except -1:
 
 
 cdef int _formats(dict found, known, calls) except -1:
-    cdef dict functions = field(field(known, OFFER), FUNCTIONS), parameters
+    cdef dict functions = field(known, OFFER).functions, parameters
     cdef Py_ssize_t pairs = 0, alike = 0, invented = 0
     for call in calls:
         function = functions.get(call.name)
@@ -240,7 +265,7 @@ cdef bint _invented(value, known) except -1:
     if isinstance(value, bool):
         return False
     if isinstance(value, (int, float)):
-        return rest().figure(value) not in field(known, ALL_NUMBERS)
+        return _figure(value) not in field(known, ALL_NUMBERS)
     if not isinstance(value, str):
         return False
     text = value.casefold()

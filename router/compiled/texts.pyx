@@ -1,7 +1,11 @@
 """Words and numbers of a text, character by character in place of a regular expression; see `router/calibration/words.py` and `asked.py`."""
 
+from cpython.set cimport PySet_Add
 from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND, PyUnicode_READ, PyUnicode_Substring
 from libc.math cimport log1p
+
+cdef extern from "Python.h":
+    frozenset PyFrozenSet_New(void*)
 
 cdef unsigned char[128] KNOWN
 for _code in range(128):
@@ -121,7 +125,16 @@ cdef inline Py_ssize_t _past_digits(Signs* signs, Py_ssize_t at) noexcept:
 
 
 def stems(found):
-    return frozenset(told(found))
+    return stems_of(found)
+
+
+cdef frozenset stems_of(found):
+    cdef frozenset made = PyFrozenSet_New(NULL), stop = stop_words()
+    cdef str word
+    for word in found:
+        if word not in stop:
+            PySet_Add(made, word if len(word) <= 6 else PyUnicode_Substring(word, 0, 6))  # nobody else has seen it yet
+    return made
 
 
 cdef list told(found):
@@ -132,6 +145,10 @@ cdef list told(found):
 
 
 def names(str text):
+    return _names(text)
+
+
+cdef list _names(str text):
     """Lower-cased; capital letters stand first, behind a blank that ends no sentence."""
     cdef Signs signs = signs_of(text)
     cdef list found = []
@@ -159,6 +176,10 @@ cdef inline bint _in_name(Py_UCS4 sign) noexcept:
 
 
 def text_features(str original, said, conjunctions, quoted):
+    return _of_text(original, said, conjunctions, quoted)
+
+
+cdef dict _of_text(str original, said, Py_ssize_t conjunctions, Py_ssize_t quoted):
     cdef Signs last = signs_of(field(said, SAID_TEXT)), first = signs_of(original)
     cdef list words = field(said, SAID_WORDS), figured = field(said, SAID_DIGITS)
     cdef str word
@@ -189,18 +210,22 @@ def text_features(str original, said, conjunctions, quoted):
         "content": len(<frozenset>field(said, SAID_STEMS)) / count,
         "digits": figures / size,
         "numbers": float(len(figured)),
-        "conjunctions": float(conjunctions),
+        "conjunctions": <double>conjunctions,
         "commas": float(commas),
         "sentences": float(sentences),
         "questions": float(questions),
         "lines": float(lines),
-        "quotes": float(quoted),
+        "quotes": <double>quoted,
         "capitals": capitals / size,
         "symbols": symbols / size,
     }
 
 
 def overlaps(frozenset own, dict functions):
+    return _overlaps(own, functions)
+
+
+cdef tuple _overlaps(frozenset own, dict functions):
     cdef dict described = {}, named = {}
     cdef frozenset stems
     for name, function in functions.items():
@@ -220,6 +245,10 @@ cdef Py_ssize_t _shared(frozenset one, frozenset other) except -1:
 
 
 def times(cue, str text):
+    return _times(cue, text)
+
+
+cdef Py_ssize_t _times(cue, str text) except -1:
     """At each start of a word the first phrase that fits and ends a word."""
     cdef Signs signs = signs_of(text)
     cdef tuple phrases = cue.phrases
@@ -256,7 +285,7 @@ cdef Py_ssize_t _count(cue, str text, frozenset found, bint hidden) except -1:
                 any = True
                 break
     if any:
-        said = times(cue, text)
+        said = _times(cue, text)
     return said + text.count(cue.mark) if cue.mark else said
 
 
@@ -264,25 +293,40 @@ cdef inline bint _hides(str text) except -1:
     return u"'" in text or u"\u2019" in text
 
 
-def apart(str text):
-    words = of_words()
+def said(str text):
     cdef str lowered = text.casefold()
     cdef list found = spoken_words(lowered), figures = written_numbers(lowered)
-    cdef frozenset distinct = frozenset(found), written = frozenset([words.number(figure) for figure in figures])
-    cdef dict numerals = words.NUMERALS
+    cdef frozenset distinct = frozenset(found), written = frozenset([number_of(figure) for figure in figures])
+    cdef dict numerals = of_words().NUMERALS
     cdef list spelled = [numerals[word] for word in distinct if word in numerals]
-    return lowered, found, distinct, stems(distinct), figures, written, written.union(spelled) if spelled else written
+    cdef frozenset numbers = written.union(spelled) if spelled else written
+    return _named(of_asked().Said, (lowered, found, distinct, stems_of(distinct), figures, written, numbers))
 
 
-def taken_apart(tuple turns, contract):
+cdef object _named = tuple.__new__  # a named tuple of its fields, without the call of Python that its name makes
+
+
+cdef object number_of(str figure):
+    return float(figure) if figure.isdecimal() else of_words().number(figure)
+
+
+cdef list _quotes(str text):
+    """Most texts have none."""
+    if u"'" in text or u'"' in text or u"\u201c" in text or u"\u2018" in text:
+        return of_words().quotes(text)
+    return []
+
+
+def taken_apart(tuple turns, offered):
     words, plain = of_words(), of_asked()
+    remembered = plain.said
     cdef str original = "", text
     for role, text in reversed(turns):
         if role == "user":
             original = text
             break
-    cdef list every = [plain.said(text) for _, text in turns]
-    said = plain.said(original)
+    cdef list every = [remembered(text) for _, text in turns]
+    said = remembered(original)
     cdef bint more = len(turns) > 1 or not original
     cdef frozenset own = field(said, SAID_STEMS), stems = own, numbers = field(said, SAID_NUMBERS), distinct = field(said, SAID_DISTINCT)
     cdef str last = field(said, SAID_TEXT)
@@ -291,14 +335,13 @@ def taken_apart(tuple turns, contract):
     if more:
         stems = own.union(*[field(other, SAID_STEMS) for other in every])
         numbers = numbers.union(*[field(other, SAID_NUMBERS) for other in every])
-    cdef list quoted = words.quotes(original)
-    offered = plain.offer(contract)
-    cdef dict features = text_features(original, said, conjunctions, len(quoted))
+    cdef list quoted = _quotes(original)
+    cdef dict features = _of_text(original, said, conjunctions, len(quoted))
     features["corrections"] = float(_count(words.CORRECTION, last, distinct, hidden))
     features["negations"] = float(_count(words.NEGATION, last, distinct, hidden))
     features["relative"] = float(_count(words.RELATIVE, last, distinct, hidden))
-    described, named = overlaps(own, field(offered, FUNCTIONS))
-    return (
+    described, named = _overlaps(own, offered.functions)
+    return _named(plain.Asked, (
         last,
         "\n".join([field(other, SAID_TEXT) for other in every]),
         field(said, SAID_WORDS),
@@ -309,12 +352,12 @@ def taken_apart(tuple turns, contract):
         numbers,
         conjunctions,
         quoted,
-        frozenset(names(original)),
+        frozenset(_names(original)),
         offered,
         described,
         named,
         features,
-    )
+    ))
 
 
 cdef int of_request(dict found, request, known) except -1:
@@ -337,11 +380,8 @@ cdef int of_request(dict found, request, known) except -1:
         name_best = max(name_best, <double>one)
     found["turns"] = float(len(request.messages))
     found["all_chars"] = log1p(characters)
-    found["tools"] = float(len(<dict>field(offer, FUNCTIONS)))
-    found["parameters"] = log1p(field(offer, TOTAL))
-    found["required"] = log1p(field(offer, REQUIRED))
-    found["enums"] = float(field(offer, ENUMS))
-    found["schema_depth"] = float(field(offer, DEPTH))
+    for name, one in (<dict>offer.features).items():
+        found[name] = one
     found["overlap_best"] = best
     found["name_best"] = name_best
     found["overlap_gap"] = best - second if len(overlapping) > 1 else 0.0

@@ -109,9 +109,9 @@ TURNS = st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), TEX
 @given(TURNS, st.sampled_from(list(drafts())))
 def test_a_request_taken_apart(turns: asked.Turns, draft: Draft) -> None:
     for _, text in turns:
-        assert asked.apart(text) == PLAIN["texts.apart"](text)
-    contract = draft.request.contract
-    assert same(asked.taken_apart(turns, contract), PLAIN["texts.taken_apart"](turns, contract))
+        assert same(asked.said(text), PLAIN["texts.said"](text))
+    offered = offer(draft.request.contract)
+    assert same(asked.taken_apart(turns, offered), PLAIN["texts.taken_apart"](turns, offered))
 
 
 @HERE
