@@ -105,7 +105,7 @@ class Outcome:
     first_token_seconds: float | None = None
     aside: Aside = field(default=Aside())
     stream: bool = False
-    told: dict[bool, dict[str, Any]] = field(default_factory=dict, init=False, compare=False, repr=False)
+    told: dict[bool, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What observers have put into words already, by whether it may quote an answer."""
 
     @property

@@ -8,7 +8,6 @@ model is in it; features of labelled drafts stand in place of their text.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from router.calibration.family import family
 from router.types import GenerationRequest, Outcome
 from server.observers.outcomes.content import kept
 from server.observers.outcomes.encoding import dumped, fitted, micro, told
@@ -35,21 +34,20 @@ class Logs:
 
 def line(request: GenerationRequest, outcome: Outcome, *, content: bool = False) -> Json:
     """The record of an outcome, the facts in short, and every attempt with its verdicts."""
-    labels, body = escalated(request, outcome, 0.0), told(request, outcome, words=content)
-    known = fitted(request, outcome, words=content) if labels and not content else body
-    record = recorded(outcome.request_id, family(request), known, kept(request, outcome) if content else {}, labels)
-    usage, answer = outcome.usage, None if outcome.answer is None else body["attempts"][outcome.answer]
+    labels, said, usage = escalated(request, outcome, 0.0), told(request, outcome, words=content), outcome.usage
+    known = fitted(request, outcome, said) if labels and not content else said.body
+    record = recorded(outcome.request_id, said.family, known, kept(request, outcome) if content else {}, labels)
     return {
         **record,
         "route": outcome.route,
         "code": outcome.code,
-        "tier": None if answer is None else answer["tier"],
+        "tier": said.tier,
         "why": outcome.decision.why,
         "deferrals": outcome.deferrals,
-        "confidence": None if answer is None else answer["confidence"],
+        "confidence": None if outcome.answer is None else said.body["attempts"][outcome.answer]["confidence"],
         "seconds": micro(outcome.seconds),
-        "cost_usd": outcome.cost,
+        "cost_usd": said.cost,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
-        **body,
+        **said.body,
     }

@@ -12,6 +12,7 @@ import msgspec
 from router.calibration.family import family
 from router.calibration.features import features, written
 from router.types import Attempt, Draft, Generation, GenerationRequest, Outcome, Ruling, Usage, Verdict
+from router.types.records import record
 from server.observers.outcomes import content
 from server.observers.outcomes.ports import Row
 
@@ -36,16 +37,17 @@ class Encoder:
 
     def row(self, request: GenerationRequest, outcome: Outcome, at: float) -> Row:
         """The outcome of a request that ended `at` seconds since the epoch."""
-        body, kept = fitted(request, outcome, words=self.content), outcome.kept
+        said = told(request, outcome, words=self.content)
+        body = fitted(request, outcome, said)
         return Row(
             outcome.request_id,
             at,
             outcome.route,
-            family(request),
+            said.family,
             outcome.code,
-            None if kept is None else kept.tier,
+            said.tier,
             _first(map(_confidence, body["attempts"])),
-            outcome.cost,
+            said.cost,
             outcome.seconds,
             dumped(body),
             dumped(content.kept(request, outcome)) if self.content else None,
@@ -53,11 +55,22 @@ class Encoder:
         )
 
 
-def told(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
-    """What was decided and what it took; `words` adds what may quote an answer. It is put together once, for all who tell it."""
-    known = outcome.told.get(words)
+@record(frozen=True, slots=True)
+class Told:
+    """What is said of an outcome: the family of its request, who answered, the dollars, and what was decided and what it took."""
+
+    family: str
+    tier: str | None
+    cost: float
+    body: Json
+
+
+def told(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Told:
+    """It is put together once, for all who tell it; `words` adds what may quote an answer."""
+    known: Told | None = outcome.told.get(words)
     if known is None:
-        known = outcome.told[words] = _told(request, outcome, words=words)
+        kept, body = outcome.kept, _body(request, outcome, words=words)
+        known = outcome.told[words] = Told(family(request), None if kept is None else kept.tier, outcome.cost, body)
     return known
 
 
@@ -66,14 +79,13 @@ def micro(seconds: float) -> float:
     return int(seconds * 1e6 + 0.5) / 1e6
 
 
-def fitted(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
-    """The same with the features that a fit needs, which are JSON already."""
-    said = told(request, outcome, words=words)
-    attempts = [attempt | {"features": _features(request, outcome, place)} for place, attempt in enumerate(said["attempts"])]
-    return said | {"attempts": attempts}
+def fitted(request: GenerationRequest, outcome: Outcome, said: Told) -> Json:
+    """The body with the features that a fit needs, which are JSON already."""
+    attempts = [attempt | {"features": _features(request, outcome, place)} for place, attempt in enumerate(said.body["attempts"])]
+    return said.body | {"attempts": attempts}
 
 
-def _told(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
+def _body(request: GenerationRequest, outcome: Outcome, *, words: bool) -> Json:
     decision = outcome.decision
     return {
         "contract": request.contract.kind,
