@@ -28,7 +28,7 @@ class Lane:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer, or pass it on."""
-        handler = self._handlers.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        handler = self._handlers.get(scope["path"]) if scope.get("method") == "POST" else None
         return self._app(scope, receive, send) if handler is None else _answer(handler, scope, receive, send)
 
 

@@ -98,9 +98,8 @@ class Place:
             return
         self.held, admission = False, self.admission
         admission.inflight -= 1
-        admission.keys[self.key] -= 1
-        if not admission.keys[self.key]:
-            del admission.keys[self.key]
+        if left := admission.keys.pop(self.key) - 1:
+            admission.keys[self.key] = left
         if self.route is not None:
             admission.routes[self.route] -= 1
             admission.told(self.route, -1)

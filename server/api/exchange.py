@@ -85,16 +85,17 @@ async def read(asking: Exchange, limit: int) -> bytes:
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     pieces: list[bytes] = []
-    size, more = 0, True
+    left, more = limit, True
     while more:
         message = await receive()
         if LATE in state:
             raise RequestTooSlow(state[LATE])
         if message["type"] == "http.disconnect":
             raise ClientGone("the client left before its request was whole")
-        pieces.append(message.get("body", b""))
-        size, more = size + len(pieces[-1]), message.get("more_body", False)
-        if size > limit:
+        piece, more = message.get("body", b""), message.get("more_body", False)
+        pieces.append(piece)
+        left -= len(piece)
+        if left < 0:
             raise _too_large(limit)
     return b"".join(pieces)
 

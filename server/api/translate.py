@@ -65,10 +65,11 @@ def _confined(made: GenerationRequest, metadata: Mapping[str, str], facts: Route
 
 def contract(body: ChatRequest, limits: Limits) -> Contract:
     """What the answer must look like: calls of tools, a response format, either of these two, or vLLM's structured outputs."""
-    prose = form.text()
-    formatted = prose if body.response_format is None else _format(body.response_format, limits)
-    calls = prose if body.tool_choice is None and not body.tools else _calls(body, formatted, limits)
-    demanded = prose if body.structured_outputs is None else structured(body.structured_outputs, limits)
+    formatted = form.text() if body.response_format is None else _format(body.response_format, limits)
+    if body.tool_choice is None and not body.tools and body.structured_outputs is None:
+        return formatted
+    calls = _calls(body, formatted, limits)
+    demanded = form.text() if body.structured_outputs is None else structured(body.structured_outputs, limits)
     if calls.kind != "none" and demanded.kind != "none":
         raise UnsupportedParameter("structured_outputs cannot be combined with tools that may be called", param="structured_outputs")
     if formatted.kind != "none" and demanded.kind != "none":
@@ -133,6 +134,8 @@ def _tool(tool: OfferedTool) -> Tool:
 
 def _calls(body: ChatRequest, formatted: Contract, limits: Limits) -> Contract:
     offered = tuple(map(_tool, body.tools or ()))
+    if not offered and body.tool_choice is None:
+        return form.text()
     choice, allowed = _choice(body, {tool.name for tool in offered})
     chosen = offered if allowed is None else tuple(tool for tool in offered if tool.name in allowed)
     if not chosen and choice.mode == "auto":

@@ -1,6 +1,5 @@
 """Ids: unlike each other, in the order of time, made by each process for itself."""
 
-import copy
 import os
 import re
 
@@ -25,10 +24,19 @@ def test_ids_of_one_moment_have_nothing_in_common_but_the_moment() -> None:
     assert {one[:12] for one in made} == {f"{1000:012x}"}
 
 
-def test_a_forked_process_gives_none_of_its_parents_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_forked_process_gives_none_of_its_parents_ids() -> None:
     ids = Ids(clock=lambda: 1.0)
     ids.new()
-    forked = copy.deepcopy(ids)
-    parents = {ids.new() for _ in range(AT_ONCE - 1)}
-    monkeypatch.setattr(os, "getpid", lambda: -1)
-    assert not parents & {forked.new() for _ in range(AT_ONCE - 1)}
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        try:
+            os.write(writing, " ".join(ids.new() for _ in range(AT_ONCE - 1)).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    theirs = set(os.read(reading, 1 << 16).decode().split())
+    os.close(reading)
+    os.close(writing)
+    assert len(theirs) == AT_ONCE - 1
+    assert not theirs & {ids.new() for _ in range(AT_ONCE - 1)}
