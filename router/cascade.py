@@ -273,7 +273,7 @@ class _Run:
         if (known := self.rungs.get(tier)) is None:
             route, opening = self.cascade.route, self.opening
             last = tier == opening.decision.permitted[-1]
-            known = self.rungs[tier] = Rung(route, route.tier(tier), self.request, last, opening.ranked, tier in opening.tight)
+            known = self.rungs[tier] = Rung(route, route.named[tier], self.request, last, opening.ranked, tier in opening.tight)
         return known
 
     async def _known(self, running: Running) -> Attempt:

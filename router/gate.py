@@ -53,7 +53,8 @@ def decide(
     `hopeless` says that the learned difficulty sees no use in the first tier; it never closes the last one. `looping` is the tier whose
     tool calls were answered: it goes on, or where it is closed the next one up. A pinned tier is the only candidate.
     """
-    candidates, modalities = _candidates(request, tiers), request.modalities
+    free = request.pinned is None and request.tiers is None
+    candidates, modalities = tiers if free else _candidates(request, tiers), request.modalities
     permitted: list[str] = []
     skipped: list[Skip] = []
     for tier in candidates:

@@ -67,7 +67,7 @@ class Opening:
     async def _rank(self, ranker: Ranker) -> None:
         """Where a smaller tier is to be shown few of many tools, ask which."""
         contract = self.request.contract
-        smaller = map(self.route.tier, self.decision.permitted[:-1])
+        smaller = map(self.route.named.__getitem__, self.decision.permitted[:-1])
         if any(narrows(contract, tier.keep_tools or 0) for tier in smaller):
             self.ranked = tuple(await ranker.rank(self.request, contract.tools, self.asked) or ())
 

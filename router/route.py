@@ -51,7 +51,8 @@ class Route:
     """Whether any tier is for some languages alone."""
     live_text: bool = field(init=False)
     """Whether prose of the last tier may be shown before it is whole: only the form is checked there, and prose has none."""
-    _named: dict[str, Tier] = field(init=False, compare=False, repr=False)
+    named: Mapping[str, Tier] = field(init=False, compare=False, repr=False)
+    """The tiers by name."""
     candidates: tuple[Tier, ...] = field(init=False, compare=False, repr=False)
     """The tiers that an unpinned request may use at all."""
     _judges: dict[tuple[str | None, bool], Judges] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -61,12 +62,8 @@ class Route:
         formal = all(verifier.kind in ("contract", "function") for verifier in applicable(self.verifiers, last=True))
         object.__setattr__(self, "live_text", formal)
         object.__setattr__(self, "speaks", any(tier.languages for tier in self.tiers))
-        object.__setattr__(self, "_named", {tier.name: tier for tier in self.tiers})
+        object.__setattr__(self, "named", {tier.name: tier for tier in self.tiers})
         object.__setattr__(self, "candidates", self.tiers[-1:] if self.mode == "off" else self.tiers)
-
-    def tier(self, name: str) -> Tier:
-        """The tier of that name; the name comes from this route's own decision."""
-        return self._named[name]
 
     def judges(self, target: str | None, *, last: bool) -> Judges:
         """The verifiers that keep the target and may speak, and what they need: the same for every request, and flags are added up slowly.

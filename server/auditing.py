@@ -133,7 +133,7 @@ class Auditor:
 
     def _asked(self, route: Route, request: GenerationRequest, outcome: Outcome) -> tuple[Tier, EngineCall]:
         """The last tier and the very call that the cascade would have made of it; made before this answer is an example to any."""
-        tier = route.tier(outcome.decision.permitted[-1])
+        tier = route.named[outcome.decision.permitted[-1]]
         rung, _ = lasting(route, tier, replace(request, stream=False), self.engines[tier.engine])
         call = rung.call(request.messages, self.seconds)
         return tier, replace(call, request_id=f"{request.id}-audit")

@@ -16,7 +16,7 @@ from router.calibration.trees import Forests
 from router.errors import ConfigError
 from router.ports import Score
 from router.registry import scores
-from router.types import Draft, Evidence, GenerationRequest, Token
+from router.types import Draft, Evidence, GenerationRequest
 from router.types.records import record
 
 LEARNED = "learned"
@@ -157,15 +157,14 @@ class Artifact:
         if signal != LEARNED:
             needed = self.needs(signal)
             logprobs, samples = Evidence.LOGPROBS in needed, Evidence.SAMPLES in needed
-        return (not logprobs or _told(draft.choice.tokens)) and (not samples or bool(draft.samples))
-
-
-def _told(tokens: Sequence[Token]) -> bool:
-    """Whether any has a log-probability: mostly the first does, so that a generator would be made for nothing."""
-    for token in tokens:  # noqa: SIM110  # see above
-        if token.logprob is not None or token.raw_logprob is not None:
+        if samples and not draft.samples:
+            return False
+        if not logprobs:
             return True
-    return False
+        for token in draft.choice.tokens:  # noqa: SIM110  # mostly the first has one: a generator would be made for nothing
+            if token.logprob is not None or token.raw_logprob is not None:
+                return True
+        return False
 
 
 def ruling(signal: Signal, group: str) -> tuple[str, Threshold | None]:

@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from router.calibration.offer import Offer, Offered, offer
 from router.calibration.words import CONJUNCTION, CORRECTION, NEGATION, RELATIVE, digits, number, quotes, spoken, stems, values
 from router.compiled import compiled
-from router.types import GenerationRequest
+from router.types import GenerationRequest, Message
 
 Turns = tuple[tuple[str, str], ...]
 """Roles with what they said."""
@@ -79,8 +79,13 @@ class Asked(NamedTuple):
 
 def asked(request: GenerationRequest) -> Asked:
     """Take the request apart once, whatever number of features looks at it; texts beyond 6,000 characters lose their beginning."""
-    turns = tuple([(message.role, message.text[-_LONGEST:]) for message in request.messages[-20:]])
-    return taken_apart(turns, offer(request.contract))
+    return taken_apart(turns_of(request.messages), offer(request.contract))
+
+
+@compiled("texts")
+def turns_of(messages: Sequence[Message]) -> Turns:
+    """The last 20 messages, of each the last 6,000 characters."""
+    return tuple([(message.role, message.text[-_LONGEST:]) for message in messages[-20:]])
 
 
 @lru_cache(maxsize=64)

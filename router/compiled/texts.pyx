@@ -7,6 +7,7 @@ from libc.math cimport log1p
 cdef extern from "Python.h":
     frozenset PyFrozenSet_New(void*)
 
+cdef Py_ssize_t LONGEST = 6000
 cdef unsigned char[128] KNOWN
 for _code in range(128):
     KNOWN[_code] = chr(_code).isalnum()
@@ -315,6 +316,15 @@ cdef list _quotes(str text):
     if u"'" in text or u'"' in text or u"\u201c" in text or u"\u2018" in text:
         return of_words().quotes(text)
     return []
+
+
+def turns_of(messages):
+    cdef list turns = []
+    cdef str text
+    for message in messages[-20:]:
+        text = message.text
+        turns.append((message.role, text if len(text) <= LONGEST else text[-LONGEST:]))
+    return tuple(turns)
 
 
 def taken_apart(tuple turns, offered):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache, wraps
 from itertools import islice
 from typing import Concatenate, ParamSpec, TypeVar, cast
@@ -15,6 +14,7 @@ import jsonschema_rs
 
 from router.errors import InvalidRequest
 from router.types import Schema, Violation
+from router.types.records import record
 
 _SHOWN = 80
 _MOST_VIOLATIONS = 16
@@ -40,7 +40,7 @@ def remembered(build: Callable[Concatenate[str, Rest], Made]) -> Callable[Concat
     return by_length
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Limits:
     """How much a client's schema may ask of the gateway.
 

@@ -19,12 +19,16 @@ else:
 
     def record(*, frozen: bool = False, **_slots: bool):
         """A dataclass of values: what is equal and frozen has the same hash. A field that no argument sets is `None` at first."""
-        return lambda cls: _made(dataclass(unsafe_hash=frozen and "__hash__" not in vars(cls))(cls), frozen=frozen)
+        return lambda cls: _made(cls, "__hash__" in vars(cls), frozen=frozen)
 
-    def _made(described: type, *, frozen: bool) -> type:
-        """The same class with another constructor: the dataclass still says how one is shown, compared and hashed."""
-        own = {name: value for name, value in vars(described).items() if name not in ("__dict__", "__weakref__", "__init__")}
-        own |= {field.name: _default(field) for field in described.__dataclass_fields__.values() if _has_default(field)}
+    def _made(cls: type, hashed: bool, *, frozen: bool) -> type:
+        """The same class with another constructor: the dataclass still says how one is shown, and compared where a field is left out."""
+        described = dataclass(unsafe_hash=frozen and not hashed)(cls)
+        fields, left = described.__dataclass_fields__.values(), ["__dict__", "__weakref__", "__init__"]
+        if all(field.compare for field in fields):
+            left += ["__eq__", "__hash__"] if frozen and not hashed else ["__eq__"]
+        own = {name: value for name, value in vars(described).items() if name not in left}
+        own |= {field.name: _default(field) for field in fields if _has_default(field)}
         own |= {"__qualname__": described.__qualname__}
         bases = (msgspec.Struct, *(base for base in described.__bases__ if base is not object))
         return type(msgspec.Struct)(described.__name__, bases, own, frozen=frozen)

@@ -115,6 +115,13 @@ def test_a_request_taken_apart(turns: asked.Turns, draft: Draft) -> None:
 
 
 @HERE
+@given(st.lists(st.text("ab", max_size=9), max_size=30), st.sampled_from([0, 1, 5_990, 6_000, 7_000]))
+def test_the_turns_of_a_conversation(texts: list[str], longer: int) -> None:
+    messages = tuple(Message("user", (Part("text", text + "x" * longer),)) for text in texts)
+    assert asked.turns_of(messages) == PLAIN["texts.turns_of"](messages)
+
+
+@HERE
 @given(st.sampled_from(list(drafts())), TEXTS)
 def test_features_of_a_request(draft: Draft, text: str) -> None:
     request = replace(draft.request, messages=(*draft.request.messages, Message("user", (Part("text", text),))))
