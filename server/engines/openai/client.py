@@ -20,8 +20,8 @@ from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from server.engines.openai.connection import Connection
-from server.engines.openai.exchange import Exchange, Interrupted, PooledExchange
+from server.engines.openai.connection import Connection, Interrupted
+from server.engines.openai.exchange import Exchange, PooledExchange
 from server.engines.openai.names import Names
 from server.engines.openai.options import Timeouts
 from server.engines.openai.places import Places
@@ -65,7 +65,7 @@ class PooledClient:
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, deadline: float, streamed: bool) -> Begun:
         """Send a JSON body; the exchange is there as soon as the answer's headers are."""
         silence = self.timeouts.read if streamed else None
-        return self._exchange(url, _head("POST", url, headers, f"content-length: {len(body)}\r\n") + body, deadline, silence)
+        return self._exchange(url, _head("POST", url, headers, f"content-length: {len(body)}") + body, deadline, silence)
 
     def get(self, url: str, headers: Mapping[str, str], *, deadline: float) -> Begun:
         """Fetch a page."""
@@ -92,7 +92,9 @@ class PooledClient:
             connection = kept or await self._connected(origin, deadline)
             exchange = PooledExchange(connection, deadline, silence, self.max_response_bytes, self._released)
             try:
-                await exchange.begin(request)
+                exchange.begin(request)
+                while not connection.begun:
+                    await connection.change()
             except BaseException as error:
                 exchange.close()
                 if kept is None or not isinstance(error, Interrupted) or not kept.stale:
@@ -100,6 +102,7 @@ class PooledClient:
                 self._drop(origin)
                 anew = True
             else:
+                exchange.status = connection.status
                 return exchange
 
     async def _turn(self, deadline: float) -> None:
@@ -196,14 +199,14 @@ def _origin(url: str) -> str:
 @lru_cache(maxsize=1024)
 def _line(method: str, url: str) -> str:
     """What every request to this address begins with."""
-    parts, kind = urlsplit(url), "content-type: application/json\r\n" if method == "POST" else ""
+    parts, kind = urlsplit(url), "\r\ncontent-type: application/json" if method == "POST" else ""
     line = f"{method} {parts.path or '/'} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
-    return f"{line}accept-encoding: identity\r\nuser-agent: smallfirst\r\n{kind}"
+    return f"{line}accept-encoding: identity\r\nuser-agent: smallfirst{kind}"
 
 
-def _head(method: str, url: str, headers: Mapping[str, str], size: str = "") -> bytes:
+def _head(method: str, url: str, headers: Mapping[str, str], *size: str) -> bytes:
     """`size` is the header that tells a body's; raises ValueError for a value that would begin another line."""
-    told = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    if told.count("\n") != len(headers) or told.count("\r") != len(headers) or "\0" in told:
+    values = "".join(headers.values())
+    if "\n" in values or "\r" in values or "\0" in values:
         raise ValueError("a header of more than one line")
-    return f"{_line(method, url)}{size}{told}\r\n".encode()
+    return "\r\n".join([_line(method, url), *size, *map(": ".join, headers.items()), "", ""]).encode()

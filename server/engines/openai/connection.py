@@ -17,6 +17,14 @@ STALE = 1.0
 """Seconds within which a kept connection ends that was closing when it was used again."""
 
 
+class Interrupted(Exception):
+    """An exchange that did not come to its end; `trouble` says how. It never leaves the engine."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble)
+        self.trouble = trouble
+
+
 class Connection(asyncio.Protocol):
     """`begin` starts an exchange; what is known of its answer stands in the fields, and `change` returns when there may be more.
 
@@ -56,7 +64,9 @@ class Connection(asyncio.Protocol):
             self._transport.write(request)
 
     def change(self) -> asyncio.Future[None]:
-        """Done as soon as something came, or will never come."""
+        """Done as soon as something came, or will never come; raises Interrupted where that is known."""
+        if self.trouble is not None:
+            raise Interrupted(self.trouble)
         self._waiter, self.since = self.loop.create_future(), self.loop.time()
         return self._waiter
 

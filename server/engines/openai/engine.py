@@ -9,8 +9,8 @@ from router.errors import ConfigError, EngineFailure
 from router.types import Chunk, Contract, EmbeddingCall, Embeddings, EngineCall
 from server.engines.openai import embedding
 from server.engines.openai.client import Client, PooledClient
+from server.engines.openai.connection import Interrupted
 from server.engines.openai.errors import of_trouble
-from server.engines.openai.exchange import Interrupted
 from server.engines.openai.flavours import FLAVOURS
 from server.engines.openai.opening import Opener, Order, health_after, health_after_trouble, now
 from server.engines.openai.options import OpenAIOptions
@@ -18,7 +18,7 @@ from server.engines.openai.reading import Reader, together
 from server.engines.openai.replicas import Replica, Replicas, beginning
 from server.engines.openai.retry import Retry, Trouble
 from server.engines.openai.sse import Decoder
-from server.engines.openai.wire import Dialect
+from server.engines.openai.wire import Dialect, Manner
 
 HEALTH_SECONDS = 5.0
 LEFTOVER_SECONDS = 0.25
@@ -42,9 +42,11 @@ class OpenAIEngine:
     key: str | None = field(default=None, repr=False)
     trace: Trace = dict
     authorization: dict[str, str] = field(init=False, repr=False)
+    kinds: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.authorization = {"authorization": f"Bearer {self.key}"} if self.key else {}
+        self.kinds = self.dialect.flavour.kinds if self.options.supports is None else self.options.supports | {"none"}
 
     @classmethod
     def create(
@@ -75,7 +77,8 @@ class OpenAIEngine:
 
     async def stream(self, call: EngineCall) -> AsyncGenerator[Chunk, None]:
         """The answer's chunks, the usage in the last; closing closes the connection upstream at once. Raises EngineFailure alone."""
-        order, reader = self._order(call), self._reader(call)
+        written = self.dialect.write(call)
+        order, reader = self._order(call, written.body, streamed=written.streamed), self._reader(call, written.manner)
         leased = await self.opener.open(order)
         health: bool | None = None
         try:
@@ -107,8 +110,9 @@ class OpenAIEngine:
 
     async def embed(self, call: EmbeddingCall) -> Embeddings:
         """One vector for each text, checked; raises EngineFailure alone."""
-        order = replace(self._order(EngineCall(call.request_id, (), seconds=call.seconds)), path="embeddings", streamed=False)
-        leased = await self.opener.open(replace(order, body=embedding.asked(self.options.model, call)))
+        asked = embedding.asked(self.options.model, call)
+        order = self._order(EngineCall(call.request_id, (), seconds=call.seconds), asked, path="embeddings")
+        leased = await self.opener.open(order)
         health: bool | None = None
         try:
             found = embedding.read(await leased.exchange.body(), call, self.key)
@@ -129,8 +133,7 @@ class OpenAIEngine:
 
     def supports(self, contract: Contract) -> bool:
         """Whether the server can be held to this form while it decodes; native tools are a matter of its own parser."""
-        kinds = self.dialect.flavour.kinds if self.options.supports is None else self.options.supports | {"none"}
-        return contract.kind in kinds
+        return contract.kind in self.kinds
 
     async def healthy(self) -> bool:
         """Ask every replica; those that are not well get no calls until they are."""
@@ -141,16 +144,14 @@ class OpenAIEngine:
         """Close every connection."""
         await self.client.close()
 
-    def _order(self, call: EngineCall) -> Order:
+    def _order(self, call: EngineCall, body: bytes, *, streamed: bool = False, path: str = "chat/completions") -> Order:
         total = self.options.timeouts.total
         seconds = total if call.seconds is None else min(total, call.seconds)
-        body, streamed = self.dialect.request(call), self.dialect.streams(call)
         prefix = beginning(call) if len(self.replicas.members) > 1 else ""
-        return Order(body, self._headers(call), prefix, now() + seconds, own=seconds == total, streamed=streamed, request=call.request_id)
+        return Order(body, self._headers(call), prefix, now() + seconds, seconds == total, streamed, path, call.request_id)
 
-    def _reader(self, call: EngineCall) -> Reader:
-        manner, contract, sampling = self.dialect.manner(call.contract), call.contract, call.sampling
-        reading = manner.reading
+    def _reader(self, call: EngineCall, manner: Manner) -> Reader:
+        reading, contract, sampling = manner.reading, call.contract, call.sampling
         if not reading.told and sampling.temperature == 0:
             reading = replace(reading, told=True)  # what is the likeliest token is no matter of temperature
         return Reader(reading, sampling.n, manner.native, contract.form is not None, contract.kind != "none", self.key)

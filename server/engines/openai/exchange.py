@@ -8,16 +8,7 @@ from time import time
 from typing import Protocol
 
 from router.types.records import record
-from server.engines.openai.connection import Connection
-from server.engines.openai.retry import Trouble
-
-
-class Interrupted(Exception):
-    """An exchange that did not come to its end; `trouble` says how. It never leaves the engine."""
-
-    def __init__(self, trouble: Trouble) -> None:
-        super().__init__(trouble)
-        self.trouble = trouble
+from server.engines.openai.connection import Connection, Interrupted
 
 
 class Exchange(Protocol):
@@ -56,16 +47,10 @@ class PooledExchange:
     _timer: asyncio.TimerHandle | None = None
     _closed: bool = False
 
-    async def begin(self, request: bytes) -> None:
-        """Send it, watch the time, and wait for the head of the answer; raises Interrupted."""
-        connection = self.connection
-        connection.begin(request)
+    def begin(self, request: bytes) -> None:
+        """Send it, and watch the time."""
+        self.connection.begin(request)
         self._watch()
-        while not connection.begun:
-            if connection.trouble is not None:
-                raise Interrupted(connection.trouble)
-            await connection.change()
-        self.status = connection.status
 
     @property
     def content_type(self) -> str:
@@ -112,8 +97,6 @@ class PooledExchange:
         while not connection.waiting:
             if connection.complete:
                 return b""
-            if connection.trouble is not None:
-                raise Interrupted(connection.trouble)
             await connection.change()
         if connection.received > self.limit:
             raise Interrupted("too_long")

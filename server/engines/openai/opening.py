@@ -8,8 +8,9 @@ from random import random
 from router.errors import EngineFailure, EngineOverloaded, EngineRejected
 from router.types.records import record
 from server.engines.openai.client import Client
+from server.engines.openai.connection import Interrupted
 from server.engines.openai.errors import of_status, of_trouble
-from server.engines.openai.exchange import Exchange, Interrupted
+from server.engines.openai.exchange import Exchange
 from server.engines.openai.replicas import Replica, Replicas
 from server.engines.openai.retry import Retry, Trouble
 
@@ -30,8 +31,8 @@ class Order:
     deadline: float
     own: bool
     streamed: bool
-    path: str = "chat/completions"
-    request: str = ""
+    path: str
+    request: str
 
 
 @record(slots=True)

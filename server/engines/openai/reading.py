@@ -105,7 +105,8 @@ class Reader:
             return None
         if finish == "tool_calls" and not self.native:
             raise EngineProtocolError("the engine called functions that it was not offered")
-        return Chunk(index, text, tokens, finish, self.usage, thought, 1 if part.message is None else likely_tokens(text))
+        pieces = 1 if part.message is None or self.usage is not None else likely_tokens(text)
+        return Chunk(index, text, tokens, finish, self.usage, thought, pieces)
 
     def _refused(self, index: int, said: Said) -> bool:
         """Whether the model has only refused so far; in place of the server's own tool calls that is a message, where any will do."""

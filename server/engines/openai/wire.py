@@ -60,6 +60,15 @@ class Manner:
     reading: Reading
 
 
+@record(frozen=True, slots=True)
+class Written:
+    """A call as it goes to the server; `streamed` says that chunks are asked for."""
+
+    body: bytes
+    streamed: bool
+    manner: Manner
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How one engine is spoken to: its options and what its flavour knows."""
@@ -71,21 +80,16 @@ class Dialect:
         """Worked out once for a contract."""
         return contract.once((self.flavour.name, self.options.tools, self.options.logprobs), self._manner)
 
-    def streams(self, call: EngineCall) -> bool:
-        """Whether chunks are asked for: where they are wanted and the server can give what goes with them."""
-        if not call.live or self.flavour.streams_tool_logprobs:
-            return call.live
-        return not (self.manner(call.contract).native and (call.sampling.logprobs or Evidence.LOGPROBS in call.evidence))
-
-    def request(self, call: EngineCall) -> bytes:
-        """The body to post; raises EngineRejected on what the server would drop in silence."""
-        manner, sampling, streamed = self.manner(call.contract), call.sampling, self.streams(call)
+    def write(self, call: EngineCall) -> Written:
+        """What to post; raises EngineRejected on what the server would drop in silence."""
+        manner, sampling = self.manner(call.contract), call.sampling
         if manner.form is None:
             raise EngineRejected(f"an engine of flavour {self.flavour.name} cannot be held to a {call.contract.kind} contract")
         if sampling.extra or sampling.n > 1 or sampling.logit_bias:
             self._refuse(sampling)
         scored = Evidence.LOGPROBS in call.evidence
         wanted = scored or sampling.logprobs
+        streamed = call.live and (self.flavour.streams_tool_logprobs or not (manner.native and wanted))
         body = Body(
             self.options.model,
             self._messages(call, manner),
@@ -104,7 +108,7 @@ class Dialect:
         )
         setattr(body, self.flavour.length_field, sampling.max_tokens)
         extra = "".join([f',"{name}":{text}' for name, text in sampling.extra]).encode() if sampling.extra else b""
-        return _encode(body)[:-1] + extra + manner.form
+        return Written(_encode(body)[:-1] + extra + manner.form, streamed, manner)
 
     def prompt_tokens(self, call: EngineCall) -> int:
         """An estimate: 3.5 characters a token, 4 tokens a message for its role and marks, 800 for a part that is not text."""
@@ -181,21 +185,27 @@ def _aside(messages: Sequence[Message]) -> Iterable[Message]:
 
 
 def _message(message: Message, developer: bool) -> Fields:
-    parts, calls = message.parts, message.tool_calls
-    texts = [part.text for part in parts if part.kind == "text"]
-    fields: Fields = {
-        "role": "system" if message.role == "developer" and not developer else message.role,
-        "content": [_part(part) for part in parts] if len(texts) < len(parts) else "".join(texts) if texts or not calls else None,
-    }
+    role = "system" if message.role == "developer" and not developer else message.role
+    fields: Fields = {"role": role, "content": _content(message)}
     if message.name:
         fields["name"] = message.name
     if message.tool_call_id is not None:
         fields["tool_call_id"] = message.tool_call_id
-    if calls:
+    if message.tool_calls:
         fields["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}} for call in calls
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}} for call in message.tool_calls
         ]
     return fields
+
+
+def _content(message: Message) -> str | list[object] | None:
+    parts = message.parts
+    if len(parts) == 1 and parts[0].kind == "text":
+        return parts[0].text
+    if not parts and message.tool_calls:
+        return None
+    texts = [part.text for part in parts if part.kind == "text"]
+    return "".join(texts) if len(texts) == len(parts) else [_part(part) for part in parts]
 
 
 def _part(part: Part) -> object:

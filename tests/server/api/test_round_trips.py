@@ -58,7 +58,7 @@ def test_a_conversation_is_the_same_behind_another_gateway(messages: tuple[Messa
     dialect = Dialect(
         OpenAIOptions(name="e", base_url="http://localhost/v1", model="auto", flavour="vllm", tools="native"), FLAVOURS["vllm"]
     )
-    sent = dialect.request(EngineCall("r", messages, Contract(), sampling))
+    sent = dialect.write(EngineCall("r", messages, Contract(), sampling)).body
     facts = PARTS.names.routes["auto"]
     found = translate(parse(sent, ChatRequest), Target("auto", None), facts, "r", Limits())
     assert found.messages == messages

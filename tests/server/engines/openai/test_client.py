@@ -14,8 +14,8 @@ import uvloop
 
 from server.engines.openai import client as module
 from server.engines.openai.client import PooledClient
-from server.engines.openai.connection import MOST_HEAD, MOST_WAITING, STALE
-from server.engines.openai.exchange import Exchange, Interrupted, PooledExchange
+from server.engines.openai.connection import MOST_HEAD, MOST_WAITING, STALE, Interrupted
+from server.engines.openai.exchange import Exchange, PooledExchange
 from server.engines.openai.options import Timeouts
 from tests.server.engines.openai.upstream import leaving
 

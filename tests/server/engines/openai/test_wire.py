@@ -25,7 +25,7 @@ def dialect(flavour: FlavourName = "vllm", **options: Any) -> Dialect:
 
 
 def asked(made: EngineCall, flavour: FlavourName = "vllm", **options: Any) -> dict[str, Any]:
-    found = json.loads(dialect(flavour, **options).request(made))
+    found = json.loads(dialect(flavour, **options).write(made).body)
     assert isinstance(found, dict)
     return found
 
@@ -107,7 +107,7 @@ def test_a_schema_goes_as_a_response_format(flavour: FlavourName) -> None:
 @pytest.mark.parametrize(("flavour", "kind"), [("llamacpp", "regex"), ("ollama", "regex"), ("ollama", "choice"), ("openai", "grammar")])
 def test_a_form_that_the_server_does_not_know_is_refused(flavour: FlavourName, kind: Any) -> None:
     with pytest.raises(EngineRejected, match=kind):
-        dialect(flavour).request(call(Contract(kind, "x", choices=("x",))))
+        dialect(flavour).write(call(Contract(kind, "x", choices=("x",))))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_form_that_the_server_does_not_know_is_refused(flavour: FlavourName, k
 )
 def test_what_the_server_would_drop_in_silence_is_refused(flavour: FlavourName, sampling: Sampling, param: str) -> None:
     with pytest.raises(EngineRejected, match=param) as caught:
-        dialect(flavour).request(call(sampling=sampling))
+        dialect(flavour).write(call(sampling=sampling))
     assert caught.value.param == param
 
 
