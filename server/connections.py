@@ -68,6 +68,8 @@ class Bounded(HttpToolsProtocol):
         self.phase: Phase = "headers"
         self.seen = 0
         """Bytes that came since the last that were of a body, or the end of a head."""
+        self.behind = False
+        """Whether the newest head began behind these, so that it may be larger than what was seen."""
         self.timed: Phase | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.idle_since = 0.0
@@ -113,7 +115,7 @@ class Bounded(HttpToolsProtocol):
             self._time()
 
     def on_message_begin(self) -> None:
-        self.phase = "headers"
+        self.phase, self.behind = "headers", not self.seen
         self.url, self.headers = b"", []
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -124,7 +126,7 @@ class Bounded(HttpToolsProtocol):
             return
         version = self.parser.get_http_version()
         framing = framed(tuple([header for header in self.headers if header[0] in TELLING]), version)
-        refusal = self._refusal(framing.doubt)
+        refusal = self._refusal(framing.doubt) if framing.doubt or self.behind or self.seen > self.bounds.header_bytes else None
         app: Any = self.app if refusal is None else _Refusing(refusal)
         self.scope = {
             **self.every,

@@ -21,9 +21,11 @@ class Joined:
 
     def write_whole(self, data: bytes) -> None:
         """Now, for nothing more will come soon."""
-        waiting, self._waiting = self._waiting, []
-        if not self.is_closing():
-            self._transport.write(b"".join((*waiting, data)))
+        if self._waiting:
+            self._waiting.append(data)
+            self._flush()
+        elif not self.is_closing():
+            self._transport.write(data)
 
     def close(self) -> None:
         """What was written is still sent."""

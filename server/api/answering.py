@@ -34,28 +34,23 @@ _SECONDS = attrgetter("seconds")
 
 @record(frozen=True, slots=True)
 class Asked(Generic[Body]):
-    """A request with what shapes its answer on the wire; `created` is in seconds since the epoch, `keepalive` in seconds.
-
-    `conversations` is where the answer may be stored for its `owner`, `None` where nothing is. `drafts` tells administrators what the
-    rejected drafts were.
-    """
+    """A request with what shapes its answer on the wire; `created` is in seconds since the epoch, `keepalive` in seconds."""
 
     request: GenerationRequest
     body: Body
     created: int
     explain: bool
-    keepalive: float | None = None
-    conversations: Conversations | None = None
-    owner: str = ""
-    drafts: bool = False
+    keepalive: float | None
+    asking: Exchange
 
     def stamp(self, tier: str) -> Stamp:
         """The answer's identity; its model pins the tier that gave it."""
         return Stamp(self.request.id, self.created, tier, f"{self.request.route}/{tier}")
 
     def account(self, outcome: Outcome) -> Json:
-        """The `smallfirst` object, as long as the client wants it."""
-        return explanation(outcome, drafts=self.drafts) if self.explain else totals(outcome)
+        """The `smallfirst` object, as long as the client wants it; administrators are told what the rejected drafts were."""
+        key = self.asking.key
+        return explanation(outcome, drafts=key is not None and key.admin) if self.explain else totals(outcome)
 
 
 class Telling(Protocol):
@@ -124,8 +119,8 @@ async def _asked(asking: Exchange, dialect: Dialect[Body], place: Place) -> Aske
     except SmallfirstError as refusal:
         known.gauges.refused(route, refusal.code, place.key)
         raise
-    explain, drafts = asking.headers.get(b"x-smallfirst-explain") == b"1", key is not None and key.admin
-    return Asked(asked, body, int(known.wall()), explain, facts.keepalive_after, known.conversations, asked.owner, drafts)
+    explain = asking.headers.get(b"x-smallfirst-explain") == b"1"
+    return Asked(asked, body, int(known.wall()), explain, facts.keepalive_after, asking)
 
 
 def _bounded(asked: GenerationRequest, known: Parts) -> None:

@@ -39,7 +39,7 @@ async def kept(asked: Asked[ResponsesRequest], told: Json) -> Json:
     """The response as it was stored, or saying that it was not; one that had to stay inside says so, for what goes on from it."""
     if asked.request.inside_only:
         told = told | {"metadata": {**(asked.body.metadata or {}), "residency": "inside"}}
-    return told | {"store": await keep(asked.conversations, asked.body, told, asked.owner)}
+    return told | {"store": await keep(asked.asking.parts.conversations, asked.body, told, asked.request.owner)}
 
 
 def envelope(body: ResponsesRequest, stamp: Stamp, status: str) -> Json:

@@ -177,6 +177,17 @@ def test_headers_beyond_their_limit_are_told_so_whole_or_not(header: bytes) -> N
         assert told(whole(connection)) == (431, "headers_too_large")
 
 
+@pytest.mark.parametrize("size", [LIMITS["header_bytes"] - 200, LIMITS["header_bytes"]])
+def test_headers_that_came_behind_a_body_in_one_piece_are_held_to_their_limit(size: int) -> None:
+    first = HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
+    with serving() as port, closing(create_connection(("127.0.0.1", port))) as connection:
+        connection.sendall(first + b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-a: " + b"b" * int(size))
+        time.sleep(SECONDS / 4)
+        connection.sendall(b"\r\n\r\n")
+        statuses = [part.split()[0] for part in whole(connection).split(b"HTTP/1.1 ")[1:]]
+        assert statuses == [b"200", b"200" if size < LIMITS["header_bytes"] else b"431"]
+
+
 @pytest.mark.parametrize(
     "said", [b"\x16\x03\x01\x02\x00\x01", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HTTP/1.1\r\ncontent-length: x\r\n\r\n"]
 )
