@@ -1,5 +1,6 @@
 """Observing outcomes, and what the handlers tell of requests that have none."""
 
+import asyncio
 import os
 from collections.abc import Callable, Hashable, Mapping
 from operator import attrgetter
@@ -27,8 +28,8 @@ _NOTHING = (0.0, Usage(), None)
 class Metrics:
     """Observes outcomes; what happened before there was one (a refusal, a place in flight) it is told by the handlers.
 
-    What every outcome says is tallied, and told to the library when somebody looks; where other processes look, at once, for they cannot
-    ask for it.
+    What every outcome says is tallied, and told to the library when somebody looks; where other processes look, by the next turn of the
+    event loop, for they cannot ask for it.
     """
 
     media_type = CONTENT_TYPE_LATEST
@@ -39,6 +40,7 @@ class Metrics:
         self._tallies: dict[Hashable, Tally] = {}
         self._running: dict[str, int] = {}
         self._looked_at = MULTIPROCESS in os.environ  # by other processes
+        self._telling = False
         self.registry = CollectorRegistry()
         self.registry.register(First(self.settle))
         self._to = to = Families(self.registry)
@@ -68,10 +70,11 @@ class Metrics:
             to.of(to.key_tokens, request.owner).inc(outcome.all_tokens)
             to.of(to.key_cost, request.owner).inc(outcome.cost)
         if self._looked_at:
-            tally.settle()
+            self._tell()
 
     def settle(self) -> None:
         """Tell the library what was tallied."""
+        self._telling = False
         for tally in (self._overhead, *self._tallies.values()):
             tally.settle()
         for route, count in self._running.items():
@@ -85,15 +88,15 @@ class Metrics:
 
     def inflight(self, route: str, change: int) -> None:
         """So many more requests are in flight."""
-        count = self._running[route] = self._running.get(route, 0) + change
+        self._running[route] = self._running.get(route, 0) + change
         if self._looked_at:
-            self._to.of(self._to.inflight, route).set(count)
+            self._tell()
 
     def overhead(self, seconds: float) -> None:
         """What a request took beside its engine calls."""
         self._overhead.add((max(0.0, seconds),))
         if self._looked_at:
-            self._overhead.settle()
+            self._tell()
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format, those of the other worker processes too."""
@@ -107,6 +110,17 @@ class Metrics:
         self.settle()
         if MULTIPROCESS in os.environ:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+
+    def _tell(self) -> None:
+        """Settle once for all that this turn of the event loop brings; at once where none runs."""
+        if self._telling:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self.settle)
+        except RuntimeError:
+            self.settle()
+        else:
+            self._telling = True
 
     def _new(self, alike: Hashable, outcome: Outcome) -> Tally:
         """The tally of outcomes that nobody has seen of late."""

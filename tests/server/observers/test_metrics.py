@@ -188,6 +188,32 @@ def test_several_processes_are_counted_together(tmp_path: Path) -> None:
     assert [f"{line} {count}.0" in text for count, text in enumerate(told, 1)] == [True, True]
 
 
+def test_another_process_sees_what_was_counted_by_the_next_turn_of_the_event_loop(tmp_path: Path) -> None:
+    counting = (
+        "import asyncio, sys\n"
+        "from server.observers.metrics import Metrics\n"
+        "async def main():\n"
+        "    metrics = Metrics()\n"
+        "    for _ in range(3):\n"
+        "        metrics.inflight('auto', 1)\n"
+        "        metrics.overhead(0.001)\n"
+        "    await asyncio.sleep(0)\n"
+        "    print('counted', flush=True)\n"
+        "    sys.stdin.read()\n"
+        "asyncio.run(main())\n"
+    )
+    asking = "import sys; from server.observers.metrics import Metrics; sys.stdout.write(Metrics().exposition().decode())"
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", counting], env=environment, stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "counted\n"
+        told = subprocess.run([sys.executable, "-c", asking], env=environment, capture_output=True, text=True, check=True).stdout
+        other.kill()
+    assert 'smallfirst_inflight{route="auto"} 3.0' in told
+    assert "smallfirst_overhead_seconds_count 3.0" in told
+
+
 def test_a_killed_worker_has_nothing_in_flight_and_no_opinion_of_engines(tmp_path: Path) -> None:
     program = (
         "from server.observers.metrics import Metrics\n"
