@@ -22,13 +22,11 @@ class Breaker:
         return not self.probing and now >= self.opened + self.wait
 
     def sent(self) -> "Breaker":
-        """A call goes out: while open it is the probe."""
-        return self if self.opened is None else replace(self, probing=True)
+        """A call goes out while it is open: the probe."""
+        return replace(self, probing=True)
 
     def succeeded(self) -> "Breaker":
         """The server answered as it should."""
-        if self.opened is None and not self.failures:
-            return self
         return replace(self, failures=0, opened=None, wait=0.0, probing=False)
 
     def failed(self, now: float) -> "Breaker":

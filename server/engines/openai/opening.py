@@ -66,7 +66,8 @@ class Opener:
         while (replica := self.replicas.choose(order.prefix, tried, order.request)) is not None:
             tried.append(replica.url)
             replica.inflight += 1
-            replica.breaker = replica.breaker.sent()
+            if replica.breaker.opened is not None:
+                replica.breaker = replica.breaker.sent()
             try:
                 url = f"{replica.url}/{order.path}"
                 exchange = await self.client.post(url, order.body, order.headers, deadline=order.deadline, streamed=order.streamed)
@@ -79,7 +80,8 @@ class Opener:
             else:
                 leased = Leased(replica, exchange)
                 if exchange.status == SUCCESS:
-                    self.replicas.remember(order.request, replica)
+                    if len(self.replicas.members) > 1:
+                        self.replicas.remember(order.request, replica)
                     return leased
                 failure, cause = await self._refusal(leased), exchange.status
             await self._pause(failure, cause, order, tried)
@@ -114,8 +116,10 @@ def settle(replica: Replica, health: bool | None) -> None:
     replica.inflight -= 1
     if health is None:
         replica.breaker = replica.breaker.released()
-    else:
-        replica.breaker = replica.breaker.succeeded() if health else replica.breaker.failed(now())
+    elif not health:
+        replica.breaker = replica.breaker.failed(now())
+    elif replica.breaker.failures:  # else there is nothing to forget
+        replica.breaker = replica.breaker.succeeded()
 
 
 def health_after(failure: EngineFailure) -> bool | None:

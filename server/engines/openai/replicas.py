@@ -66,7 +66,7 @@ class Replicas:
 
     def remember(self, request: str, replica: Replica) -> None:
         """This request was answered there; the last so many are remembered."""
-        if request and len(self.members) > 1:
+        if request:
             self._answered.pop(request, None)
             self._answered[request] = replica
             if len(self._answered) > REMEMBERED:
