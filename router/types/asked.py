@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import field
 from typing import Any, Literal, TypeVar
 
+from router.compiled import compiled
 from router.types.records import fill, record
 
 Made = TypeVar("Made")
@@ -118,16 +119,15 @@ class Contract:
         """Of its text, whose hash is kept: contracts are looked up many times a request."""
         return hash(self.text)
 
+    @compiled("asked")
     def once(self, name: Hashable, make: Callable[[Contract], Made]) -> Made:
         """What `make` gives for it, made once as long as it lives: clients send the same contract again and again.
 
         The names must be few, for a contract may live as long as the process.
         """
-        made: Made
-        try:
-            made = self._made[name]
-        except KeyError:
-            made = self._made[name] = make(self)
+        if name not in self._made:
+            self._made[name] = make(self)
+        made: Made = self._made[name]
         return made
 
 
@@ -172,10 +172,7 @@ class GenerationRequest:
     target: str | None = None
 
     @property
+    @compiled("asked")
     def modalities(self) -> frozenset[str]:
         """What a tier must be able to read."""
-        found: set[str] = {"text"}
-        for message in self.messages:
-            for part in message.parts:
-                found.add(part.kind)
-        return frozenset(found)
+        return frozenset(["text", *[part.kind for message in self.messages for part in message.parts]])

@@ -29,7 +29,7 @@ from router.calibration.trees import Forests, Tree
 from router.compiled import PLAIN, built
 from router.errors import EngineProtocolError
 from router.scores import tokens as scored
-from router.types import Alternative, Candidate, Draft, Message, Part, Token
+from router.types import Alternative, Candidate, Contract, Draft, GenerationRequest, Message, Part, Token
 from server.api import render
 from server.engines.openai import freedom, logprobs, parsing
 from server.engines.openai.logprobs import Reading
@@ -119,6 +119,28 @@ def test_a_request_taken_apart(turns: asked.Turns, draft: Draft) -> None:
 def test_the_turns_of_a_conversation(texts: list[str], longer: int) -> None:
     messages = tuple(Message("user", (Part("text", text + "x" * longer),)) for text in texts)
     assert asked.turns_of(messages) == PLAIN["texts.turns_of"](messages)
+
+
+@HERE
+@given(st.lists(st.lists(st.sampled_from(["text", "image", "audio", "file"]), max_size=3), max_size=3))
+def test_what_a_tier_must_read(kinds: list[list[Any]]) -> None:
+    request = GenerationRequest("one", "auto", tuple(Message("user", tuple(map(Part, parts))) for parts in kinds))
+    assert request.modalities == PLAIN["asked.modalities"](request)
+
+
+@HERE
+@pytest.mark.parametrize("made", ["something", None])
+def test_what_is_made_of_a_contract_once(made: object) -> None:
+    for once in (Contract.once, PLAIN["asked.once"]):
+        contract, calls = Contract("regex", "a"), count()
+        assert [once(contract, "it", lambda own, calls=calls: (made, own.text, next(calls)))[:2] for _ in range(2)] == [(made, "a")] * 2
+        assert once(contract, "other", lambda own: made) is made
+        assert once(contract, "other", lambda own: "again") is made
+        assert next(calls) == 1
+        with pytest.raises(ZeroDivisionError):
+            once(contract, "broken", lambda own: 1 / 0)
+        with pytest.raises(TypeError, match="unhashable"):
+            once(contract, [], lambda own: made)
 
 
 @HERE
