@@ -24,16 +24,17 @@ class Draining:
     def __init__(self, app: ASGIApp, delay: float) -> None:
         self._app, self._delay, self._began = app, delay, False
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve as ever until told to stop."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve as ever until told to stop. It stands outermost, and servers that have to guess take nothing but coroutine functions."""
         if scope["type"] == "lifespan" and self._delay:
             self._take_over(asyncio.get_running_loop())
         if not self._began or scope["type"] != "http":
-            return self._app(scope, receive, send)
-        if scope["path"] == "/readyz":
+            await self._app(scope, receive, send)
+        elif scope["path"] == "/readyz":
             leaving = Response(b'{"status":"stopping"}', NOT_READY, {"connection": "close"}, "application/json")
-            return leaving(scope, receive, send)
-        return self._app(scope, receive, _last(send))
+            await leaving(scope, receive, send)
+        else:
+            await self._app(scope, receive, _last(send))
 
     def _take_over(self, loop: asyncio.AbstractEventLoop) -> None:
         """The server has set its handler before the application's life begins."""

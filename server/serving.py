@@ -101,7 +101,6 @@ def options(settings: Settings, folder: Path) -> Mapping[str, Any]:
         "port": listen.port,
         "http": bounded(bounds),
         "ws": "none",
-        "interface": "asgi3",  # it would guess, and takes nothing but coroutine functions
         "log_level": "info",
         "access_log": False,
         "server_header": False,

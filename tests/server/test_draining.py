@@ -1,6 +1,7 @@
 """SIGTERM against the real process with streams under way: nobody is dropped, and whoever asks learns of it first."""
 
 import asyncio
+import inspect
 import json
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from server.draining import Draining
 from tests.server.engines.openai.upstream import USAGE, delta, serving, sse_play
 
 WORDS = [f"word{number} " for number in range(24)]
@@ -116,6 +118,10 @@ async def test_one_process_alone_leaves_in_good_order_on_sighup_too(tmp_path: Pa
         assert await stream == "".join(WORDS)
         await process.communicate()
         assert process.returncode in (0, -signal.SIGTERM)
+
+
+def test_a_server_that_has_to_guess_sees_an_application_of_asgi_3() -> None:
+    assert inspect.iscoroutinefunction(Draining.__call__)
 
 
 async def test_a_second_sigterm_ends_the_waiting(tmp_path: Path) -> None:
