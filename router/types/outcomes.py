@@ -145,13 +145,13 @@ class Outcome:
     @property
     def energy(self) -> Energy | None:
         """Of all attempts, and of the verifiers, guards and rankers that asked a model, `None` where any of them went unmeasured."""
-        parts = [*self.aside.energies]
+        parts: list[Energy | None] = []
         for attempt in self.attempts:
             if attempt.energy is None:
                 return None
             parts.append(attempt.energy)
             parts += [v.energy for v in attempt.verdicts if v.energy is not None or v.usage.total_tokens]
-        return together(parts)
+        return together([*parts, *self.aside.energies])
 
     @property
     def joules(self) -> float | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from operator import attrgetter
 from pathlib import Path
@@ -38,7 +39,7 @@ class Metrics:
         """`yardsticks` say by route what its last tier alone would have cost."""
         self._yardsticks = yardsticks or {}
         self._tallies: dict[Hashable, Tally] = {}
-        self._running: dict[str, int] = {}
+        self._running: Counter[str] = Counter()
         self._looked_at = MULTIPROCESS in os.environ  # by other processes
         self._telling = False
         self.registry = CollectorRegistry()

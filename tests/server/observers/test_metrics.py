@@ -23,6 +23,7 @@ from router.types import (
     Verdict,
 )
 from server.observers.metrics import Metrics
+from server.observers.metrics.observing import KINDS
 
 REQUEST = GenerationRequest("r", "auto", ())
 ACCEPTED = (Verdict("contract", Ruling.ACCEPT), Verdict("function", Ruling.ACCEPT), Verdict("confidence", Ruling.ACCEPT, confidence=0.97))
@@ -158,6 +159,15 @@ def test_a_task_succeeds_only_if_a_verifier_accepted_and_none_objected(one: Outc
 def test_a_failed_attempt_is_counted_as_failed() -> None:
     metrics = observed(outcome(attempt("small", generation=None, failure=Failure("timeout", "slow"), deferral="timeout"), answer=None))
     assert value(metrics, "attempts_total", tier="small", result="failed") == 1
+
+
+def test_however_many_kinds_of_outcomes_there_are_each_is_counted() -> None:
+    """More of them than are tallied at a time, and then all once more."""
+    kinds = [outcome(attempt(f"tier-{number}", verdicts=ACCEPTED), answer=0, seconds=0.5) for number in range(KINDS + 10)]
+    samples = [sample for metric in observed(*kinds, *kinds).registry.collect() for sample in metric.samples]
+    counted = {sample.labels["tier"]: sample.value for sample in samples if sample.name == "smallfirst_requests_total"}
+    assert counted == {kind.attempts[0].tier: 2 for kind in kinds}
+    assert [sample.value for sample in samples if sample.name == "smallfirst_request_seconds_sum"] == [pytest.approx(len(kinds))]
 
 
 def test_two_applications_do_not_share_their_metrics() -> None:
