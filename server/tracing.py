@@ -19,14 +19,14 @@ def request_id() -> str:
 
 def traceparent() -> str:
     """The client's header of that name (W3C Trace Context); "" where it sent none."""
-    return _header(b"traceparent")
+    return _current.get()[1].get(b"traceparent", b"").decode("latin-1")
 
 
 def onward() -> dict[str, str]:
     """The headers that let whoever is asked next go on with the client's trace; none where it sent no valid one."""
-    if b"traceparent" not in _current.get()[1] or not _TRACEPARENT.fullmatch(given := traceparent()):
+    if not _TRACEPARENT.fullmatch(given := traceparent()):
         return {}
-    state = _header(b"tracestate")
+    state = _current.get()[1].get(b"tracestate", b"").decode("latin-1")
     kept = {"tracestate": state} if state and state.isascii() and state.isprintable() else {}
     return {"traceparent": given, **kept}
 
@@ -34,7 +34,3 @@ def onward() -> dict[str, str]:
 def enter(found: str, headers: Headers) -> None:
     """This task and those it starts belong to that exchange."""
     _current.set((found, headers))
-
-
-def _header(name: bytes) -> str:
-    return _current.get()[1].get(name, b"").decode("latin-1")

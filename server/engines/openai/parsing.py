@@ -37,11 +37,18 @@ def _joined(rest: bytes, tokens: list[tuple[Token, ...]], reading: Reading) -> P
         answer = _REST.decode(rest)
     except _WRONG:
         return None
-    parts = answer.choices or ()
-    if [part.logprobs for part in parts if part.logprobs is not None] != [*range(len(tokens))]:
-        return None
-    own = tokens if reading.told else [*map(reading.known, tokens)]
-    return answer, [() if part.logprobs is None else own[part.logprobs] for part in parts]
+    known = tokens if reading.told else [*map(reading.known, tokens)]
+    own: list[tuple[Token, ...]] = []
+    place = 0
+    for part in answer.choices or ():
+        if part.logprobs is None:
+            own.append(())
+        elif part.logprobs == place < len(tokens):
+            own.append(known[place])
+            place += 1
+        else:
+            return None
+    return (answer, own) if place == len(tokens) else None
 
 
 def _patient(body: str | bytes) -> Answer[Logprobs]:
