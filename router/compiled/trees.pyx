@@ -1,6 +1,9 @@
 """Ensembles of trees on one row, in one pass over their splits and without an object a split; see `router/calibration/trees.py`."""
 
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.ref cimport PyObject
+from cython cimport boundscheck, wraparound
 from libc.math cimport log
 from libc.stdint cimport uint64_t
 
@@ -36,13 +39,18 @@ cdef class Splits:
         cdef Py_ssize_t at
         cdef double value
         cdef tuple column
+        cdef PyObject* known
         for at in range(len(self.columns)):
             column = self.columns[at]
-            value = found.get(column[0], column[1])
+            known = PyDict_GetItemWithError(found, column[0])
+            value = <double>column[1] if known is NULL else <double><object>known
             row[at] = value if value == value else <double>column[1]
         return 0
 
+    @boundscheck(False)
+    @wraparound(False)
     cdef int _ask(self, const double* row, double* said, Py_ssize_t trees) except -1:
+        """The places in these tables were worked out when they were made."""
         cdef Py_ssize_t at, tree, end
         cdef uint64_t struck
         for tree in range(trees):
