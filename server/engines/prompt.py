@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from pydantic_core import from_json
+
 from router.types import Contract, EngineCall, Message, Part, Tool
 
 Form = Literal["names", "full"]
@@ -101,8 +103,9 @@ def _with_notice(turns: Sequence[Message], notice: str, *, first: bool = False) 
 
 
 def _parsed(arguments: str) -> object:
+    """What they say; the text itself where that is no JSON, or none that could be sent on: half a character, or nested without end."""
     try:
-        return json.loads(arguments)
+        return from_json(arguments)
     except ValueError:
         return arguments
 

@@ -93,11 +93,13 @@ def test_an_answer_in_words_is_shown_in_the_form_that_is_asked_for() -> None:
     assert shown("names", *turns)[0] == ("assistant", "żółw")
 
 
-def test_arguments_that_are_no_json_stay_text() -> None:
-    turn = say("assistant", "so:", tool_calls=(ToolCall("c", "set_timer", "five"),))
+@pytest.mark.parametrize("arguments", ["five", '{"a":"\\ud800"}', "[" * 100_000], ids=["a word", "half a character", "without end"])
+def test_arguments_that_are_no_json_stay_text(arguments: str) -> None:
+    turn = say("assistant", "so:", tool_calls=(ToolCall("c", "set_timer", arguments),))
     text = shown("full", turn)[0][1]
     assert text.startswith("so:\n")
-    assert json.loads(text.split("\n")[1])["tool_calls"][0]["arguments"] == "five"
+    assert text.encode()
+    assert json.loads(text.split("\n")[1])["tool_calls"][0]["arguments"] == arguments
 
 
 def test_a_result_is_of_the_call_before_it_where_a_client_counts_its_calls_anew() -> None:
