@@ -39,6 +39,7 @@ class Metrics:
         """`yardsticks` say by route what its last tier alone would have cost."""
         self._yardsticks = yardsticks or {}
         self._tallies: dict[Hashable, Tally] = {}
+        self._waiting: set[Tally] = set()
         self._running: Counter[str] = Counter()
         self._looked_at = MULTIPROCESS in os.environ  # by other processes
         self._telling = False
@@ -54,6 +55,7 @@ class Metrics:
         to, alike = self._to, words(outcome)
         tally = self._tallies.get(alike) or self._new(alike, outcome)
         yardstick = self._yardsticks.get(outcome.route)
+        self._waiting.add(tally)
         tally.add(numbers(outcome, None if yardstick is None else yardstick.compared(outcome)))
         for attempt in outcome.attempts:
             if attempt.energy is not None:
@@ -76,7 +78,8 @@ class Metrics:
     def settle(self) -> None:
         """Tell the library what was tallied."""
         self._telling = False
-        for tally in (self._overhead, *self._tallies.values()):
+        waiting, self._waiting = self._waiting, set()
+        for tally in (self._overhead, *waiting):
             tally.settle()
         for route, count in self._running.items():
             self._to.of(self._to.inflight, route).set(count)
