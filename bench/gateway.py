@@ -21,7 +21,7 @@ import httpx
 
 from bench.answers import CASES, REQUESTS, Case, records
 from bench.load import Load, middle, paced, wrk
-from bench.machine import cpu_seconds, memory, missing, named
+from bench.machine import cpu_seconds, memory, missing, named, stop
 from bench.peers import Started, cascadeflow, litellm, passthrough, settings, sglang, smallfirst, started
 from bench.upstream import Body, constant
 
@@ -100,6 +100,7 @@ def run(case: Case, options: argparse.Namespace, folder: Path, calibration: Path
         figures = {name: {count: middle(found) for count, found in loads[name].items()} for name in running}
         cpu = {name: statistics.median(spent[name]) for name, one in running.items() if one.process is not None}
         megabytes = {name: memory(one.process.pid) for name, one in running.items() if one.process is not None}
+        _leave_alone(running)
         climbs = attempts(running[OURS].url, request) if OURS in running else None
         own = half(running, figures, request, options.rounds) if OURS in running and case.name != "stream" else None
         workers = by_workers(config, request, place, options) if OURS in running and options.workers else {}
@@ -202,6 +203,13 @@ def by_workers(config: Path, request: bytes, place: Path, options: argparse.Name
 def attempts(url: str, request: bytes) -> int:
     """How many tiers the request takes after all that load."""
     return int(httpx.post(url + PATH, content=request, headers=HEADERS).headers["x-smallfirst-attempts"])
+
+
+def _leave_alone(running: dict[str, Started]) -> None:
+    """End the peers, which do not rest when nobody asks them: what they do on our core after a load would count as ours."""
+    for name, one in running.items():
+        if one.process is not None and name != OURS:
+            stop(one.process)
 
 
 def half(running: dict[str, Started], figures: dict[str, dict[int, Load]], request: bytes, rounds: int) -> Json:
